@@ -1,0 +1,313 @@
+
+/*
+ * Copyright (C) 2026 the ngx_http_unique_random_module authors
+ *
+ * Parses conninfo strings.  What libpq would do with one that blocks or that
+ * hides something from the module is taken out here: lists of hosts (the
+ * module tries them in turn, with time-outs of its own), GSSAPI encryption,
+ * service files, the choice among servers by libpq itself.
+ */
+
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "conninfo.h"
+
+
+typedef struct {
+    const char  *keyword;
+    const char  *value;
+} conninfo_param_t;
+
+
+/* options that are not passed on as they were given */
+
+static const char  *conninfo_own[] = {
+    "host", "hostaddr", "port", "gssencmode", "target_session_attrs",
+    "load_balance_hosts", "connect_timeout", "fallback_application_name", NULL
+};
+
+
+static const conninfo_param_t  conninfo_fixed[] = {
+    { "gssencmode", "disable" },
+    { "fallback_application_name", "nginx unique_random" },
+    { NULL, NULL }
+};
+
+
+static char *conninfo_strip_driver(const char *text);
+static const char *conninfo_get(const conninfo_t *conninfo,
+    const char *keyword);
+static int conninfo_split_hosts(conninfo_t *conninfo, const char **error);
+static size_t conninfo_count(const char *list);
+static char *conninfo_next(char **list);
+
+
+int
+conninfo_parse(conninfo_t *conninfo, const char *text, const char **error)
+{
+    char  *stripped, *libpq_error;
+
+    memset(conninfo, 0, sizeof(conninfo_t));
+
+    stripped = conninfo_strip_driver(text);
+    if (stripped == NULL) {
+        *error = "out of memory";
+        return -1;
+    }
+
+    libpq_error = NULL;
+
+    conninfo->options = PQconninfoParse(stripped, &libpq_error);
+
+    PQfreemem(libpq_error);
+    free(stripped);
+
+    if (conninfo->options == NULL) {
+        *error = "is neither a URI nor a list of key=value pairs that libpq "
+                 "understands";
+        return -1;
+    }
+
+    if (conninfo_get(conninfo, "service")[0]
+        || conninfo_get(conninfo, "replication")[0])
+    {
+        *error = "has \"service\" or \"replication\", which are not supported";
+        goto failed;
+    }
+
+    conninfo->user = conninfo_get(conninfo, "user");
+    conninfo->dbname = conninfo_get(conninfo, "dbname");
+
+    if (conninfo_split_hosts(conninfo, error) == 0) {
+        return 0;
+    }
+
+failed:
+
+    conninfo_destroy(conninfo);
+
+    return -1;
+}
+
+
+void
+conninfo_destroy(conninfo_t *conninfo)
+{
+    PQconninfoFree(conninfo->options);
+    free(conninfo->hosts);
+    free(conninfo->lists);
+
+    memset(conninfo, 0, sizeof(conninfo_t));
+}
+
+
+int
+conninfo_params(const conninfo_t *conninfo, const conninfo_host_t *host,
+    const char *hostaddr, const char *keywords[CONNINFO_PARAMS],
+    const char *values[CONNINFO_PARAMS])
+{
+    size_t                   i, n;
+    const char             **own;
+    const PQconninfoOption  *opt;
+
+    const conninfo_param_t   chosen[] = {
+        { "host", host->host },
+        { "hostaddr", hostaddr },
+        { "port", host->port },
+    };
+
+    n = 0;
+
+    for (i = 0; i < sizeof(chosen) / sizeof(chosen[0]); i++) {
+        if (chosen[i].value[0]) {
+            keywords[n] = chosen[i].keyword;
+            values[n++] = chosen[i].value;
+        }
+    }
+
+    for (i = 0; conninfo_fixed[i].keyword; i++) {
+        keywords[n] = conninfo_fixed[i].keyword;
+        values[n++] = conninfo_fixed[i].value;
+    }
+
+    for (opt = conninfo->options; opt->keyword; opt++) {
+
+        if (opt->val == NULL) {
+            continue;
+        }
+
+        for (own = conninfo_own; *own; own++) {
+            if (strcmp(*own, opt->keyword) == 0) {
+                break;
+            }
+        }
+
+        if (*own) {
+            continue;
+        }
+
+        if (n == CONNINFO_PARAMS - 1) {
+            return -1;
+        }
+
+        keywords[n] = opt->keyword;
+        values[n++] = opt->val;
+    }
+
+    keywords[n] = NULL;
+    values[n] = NULL;
+
+    return 0;
+}
+
+
+/* "postgresql+psycopg2://..." is how SQLAlchemy spells "postgresql://..." */
+
+static char *
+conninfo_strip_driver(const char *text)
+{
+    char        *copy;
+    size_t       scheme;
+    const char  *colon;
+
+    scheme = strcspn(text, "+:/?= ");
+
+    if (text[scheme] == '+') {
+        colon = text + scheme + strcspn(text + scheme, ":/?= ");
+
+        if (strncmp(colon, "://", 3) == 0) {
+            copy = malloc(scheme + strlen(colon) + 1);
+            if (copy) {
+                memcpy(copy, text, scheme);
+                strcpy(copy + scheme, colon);
+            }
+
+            return copy;
+        }
+    }
+
+    return strdup(text);
+}
+
+
+static const char *
+conninfo_get(const conninfo_t *conninfo, const char *keyword)
+{
+    const PQconninfoOption  *opt;
+
+    for (opt = conninfo->options; opt->keyword; opt++) {
+        if (strcmp(opt->keyword, keyword) == 0) {
+            return opt->val ? opt->val : "";
+        }
+    }
+
+    return "";
+}
+
+
+/*
+ * As in libpq: "host", "hostaddr" and "port" are lists with commas; one port
+ * is the port of all hosts.
+ */
+
+static int
+conninfo_split_hosts(conninfo_t *conninfo, const char **error)
+{
+    char             *hosts, *addrs, *ports, *port;
+    size_t            i, nhosts, naddrs, nports, len[3];
+    const char       *list[3];
+    conninfo_host_t  *host;
+
+    list[0] = conninfo_get(conninfo, "host");
+    list[1] = conninfo_get(conninfo, "hostaddr");
+    list[2] = conninfo_get(conninfo, "port");
+
+    nhosts = conninfo_count(list[0]);
+    naddrs = conninfo_count(list[1]);
+    nports = conninfo_count(list[2]);
+
+    conninfo->nhosts = naddrs ? naddrs : nhosts ? nhosts : 1;
+
+    if (naddrs && nhosts && naddrs != nhosts) {
+        *error = "has not as many \"host\" as \"hostaddr\"";
+        return -1;
+    }
+
+    if (nports > 1 && nports != conninfo->nhosts) {
+        *error = "has not as many \"port\" as \"host\"";
+        return -1;
+    }
+
+    for (i = 0; i < 3; i++) {
+        len[i] = strlen(list[i]) + 1;
+    }
+
+    conninfo->hosts = calloc(conninfo->nhosts, sizeof(conninfo_host_t));
+    conninfo->lists = malloc(len[0] + len[1] + len[2]);
+
+    if (conninfo->hosts == NULL || conninfo->lists == NULL) {
+        *error = "out of memory";
+        return -1;
+    }
+
+    hosts = memcpy(conninfo->lists, list[0], len[0]);
+    addrs = memcpy(hosts + len[0], list[1], len[1]);
+    ports = memcpy(addrs + len[1], list[2], len[2]);
+
+    port = conninfo_next(&ports);
+
+    for (i = 0; i < conninfo->nhosts; i++) {
+        host = &conninfo->hosts[i];
+
+        host->host = conninfo_next(&hosts);
+        host->hostaddr = conninfo_next(&addrs);
+        host->port = port;
+
+        if (nports > 1) {
+            port = conninfo_next(&ports);
+        }
+    }
+
+    return 0;
+}
+
+
+static size_t
+conninfo_count(const char *list)
+{
+    size_t  n;
+
+    if (*list == '\0') {
+        return 0;
+    }
+
+    for (n = 1; *list; list++) {
+        if (*list == ',') {
+            n++;
+        }
+    }
+
+    return n;
+}
+
+
+/* the next word of a list, "" at its end */
+
+static char *
+conninfo_next(char **list)
+{
+    char  *word;
+
+    word = *list;
+
+    *list += strcspn(word, ",");
+
+    if (**list == ',') {
+        **list = '\0';
+        (*list)++;
+    }
+
+    return word;
+}

@@ -1,0 +1,166 @@
+
+/*
+ * Copyright (C) 2026 the ngx_http_unique_random_module authors
+ *
+ * The queue of leases and the arithmetic of their size.  Keeps I4: a position
+ * is passed by one store before it is used, a lease is written before it is
+ * counted.
+ */
+
+
+#include "lease.h"
+
+
+/*
+ * Instances share what a range has left: one that takes no more than a fourth
+ * leaves some for the others, and the last positions come one by one.
+ */
+#define LEASE_FAIR_PART  4
+
+
+#define lease_barrier()  __sync_synchronize()
+
+
+void
+leases_init(leases_t *leases)
+{
+    leases->tail = 0;
+    leases->head = 0;
+}
+
+
+int
+leases_put(leases_t *leases, uint64_t start, uint64_t end)
+{
+    lease_t   *lease;
+    uint32_t   i;
+
+    for (i = leases->tail; i != leases->head; i++) {
+        lease = &leases->lease[i % LEASES_MAX];
+
+        if (lease->end == start) {
+            lease->end = end;
+            return 0;
+        }
+    }
+
+    if (leases->head - leases->tail == LEASES_MAX) {
+        return -1;
+    }
+
+    lease = &leases->lease[leases->head % LEASES_MAX];
+
+    lease->next = start;
+    lease->end = end;
+
+    lease_barrier();
+
+    leases->head++;
+
+    return 0;
+}
+
+
+int
+leases_take(leases_t *leases, uint64_t *position)
+{
+    lease_t  *lease;
+
+    while (leases->tail != leases->head) {
+        lease = &leases->lease[leases->tail % LEASES_MAX];
+
+        if (lease->next < lease->end) {
+            *position = lease->next++;
+            lease_barrier();
+            return 0;
+        }
+
+        leases->tail++;
+    }
+
+    return -1;
+}
+
+
+uint64_t
+leases_left(const leases_t *leases)
+{
+    uint32_t        i;
+    uint64_t        left;
+    const lease_t  *lease;
+
+    left = 0;
+
+    for (i = leases->tail; i != leases->head; i++) {
+        lease = &leases->lease[i % LEASES_MAX];
+        left += lease->end - lease->next;
+    }
+
+    return left;
+}
+
+
+int
+leases_low(const leases_t *leases, uint64_t granted)
+{
+    return leases_left(leases) <= granted / 2;
+}
+
+
+uint64_t
+leases_burn(leases_t *leases, uint64_t limit)
+{
+    lease_t   *lease;
+    uint32_t   i;
+    uint64_t   burned;
+
+    burned = 0;
+
+    for (i = leases->tail; i != leases->head; i++) {
+        lease = &leases->lease[i % LEASES_MAX];
+
+        if (lease->end > limit) {
+            burned += lease->end - lease->next;
+            lease->next = lease->end;
+        }
+    }
+
+    return burned;
+}
+
+
+uint64_t
+lease_size(const lease_policy_t *policy, uint64_t drawn, uint64_t elapsed,
+    uint64_t remaining)
+{
+    uint64_t  size, fair;
+
+    if (elapsed == 0) {
+        elapsed = 1;
+    }
+
+    /* a rate that would overflow is far beyond max */
+
+    if (drawn > UINT32_MAX) {
+        drawn = UINT32_MAX;
+    }
+
+    size = drawn * (policy->ahead < UINT32_MAX ? policy->ahead : UINT32_MAX)
+           / elapsed;
+
+    if (size < policy->min) {
+        size = policy->min;
+    }
+
+    if (size > policy->max) {
+        size = policy->max;
+    }
+
+    fair = remaining / LEASE_FAIR_PART;
+
+    if (size > fair) {
+        size = fair;
+    }
+
+    return size ? size : 1;
+}

@@ -1,0 +1,84 @@
+
+/*
+ * Copyright (C) 2026 the ngx_http_unique_random_module authors
+ *
+ * Leases: positions of one range that are reserved and not yet issued.
+ *
+ * Plain C with no input, output, lock or clock of its own: the caller holds
+ * the lock of the memory where leases_t lives, and tells the time.
+ */
+
+
+#ifndef _LEASE_H_INCLUDED_
+#define _LEASE_H_INCLUDED_
+
+
+#include <stdint.h>
+
+
+/*
+ * A worker asks for its waiting requests only when it found no lease, and
+ * once at a time: so there are at most as many leases as workers, and one
+ * fetched ahead.  More find no place, unless they continue one that is here.
+ */
+#define LEASES_MAX  32
+
+
+/* positions [next, end) */
+
+typedef struct {
+    uint64_t             next;
+    uint64_t             end;
+} lease_t;
+
+
+/*
+ * A queue: lease[tail % LEASES_MAX] is drawn from, lease[head % LEASES_MAX]
+ * is the first free place.  Every change becomes visible by the store of one
+ * word, so whoever is killed at any instruction leaves a queue that may have
+ * lost positions but has none twice (I4).
+ */
+
+typedef struct {
+    lease_t              lease[LEASES_MAX];
+    volatile uint32_t    tail;
+    volatile uint32_t    head;
+} leases_t;
+
+
+/* how many positions to reserve at a time */
+
+typedef struct {
+    uint64_t             min;
+    uint64_t             max;
+    uint64_t             ahead;      /* milliseconds */
+} lease_policy_t;
+
+
+void leases_init(leases_t *leases);
+
+/* adds [start, end); -1 if there is no place for it */
+int leases_put(leases_t *leases, uint64_t start, uint64_t end);
+
+/* takes one position; -1 if there is none */
+int leases_take(leases_t *leases, uint64_t *position);
+
+/* number of positions that can be taken */
+uint64_t leases_left(const leases_t *leases);
+
+/* whether it is time to fetch ahead, "granted" being the last grant's size */
+int leases_low(const leases_t *leases, uint64_t granted);
+
+/* drops leases that reach beyond "limit", returns how many positions */
+uint64_t leases_burn(leases_t *leases, uint64_t limit);
+
+/*
+ * The size of the next lease of a range that has "remaining" positions to
+ * reserve and that "drawn" positions were drawn from in the last "elapsed"
+ * milliseconds.  At least 1.
+ */
+uint64_t lease_size(const lease_policy_t *policy, uint64_t drawn,
+    uint64_t elapsed, uint64_t remaining);
+
+
+#endif /* _LEASE_H_INCLUDED_ */

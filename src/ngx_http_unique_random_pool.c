@@ -1,0 +1,513 @@
+
+/*
+ * Copyright (C) 2026 the ngx_http_unique_random_module authors
+ *
+ * Reads "unique_random_pool NAME { }".
+ */
+
+
+#include "ngx_http_unique_random_pool.h"
+#include "ngx_http_unique_random_module.h"
+
+
+#define NGX_HTTP_UNIQUE_RANDOM_ZONE_SIZE  (256 * 1024)
+
+
+static char *ngx_http_unique_random_pool_directive(ngx_conf_t *cf,
+    ngx_command_t *dummy, void *conf);
+static ngx_http_unique_random_pool_t *ngx_http_unique_random_pool_create(
+    ngx_conf_t *cf, ngx_str_t *name);
+static char *ngx_http_unique_random_pool_init(ngx_conf_t *cf,
+    ngx_http_unique_random_pool_t *pool);
+static char *ngx_http_unique_random_zone(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_unique_random_lease(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_unique_random_queue(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_unique_random_positive(ngx_conf_t *cf, void *post,
+    void *data);
+
+
+static ngx_conf_post_t  ngx_http_unique_random_positive_post =
+    { ngx_http_unique_random_positive };
+
+
+/* the directives inside of the block, which are not ones of http{} */
+
+static ngx_command_t  ngx_http_unique_random_pool_commands[] = {
+
+    { ngx_string("zone"),
+      NGX_CONF_TAKE1,
+      ngx_http_unique_random_zone,
+      0,
+      0,
+      NULL },
+
+    { ngx_string("shard"),
+      NGX_CONF_1MORE,
+      ngx_http_unique_random_shard,
+      0,
+      0,
+      NULL },
+
+    { ngx_string("lease"),
+      NGX_CONF_TAKE123,
+      ngx_http_unique_random_lease,
+      0,
+      0,
+      NULL },
+
+    { ngx_string("bootstrap"),
+      NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      0,
+      offsetof(ngx_http_unique_random_pool_t, bootstrap),
+      NULL },
+
+    { ngx_string("state"),
+      NGX_CONF_TAKE1,
+      ngx_conf_set_path_slot,
+      0,
+      offsetof(ngx_http_unique_random_pool_t, state),
+      NULL },
+
+    { ngx_string("connect_timeout"),
+      NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      0,
+      offsetof(ngx_http_unique_random_pool_t, connect_timeout),
+      &ngx_http_unique_random_positive_post },
+
+    { ngx_string("reserve_timeout"),
+      NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      0,
+      offsetof(ngx_http_unique_random_pool_t, reserve_timeout),
+      &ngx_http_unique_random_positive_post },
+
+    { ngx_string("wait_timeout"),
+      NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      0,
+      offsetof(ngx_http_unique_random_pool_t, wait_timeout),
+      NULL },
+
+    { ngx_string("idle_timeout"),
+      NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      0,
+      offsetof(ngx_http_unique_random_pool_t, idle_timeout),
+      NULL },
+
+    { ngx_string("queue"),
+      NGX_CONF_TAKE1,
+      ngx_http_unique_random_queue,
+      0,
+      0,
+      NULL },
+
+      ngx_null_command
+};
+
+
+char *
+ngx_http_unique_random_pool_block(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    ngx_http_unique_random_main_conf_t *umcf = conf;
+
+    char                            *rv;
+    ngx_str_t                       *value;
+    ngx_conf_t                       save;
+    ngx_http_unique_random_pool_t   *pool, **pools, **p;
+    ngx_uint_t                       i;
+
+    value = cf->args->elts;
+    pools = umcf->pools.elts;
+
+    if (value[1].len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid pool name \"\"");
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 0; i < umcf->pools.nelts; i++) {
+        if (pools[i]->name.len == value[1].len
+            && ngx_strncmp(pools[i]->name.data, value[1].data, value[1].len)
+               == 0)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "duplicate unique_random_pool \"%V\", it was "
+                               "declared in %s:%ui",
+                               &value[1], pools[i]->file, pools[i]->line);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    pool = ngx_http_unique_random_pool_create(cf, &value[1]);
+    if (pool == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    p = ngx_array_push(&umcf->pools);
+    if (p == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *p = pool;
+
+    save = *cf;
+
+    cf->handler = ngx_http_unique_random_pool_directive;
+    cf->handler_conf = (char *) pool;
+
+    rv = ngx_conf_parse(cf, NULL);
+
+    *cf = save;
+
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    return ngx_http_unique_random_pool_init(cf, pool);
+}
+
+
+/* what ngx_conf_parse() does for a directive, for those of the block */
+
+static char *
+ngx_http_unique_random_pool_directive(ngx_conf_t *cf, ngx_command_t *dummy,
+    void *conf)
+{
+    char           *rv;
+    ngx_str_t      *value;
+    ngx_uint_t      n;
+    ngx_command_t  *cmd;
+
+    static ngx_uint_t  takes[] = {
+        NGX_CONF_NOARGS, NGX_CONF_TAKE1, NGX_CONF_TAKE2, NGX_CONF_TAKE3
+    };
+
+    value = cf->args->elts;
+    n = cf->args->nelts - 1;
+
+    if (n == 1 && ngx_strcmp(value[0].data, "include") == 0) {
+        return ngx_conf_include(cf, dummy, conf);
+    }
+
+    for (cmd = ngx_http_unique_random_pool_commands; cmd->name.len; cmd++) {
+        if (cmd->name.len == value[0].len
+            && ngx_strcmp(cmd->name.data, value[0].data) == 0)
+        {
+            break;
+        }
+    }
+
+    if (cmd->name.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "unknown directive \"%V\" in unique_random_pool",
+                           &value[0]);
+        return NGX_CONF_ERROR;
+    }
+
+    if (!((cmd->type & NGX_CONF_1MORE) && n >= 1)
+        && !((cmd->type & NGX_CONF_FLAG) && n == 1)
+        && !(n < sizeof(takes) / sizeof(takes[0]) && (cmd->type & takes[n])))
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid number of arguments in \"%V\" directive",
+                           &value[0]);
+        return NGX_CONF_ERROR;
+    }
+
+    rv = cmd->set(cf, cmd, conf);
+
+    if (rv == NGX_CONF_OK || rv == NGX_CONF_ERROR) {
+        return rv;
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"%V\" directive %s",
+                       &value[0], rv);
+
+    return NGX_CONF_ERROR;
+}
+
+
+static ngx_http_unique_random_pool_t *
+ngx_http_unique_random_pool_create(ngx_conf_t *cf, ngx_str_t *name)
+{
+    ngx_http_unique_random_pool_t  *pool;
+
+    pool = ngx_pcalloc(cf->pool, sizeof(ngx_http_unique_random_pool_t));
+    if (pool == NULL) {
+        return NULL;
+    }
+
+    if (ngx_array_init(&pool->shards, cf->pool, 4,
+                       sizeof(ngx_http_unique_random_shard_t *))
+        != NGX_OK
+        || ngx_array_init(&pool->ranges, cf->pool, 4,
+                          sizeof(ngx_http_unique_random_range_t *))
+           != NGX_OK)
+    {
+        return NULL;
+    }
+
+    pool->name = *name;
+    pool->file = cf->conf_file->file.name.data;
+    pool->line = cf->conf_file->line;
+
+    pool->lease.max = NGX_CONF_UNSET_UINT;
+    pool->bootstrap = NGX_CONF_UNSET;
+    pool->connect_timeout = NGX_CONF_UNSET_MSEC;
+    pool->reserve_timeout = NGX_CONF_UNSET_MSEC;
+    pool->wait_timeout = NGX_CONF_UNSET_MSEC;
+    pool->idle_timeout = NGX_CONF_UNSET_MSEC;
+    pool->queue = NGX_CONF_UNSET_UINT;
+
+    ngx_queue_init(&pool->waiters);
+
+    return pool;
+}
+
+
+static char *
+ngx_http_unique_random_pool_init(ngx_conf_t *cf,
+    ngx_http_unique_random_pool_t *pool)
+{
+    ngx_str_t  name;
+
+    if (pool->shards.nelts == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "no shards in unique_random_pool \"%V\"",
+                           &pool->name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (pool->lease.max == NGX_CONF_UNSET_UINT) {
+        pool->lease.min = 16;
+        pool->lease.max = 65536;
+        pool->lease.ahead = 1000;
+    }
+
+    ngx_conf_init_value(pool->bootstrap, 0);
+    ngx_conf_init_msec_value(pool->connect_timeout, 2000);
+    ngx_conf_init_msec_value(pool->reserve_timeout, 2000);
+    ngx_conf_init_msec_value(pool->wait_timeout, 5000);
+    ngx_conf_init_msec_value(pool->idle_timeout, 60000);
+    ngx_conf_init_uint_value(pool->queue, 4096);
+
+    if (pool->zone_size == 0) {
+        pool->zone_size = NGX_HTTP_UNIQUE_RANDOM_ZONE_SIZE;
+    }
+
+    pool->weights = ngx_palloc(cf->pool,
+                               pool->ranges.nelts * sizeof(uint64_t));
+    if (pool->weights == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    /* the prefix keeps it apart from the zones of other modules */
+
+    name.len = sizeof("unique_random:") - 1 + pool->name.len;
+    name.data = ngx_pnalloc(cf->pool, name.len);
+    if (name.data == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_sprintf(name.data, "unique_random:%V", &pool->name);
+
+    pool->shm_zone = ngx_shared_memory_add(cf, &name, pool->zone_size,
+                                           &ngx_http_unique_random_module);
+    if (pool->shm_zone == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    pool->shm_zone->init = ngx_http_unique_random_zone_init;
+    pool->shm_zone->data = pool;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_unique_random_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_unique_random_pool_t *pool = conf;
+
+    ssize_t     size;
+    ngx_str_t  *value;
+
+    if (pool->zone_size) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    size = ngx_parse_size(&value[1]);
+
+    if (size == NGX_ERROR) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid zone size \"%V\"", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    if (size < (ssize_t) (8 * ngx_pagesize)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "zone size \"%V\" is too small, it must be at "
+                           "least %uz bytes",
+                           &value[1], (size_t) (8 * ngx_pagesize));
+        return NGX_CONF_ERROR;
+    }
+
+    pool->zone_size = size;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_unique_random_lease(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_unique_random_pool_t *pool = conf;
+
+    ngx_int_t    n;
+    ngx_str_t   *value, s;
+    ngx_uint_t   i, seen, bit;
+    ngx_msec_t   ahead;
+
+    if (pool->lease.max != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "off") == 0) {
+        pool->lease.min = 1;
+        pool->lease.max = 0;
+        pool->lease.ahead = 0;
+        return NGX_CONF_OK;
+    }
+
+    pool->lease.min = 16;
+    pool->lease.max = 65536;
+    pool->lease.ahead = 1000;
+
+    seen = 0;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        if (ngx_strncmp(value[i].data, "min=", 4) == 0) {
+            bit = 1;
+
+        } else if (ngx_strncmp(value[i].data, "max=", 4) == 0) {
+            bit = 2;
+
+        } else if (ngx_strncmp(value[i].data, "ahead=", 6) == 0) {
+            bit = 4;
+
+        } else {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"%V\", \"lease\" takes "
+                               "\"off\", or \"min=\", \"max=\" and \"ahead=\"",
+                               &value[i]);
+            return NGX_CONF_ERROR;
+        }
+
+        if (seen & bit) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "duplicate parameter \"%V\"", &value[i]);
+            return NGX_CONF_ERROR;
+        }
+
+        seen |= bit;
+
+        s.data = (u_char *) ngx_strchr(value[i].data, '=') + 1;
+        s.len = value[i].data + value[i].len - s.data;
+
+        if (bit == 4) {
+            ahead = ngx_parse_time(&s, 0);
+
+            if (ahead == (ngx_msec_t) NGX_ERROR || ahead == 0
+                || ahead > 3600000)
+            {
+                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                                   "invalid value \"%V\", a time between 1ms "
+                                   "and 1h is expected", &value[i]);
+                return NGX_CONF_ERROR;
+            }
+
+            pool->lease.ahead = ahead;
+            continue;
+        }
+
+        n = ngx_atoi(s.data, s.len);
+
+        if (n == NGX_ERROR || n < 1 || n > 100000000) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid value \"%V\", a number between 1 and "
+                               "100000000 is expected", &value[i]);
+            return NGX_CONF_ERROR;
+        }
+
+        if (bit == 1) {
+            pool->lease.min = n;
+
+        } else {
+            pool->lease.max = n;
+        }
+    }
+
+    if (pool->lease.min > pool->lease.max) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"min=%uL\" must not be greater than \"max=%uL\"",
+                           pool->lease.min, pool->lease.max);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_unique_random_queue(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_unique_random_pool_t *pool = conf;
+
+    ngx_int_t   n;
+    ngx_str_t  *value;
+
+    if (pool->queue != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    n = ngx_atoi(value[1].data, value[1].len);
+
+    if (n == NGX_ERROR || n > 1000000) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid value \"%V\", a number between 0 and "
+                           "1000000 is expected", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    pool->queue = n;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_unique_random_positive(ngx_conf_t *cf, void *post, void *data)
+{
+    ngx_msec_t *msp = data;
+
+    if (*msp == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "value must be greater than 0");
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}

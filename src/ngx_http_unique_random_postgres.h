@@ -1,0 +1,92 @@
+
+/*
+ * Copyright (C) 2026 the ngx_http_unique_random_module authors
+ *
+ * One connection to PostgreSQL in nginx's event loop.  Nothing here blocks.
+ */
+
+
+#ifndef _NGX_HTTP_UNIQUE_RANDOM_POSTGRES_H_INCLUDED_
+#define _NGX_HTTP_UNIQUE_RANDOM_POSTGRES_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+#include <libpq-fe.h>
+
+
+typedef struct ngx_http_unique_random_postgres_s
+    ngx_http_unique_random_postgres_t;
+
+typedef void (*ngx_http_unique_random_postgres_pt)(
+    ngx_http_unique_random_postgres_t *pg, ngx_int_t rc);
+
+
+typedef enum {
+    NGX_HTTP_UNIQUE_RANDOM_POSTGRES_CLOSED = 0,
+    NGX_HTTP_UNIQUE_RANDOM_POSTGRES_CONNECTING,
+    NGX_HTTP_UNIQUE_RANDOM_POSTGRES_BUSY,
+    NGX_HTTP_UNIQUE_RANDOM_POSTGRES_IDLE
+} ngx_http_unique_random_postgres_state_e;
+
+
+struct ngx_http_unique_random_postgres_s {
+    ngx_http_unique_random_postgres_state_e  state;
+
+    PGconn                              *conn;
+    ngx_connection_t                    *connection;
+    ngx_event_t                          timer;
+    ngx_log_t                           *log;
+    ngx_str_t                           *name;          /* for the log */
+
+    /*
+     * Called from events only, never from the functions below.  NGX_OK: it
+     * is connected, or the query is done.  NGX_ERROR: the connection failed
+     * and is closed, "error" says why; the outcome of a query is unknown.
+     */
+    ngx_http_unique_random_postgres_pt   handler;
+    void                                *data;
+
+    ngx_msec_t                           idle_timeout;
+
+    /* of the last query, valid inside the handler only */
+    PGresult                            *result;
+    PGresult                            *failure;       /* the first bad one */
+    u_char                               error[256];
+
+    unsigned                             warned:1;      /* since the query */
+};
+
+
+/*
+ * Both return NGX_ERROR, with "error" set and the connection closed, or
+ * NGX_OK and call the handler later.  The strings are not kept.
+ */
+ngx_int_t ngx_http_unique_random_postgres_connect(
+    ngx_http_unique_random_postgres_t *pg, const char **keywords,
+    const char **values, ngx_msec_t timeout);
+
+/* with n = 0, text may be several statements */
+ngx_int_t ngx_http_unique_random_postgres_query(
+    ngx_http_unique_random_postgres_t *pg, const char *text, ngx_uint_t n,
+    const char **values, ngx_msec_t timeout);
+
+/* nothing is to be asked for the moment */
+void ngx_http_unique_random_postgres_park(
+    ngx_http_unique_random_postgres_t *pg);
+
+/* the one way in which a connection ends */
+void ngx_http_unique_random_postgres_close(
+    ngx_http_unique_random_postgres_t *pg, char *reason);
+
+/* a line for the log, from a text of libpq or of our own */
+void ngx_http_unique_random_postgres_set_error(
+    ngx_http_unique_random_postgres_t *pg, const char *text);
+
+/* whether the server that is connected to says that it does not take writes */
+ngx_uint_t ngx_http_unique_random_postgres_standby(
+    ngx_http_unique_random_postgres_t *pg);
+
+
+#endif /* _NGX_HTTP_UNIQUE_RANDOM_POSTGRES_H_INCLUDED_ */

@@ -1,0 +1,683 @@
+
+/*
+ * Copyright (C) 2026 the ngx_http_unique_random_module authors
+ *
+ * Reads "shard CONNINFO range=FIRST-LAST ...;".  A conninfo may hold a
+ * password, so none is ever printed, nor what an environment variable holds.
+ */
+
+
+#include "ngx_http_unique_random_pool.h"
+
+
+/* what a double, and so JavaScript, can hold exactly */
+#define NGX_HTTP_UNIQUE_RANDOM_SAFE  ((uint64_t) 1 << 53)
+
+
+static ngx_int_t ngx_http_unique_random_shard_expand(ngx_conf_t *cf,
+    ngx_str_t *value, ngx_str_t *text);
+static ngx_http_unique_random_shard_t *ngx_http_unique_random_shard_create(
+    ngx_conf_t *cf, ngx_http_unique_random_pool_t *pool, ngx_str_t *conninfo);
+static void ngx_http_unique_random_shard_cleanup(void *data);
+static char *ngx_http_unique_random_shard_param(ngx_conf_t *cf,
+    ngx_http_unique_random_shard_t *shard, ngx_str_t *value);
+static char *ngx_http_unique_random_shard_range(ngx_conf_t *cf,
+    ngx_http_unique_random_shard_t *shard, ngx_str_t *value);
+static ngx_int_t ngx_http_unique_random_shard_number(u_char *data, size_t len,
+    uint64_t *number);
+static char *ngx_http_unique_random_shard_name(ngx_conf_t *cf,
+    ngx_http_unique_random_shard_t *shard);
+static ngx_int_t ngx_http_unique_random_shard_add_peer(
+    ngx_http_unique_random_shard_t *shard, const conninfo_host_t *host,
+    char *addr);
+static ngx_int_t ngx_http_unique_random_shard_look_up(ngx_conf_t *cf,
+    ngx_http_unique_random_shard_t *shard, const conninfo_host_t *host);
+
+
+char *
+ngx_http_unique_random_shard(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_unique_random_pool_t *pool = conf;
+
+    char                             *rv;
+    ngx_str_t                        *value, text;
+    ngx_uint_t                        i;
+    ngx_http_unique_random_shard_t   *shard, **s;
+
+    value = cf->args->elts;
+
+    if (ngx_http_unique_random_shard_expand(cf, &value[1], &text) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    shard = ngx_http_unique_random_shard_create(cf, pool, &text);
+    if (shard == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 2; i < cf->args->nelts; i++) {
+
+        if (ngx_http_unique_random_shard_expand(cf, &value[i], &text)
+            != NGX_OK)
+        {
+            return NGX_CONF_ERROR;
+        }
+
+        rv = ngx_http_unique_random_shard_param(cf, shard, &text);
+        if (rv != NGX_CONF_OK) {
+            return rv;
+        }
+    }
+
+    if (shard->ranges.nelts == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"shard\" must have \"range\" parameter");
+        return NGX_CONF_ERROR;
+    }
+
+    rv = ngx_http_unique_random_shard_name(cf, shard);
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    s = ngx_array_push(&pool->shards);
+    if (s == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *s = shard;
+
+    return NGX_CONF_OK;
+}
+
+
+/* replaces ${NAME} and ${NAME:-default} from the environment */
+
+static ngx_int_t
+ngx_http_unique_random_shard_expand(ngx_conf_t *cf, ngx_str_t *value,
+    ngx_str_t *text)
+{
+    char        *found;
+    u_char      *p, *last, *end, *dst, *colon;
+    size_t       len;
+    ngx_str_t    name, var;
+    ngx_uint_t   copy;
+
+    /* the first pass measures, the second copies */
+
+    dst = NULL;
+    len = 0;
+
+    for (copy = 0; copy < 2; copy++) {
+
+        p = value->data;
+        last = p + value->len;
+
+        if (copy) {
+            text->data = ngx_pnalloc(cf->pool, len + 1);
+            if (text->data == NULL) {
+                return NGX_ERROR;
+            }
+
+            dst = text->data;
+        }
+
+        while (p < last) {
+
+            if (p + 1 >= last || p[0] != '$' || p[1] != '{') {
+                var.data = p++;
+                var.len = 1;
+
+            } else {
+                end = ngx_strlchr(p, last, '}');
+
+                if (end == NULL) {
+                    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                                       "the closing bracket in \"${\" is "
+                                       "missing");
+                    return NGX_ERROR;
+                }
+
+                name.data = p + 2;
+                colon = ngx_strlchr(name.data, end, ':');
+
+                if (colon && (colon + 1 == end || colon[1] != '-')) {
+                    colon = NULL;
+                }
+
+                name.len = (colon ? colon : end) - name.data;
+                p = end + 1;
+
+                /* there is no variable with a longer name */
+
+                u_char  zname[256];
+
+                found = NULL;
+
+                if (name.len && name.len < sizeof(zname)) {
+                    ngx_cpystrn(zname, name.data, name.len + 1);
+                    found = getenv((char *) zname);
+                }
+
+                if (found && (*found || colon == NULL)) {
+                    var.data = (u_char *) found;
+                    var.len = ngx_strlen(found);
+
+                } else if (colon) {
+                    var.data = colon + 2;
+                    var.len = end - var.data;
+
+                } else {
+                    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                                       "environment variable \"%V\" is not "
+                                       "set; if this is a binary upgrade, it "
+                                       "needs \"env %V;\"", &name, &name);
+                    return NGX_ERROR;
+                }
+            }
+
+            if (copy) {
+                dst = ngx_cpymem(dst, var.data, var.len);
+
+            } else {
+                len += var.len;
+            }
+        }
+    }
+
+    *dst = '\0';
+    text->len = len;
+
+    return NGX_OK;
+}
+
+
+static ngx_http_unique_random_shard_t *
+ngx_http_unique_random_shard_create(ngx_conf_t *cf,
+    ngx_http_unique_random_pool_t *pool, ngx_str_t *conninfo)
+{
+    const char                      *error;
+    ngx_pool_cleanup_t              *cln;
+    ngx_http_unique_random_shard_t  *shard;
+
+    shard = ngx_pcalloc(cf->pool, sizeof(ngx_http_unique_random_shard_t));
+    if (shard == NULL) {
+        return NULL;
+    }
+
+    cln = ngx_pool_cleanup_add(cf->pool, 0);
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    if (conninfo_parse(&shard->conninfo, (char *) conninfo->data, &error)
+        != 0)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "the conninfo of \"shard\" %s (it is not shown, "
+                           "since it may hold a password)", error);
+        return NULL;
+    }
+
+    cln->handler = ngx_http_unique_random_shard_cleanup;
+    cln->data = shard;
+
+    if (ngx_array_init(&shard->ranges, cf->pool, 1,
+                       sizeof(ngx_http_unique_random_range_t *))
+        != NGX_OK
+        || ngx_array_init(&shard->peers, cf->pool, 1,
+                          sizeof(ngx_http_unique_random_peer_t))
+           != NGX_OK)
+    {
+        return NULL;
+    }
+
+    shard->pool = pool;
+    shard->file = cf->conf_file->file.name.data;
+    shard->line = cf->conf_file->line;
+    shard->max_fails = NGX_CONF_UNSET_UINT;
+    shard->fail_timeout = NGX_CONF_UNSET_MSEC;
+
+    ngx_queue_init(&shard->asks);
+
+    return shard;
+}
+
+
+static void
+ngx_http_unique_random_shard_cleanup(void *data)
+{
+    ngx_http_unique_random_shard_t *shard = data;
+
+    ngx_uint_t                        i;
+    ngx_http_unique_random_range_t  **ranges;
+
+    ranges = shard->ranges.elts;
+
+    for (i = 0; i < shard->ranges.nelts; i++) {
+        permutation_destroy(ranges[i]->permutation);
+        ranges[i]->permutation = NULL;
+    }
+
+    if (shard->postgres.state != NGX_HTTP_UNIQUE_RANDOM_POSTGRES_CLOSED) {
+        ngx_http_unique_random_postgres_close(&shard->postgres, "shutdown");
+    }
+
+    conninfo_destroy(&shard->conninfo);
+}
+
+
+static char *
+ngx_http_unique_random_shard_param(ngx_conf_t *cf,
+    ngx_http_unique_random_shard_t *shard, ngx_str_t *value)
+{
+    ngx_int_t   n;
+    ngx_str_t   s;
+    ngx_msec_t  time;
+
+    if (ngx_strncmp(value->data, "range=", 6) == 0) {
+        return ngx_http_unique_random_shard_range(cf, shard, value);
+    }
+
+    if (ngx_strncmp(value->data, "name=", 5) == 0) {
+
+        if (shard->name.len) {
+            goto duplicate;
+        }
+
+        shard->name.data = value->data + 5;
+        shard->name.len = value->len - 5;
+
+        if (shard->name.len == 0) {
+            goto invalid;
+        }
+
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_strncmp(value->data, "max_fails=", 10) == 0) {
+
+        if (shard->max_fails != NGX_CONF_UNSET_UINT) {
+            goto duplicate;
+        }
+
+        n = ngx_atoi(value->data + 10, value->len - 10);
+
+        if (n == NGX_ERROR) {
+            goto invalid;
+        }
+
+        shard->max_fails = n;
+
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_strncmp(value->data, "fail_timeout=", 13) == 0) {
+
+        if (shard->fail_timeout != NGX_CONF_UNSET_MSEC) {
+            goto duplicate;
+        }
+
+        s.data = value->data + 13;
+        s.len = value->len - 13;
+
+        time = ngx_parse_time(&s, 0);
+
+        if (time == (ngx_msec_t) NGX_ERROR || time == 0) {
+            goto invalid;
+        }
+
+        shard->fail_timeout = time;
+
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_strcmp(value->data, "failover=trust") == 0) {
+        shard->trust = 1;
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_strcmp(value->data, "failover=fence") == 0) {
+        shard->trust = 0;
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_strcmp(value->data, "drain") == 0) {
+
+        if (shard->drain) {
+            goto duplicate;
+        }
+
+        shard->drain = 1;
+
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_strcmp(value->data, "down") == 0) {
+
+        if (shard->down) {
+            goto duplicate;
+        }
+
+        shard->down = 1;
+
+        return NGX_CONF_OK;
+    }
+
+invalid:
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid parameter \"%V\", \"shard\" takes "
+                       "\"range=FIRST-LAST\", \"name=LABEL\", "
+                       "\"max_fails=NUMBER\", \"fail_timeout=TIME\", "
+                       "\"failover=fence\", \"failover=trust\", \"drain\" "
+                       "and \"down\"", value);
+    return NGX_CONF_ERROR;
+
+duplicate:
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "duplicate parameter \"%V\"", value);
+    return NGX_CONF_ERROR;
+}
+
+
+static char *
+ngx_http_unique_random_shard_range(ngx_conf_t *cf,
+    ngx_http_unique_random_shard_t *shard, ngx_str_t *value)
+{
+    u_char                           *p, *last, *dash;
+    uint64_t                          first, end;
+    ngx_uint_t                        i;
+    ngx_http_unique_random_pool_t    *pool;
+    ngx_http_unique_random_range_t   *range, **r, **ranges;
+
+    p = value->data + 6;
+    last = value->data + value->len;
+    dash = ngx_strlchr(p, last, '-');
+
+    if (dash == NULL
+        || ngx_http_unique_random_shard_number(p, dash - p, &first) != NGX_OK
+        || ngx_http_unique_random_shard_number(dash + 1, last - dash - 1, &end)
+           != NGX_OK)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid range \"%V\", FIRST-LAST is expected, "
+                           "numbers between 0 and 9223372036854775807", value);
+        return NGX_CONF_ERROR;
+    }
+
+    if (first > end) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid range \"%V\", FIRST must not be greater "
+                           "than LAST", value);
+        return NGX_CONF_ERROR;
+    }
+
+    if (end - first == INT64_MAX) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid range \"%V\", it must not hold more than "
+                           "9223372036854775807 numbers", value);
+        return NGX_CONF_ERROR;
+    }
+
+    pool = shard->pool;
+    ranges = pool->ranges.elts;
+
+    for (i = 0; i < pool->ranges.nelts; i++) {
+        if (first <= ranges[i]->last && end >= ranges[i]->first) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "range \"%V\" overlaps range %uL-%uL in "
+                               "unique_random_pool \"%V\"",
+                               value, ranges[i]->first, ranges[i]->last,
+                               &pool->name);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    if (end > NGX_HTTP_UNIQUE_RANDOM_SAFE) {
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "range \"%V\" has numbers above 9007199254740992, "
+                           "which JavaScript cannot read exactly", value);
+    }
+
+    range = ngx_pcalloc(cf->pool, sizeof(ngx_http_unique_random_range_t));
+    if (range == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    range->first = first;
+    range->last = end;
+    range->shard = shard;
+
+    r = ngx_array_push(&pool->ranges);
+    if (r == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *r = range;
+
+    r = ngx_array_push(&shard->ranges);
+    if (r == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *r = range;
+
+    return NGX_CONF_OK;
+}
+
+
+/* ngx_atoi() stops at 2^31 on 32-bit platforms */
+
+static ngx_int_t
+ngx_http_unique_random_shard_number(u_char *data, size_t len, uint64_t *number)
+{
+    uint64_t  n, digit;
+
+    if (len == 0) {
+        return NGX_ERROR;
+    }
+
+    for (n = 0; len--; data++) {
+
+        if (*data < '0' || *data > '9') {
+            return NGX_ERROR;
+        }
+
+        digit = *data - '0';
+
+        if (n > (INT64_MAX - digit) / 10) {
+            return NGX_ERROR;
+        }
+
+        n = n * 10 + digit;
+    }
+
+    *number = n;
+
+    return NGX_OK;
+}
+
+
+static char *
+ngx_http_unique_random_shard_name(ngx_conf_t *cf,
+    ngx_http_unique_random_shard_t *shard)
+{
+    size_t                            len;
+    ngx_uint_t                        i;
+    const char                       *host, *port, *dbname;
+    const conninfo_host_t            *h;
+    ngx_http_unique_random_shard_t  **shards;
+
+    if (shard->max_fails == NGX_CONF_UNSET_UINT) {
+        shard->max_fails = 3;
+    }
+
+    if (shard->fail_timeout == NGX_CONF_UNSET_MSEC) {
+        shard->fail_timeout = 10000;
+    }
+
+    if (shard->name.len == 0) {
+        h = &shard->conninfo.hosts[0];
+        host = h->host[0] ? h->host : h->hostaddr[0] ? h->hostaddr : "local";
+        port = h->port[0] ? h->port : "5432";
+        dbname = shard->conninfo.dbname[0] ? shard->conninfo.dbname
+                                           : shard->conninfo.user;
+
+        len = ngx_strlen(host) + ngx_strlen(port) + ngx_strlen(dbname) + 2;
+
+        shard->name.data = ngx_pnalloc(cf->pool, len);
+        if (shard->name.data == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        shard->name.len = len;
+
+        ngx_sprintf(shard->name.data, "%s:%s/%s", host, port, dbname);
+    }
+
+    shards = shard->pool->shards.elts;
+
+    for (i = 0; i < shard->pool->shards.nelts; i++) {
+        if (shards[i]->name.len == shard->name.len
+            && ngx_strncmp(shards[i]->name.data, shard->name.data,
+                           shard->name.len)
+               == 0)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "duplicate shard \"%V\" in unique_random_pool "
+                               "\"%V\"; give one shard all of its ranges, or "
+                               "shards different names with \"name=\"",
+                               &shard->name, &shard->pool->name);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/*
+ * Makes the list of peers.  A name is looked up here, unless http{} has a
+ * resolver: then at each connect.  libpq gets addresses only, since it would
+ * block on a name.
+ */
+
+ngx_int_t
+ngx_http_unique_random_shard_resolve(ngx_conf_t *cf,
+    ngx_http_unique_random_shard_t *shard)
+{
+    char                   *addr;
+    size_t                  i;
+    ngx_int_t               rc;
+    u_char                  buf[16];
+    const conninfo_host_t  *host;
+
+    for (i = 0; i < shard->conninfo.nhosts; i++) {
+        host = &shard->conninfo.hosts[i];
+
+        if (host->hostaddr[0]) {
+            addr = (char *) host->hostaddr;
+
+        } else if (host->host[0] == '\0'
+                   || host->host[0] == '/'
+                   || host->host[0] == '@')
+        {
+            addr = "";
+
+        } else if (ngx_inet_addr((u_char *) host->host,
+                                 ngx_strlen(host->host))
+                   != INADDR_NONE
+#if (NGX_HAVE_INET6)
+                   || ngx_inet6_addr((u_char *) host->host,
+                                     ngx_strlen(host->host), buf)
+                      == NGX_OK
+#endif
+                   )
+        {
+            addr = (char *) host->host;
+
+        } else if (shard->pool->resolver) {
+            addr = NULL;
+
+        } else {
+            if (ngx_http_unique_random_shard_look_up(cf, shard, host)
+                != NGX_OK)
+            {
+                return NGX_ERROR;
+            }
+
+            continue;
+        }
+
+        rc = ngx_http_unique_random_shard_add_peer(shard, host, addr);
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_unique_random_shard_add_peer(ngx_http_unique_random_shard_t *shard,
+    const conninfo_host_t *host, char *addr)
+{
+    ngx_http_unique_random_peer_t  *peer;
+
+    peer = ngx_array_push(&shard->peers);
+    if (peer == NULL) {
+        return NGX_ERROR;
+    }
+
+    peer->host = host;
+    peer->addr = addr;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_unique_random_shard_look_up(ngx_conf_t *cf,
+    ngx_http_unique_random_shard_t *shard, const conninfo_host_t *host)
+{
+    char        *addr;
+    size_t       len;
+    ngx_url_t    u;
+    ngx_uint_t   i;
+
+    ngx_memzero(&u, sizeof(ngx_url_t));
+
+    u.host.data = (u_char *) host->host;
+    u.host.len = ngx_strlen(host->host);
+
+    if (ngx_inet_resolve_host(cf->pool, &u) != NGX_OK) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "%s in shard \"%V\" in %s:%ui",
+                      u.err ? u.err : "host not found", &shard->name,
+                      shard->file, shard->line);
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < u.naddrs; i++) {
+
+        addr = ngx_pnalloc(cf->pool, NGX_SOCKADDR_STRLEN + 1);
+        if (addr == NULL) {
+            return NGX_ERROR;
+        }
+
+        len = ngx_sock_ntop(u.addrs[i].sockaddr, u.addrs[i].socklen,
+                            (u_char *) addr, NGX_SOCKADDR_STRLEN, 0);
+        addr[len] = '\0';
+
+        if (ngx_http_unique_random_shard_add_peer(shard, host, addr)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}

@@ -1,0 +1,159 @@
+
+/*
+ * Copyright (C) 2026 the ngx_http_unique_random_module authors
+ *
+ * The shared memory of a pool: a slot for each range with its leases and with
+ * what is remembered of its row, and the health of each shard.  Everything in
+ * it is read and written under shpool->mutex, the one lock that nginx
+ * releases when a worker dies.
+ */
+
+
+#ifndef _NGX_HTTP_UNIQUE_RANDOM_ZONE_H_INCLUDED_
+#define _NGX_HTTP_UNIQUE_RANDOM_ZONE_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include "lease.h"
+#include "reservation.h"
+
+
+typedef struct ngx_http_unique_random_pool_s   ngx_http_unique_random_pool_t;
+typedef struct ngx_http_unique_random_shard_s  ngx_http_unique_random_shard_t;
+typedef struct ngx_http_unique_random_range_s  ngx_http_unique_random_range_t;
+
+
+/*
+ * A slot is (first, last, key digest), I6: a configuration finds it by first
+ * and last, and keeps its id to notice when it has been given to another
+ * range.  The key is learned from the first reply and never changes.
+ */
+
+typedef struct {
+    ngx_queue_t                queue;
+
+    uint64_t                   id;
+    uint64_t                   first;
+    uint64_t                   last;
+
+    leases_t                   leases;
+    reservation_memory_t       memory;
+    u_char                     key[RESERVATION_KEY_LEN];
+
+    uint64_t                   remaining;      /* that can be reserved */
+    uint64_t                   granted;        /* by the last grant */
+    uint64_t                   drawn;          /* since the last grant */
+    uint64_t                   burned;
+    ngx_msec_t                 granted_at;
+    ngx_msec_t                 answered_at;
+
+    /* fetching ahead: one worker at a time, anyone after the deadline */
+    ngx_pid_t                  fetcher;
+    ngx_msec_t                 fetch_deadline;
+
+    /*
+     * Reservations in flight in all workers.  Those of workers that died are
+     * forgotten at the deadline: a new "flight" begins, and what belongs to
+     * an old one is no longer counted.
+     */
+    ngx_uint_t                 in_flight;
+    ngx_uint_t                 flight;
+    ngx_msec_t                 flight_deadline;
+
+    /* of the last reply: why nothing was granted, or RESERVATION_GRANTED */
+    ngx_uint_t                 outcome;
+
+    unsigned                   known:1;        /* memory and key are set */
+    unsigned                   cautious:1;     /* the last reply was lost (I3) */
+} ngx_http_unique_random_slot_t;
+
+
+/* found by the MD5 of the shard's name */
+
+typedef struct {
+    ngx_queue_t                queue;
+
+    u_char                     id[16];
+    ngx_uint_t                 fails;
+    ngx_msec_t                 failed_at;
+} ngx_http_unique_random_health_t;
+
+
+typedef struct {
+    ngx_queue_t                slots;
+    ngx_queue_t                shards;
+    uint64_t                   last_id;
+    char                       holder[RESERVATION_UUID_LEN + 1];
+} ngx_http_unique_random_shctx_t;
+
+
+typedef struct {
+    ngx_http_unique_random_range_t  *range;
+    uint64_t                         position;
+
+    /* whoever drew it is to fetch ahead for the range */
+    unsigned                         fetch:1;
+} ngx_http_unique_random_draw_t;
+
+
+/* how a pool without a lease may get one */
+
+typedef struct {
+    ngx_http_unique_random_range_t  *range;    /* to ask now, or NULL */
+    ngx_msec_t                       wait;     /* until one may be asked, or
+                                                  NGX_TIMER_INFINITE */
+    unsigned                         in_flight:1;
+    unsigned                         exhausted:1;
+} ngx_http_unique_random_outlook_t;
+
+
+ngx_int_t ngx_http_unique_random_zone_init(ngx_shm_zone_t *shm_zone,
+    void *data);
+
+/* NGX_DECLINED if the pool has no lease */
+ngx_int_t ngx_http_unique_random_zone_draw(
+    ngx_http_unique_random_pool_t *pool, ngx_http_unique_random_draw_t *draw);
+
+void ngx_http_unique_random_zone_outlook(ngx_http_unique_random_pool_t *pool,
+    ngx_http_unique_random_outlook_t *outlook);
+
+/*
+ * A reservation: begin, ask (as often as it is sent), and one of the other
+ * three.  "waiting" is the number of requests that wait for it.
+ */
+
+void ngx_http_unique_random_zone_begin(ngx_http_unique_random_range_t *range);
+
+void ngx_http_unique_random_zone_ask(ngx_http_unique_random_range_t *range,
+    ngx_uint_t waiting, reservation_ask_t *ask);
+
+/*
+ * Takes a reply in.  If it contradicts what is remembered, its outcome becomes
+ * RESERVATION_FENCED or RESERVATION_STALE, and detail says why.  NGX_OK if the
+ * outcome is another one than before, which is worth a line in the log.
+ */
+ngx_int_t ngx_http_unique_random_zone_reply(
+    ngx_http_unique_random_range_t *range, reservation_t *reply);
+
+/* nothing was granted, or if "lost", something may have been (I3) */
+void ngx_http_unique_random_zone_failed(ngx_http_unique_random_range_t *range,
+    ngx_uint_t lost);
+
+#define NGX_HTTP_UNIQUE_RANDOM_HEALTHY  0
+#define NGX_HTTP_UNIQUE_RANDOM_FAILED   1
+#define NGX_HTTP_UNIQUE_RANDOM_BROKEN   2     /* and will stay so for a while */
+
+/*
+ * NGX_OK if the shard has become available, or has ceased to be; NGX_AGAIN if
+ * it has failed and is available still.
+ */
+ngx_int_t ngx_http_unique_random_zone_health(
+    ngx_http_unique_random_shard_t *shard, ngx_uint_t result);
+
+void ngx_http_unique_random_zone_key(ngx_http_unique_random_range_t *range,
+    u_char *key);
+
+
+#endif /* _NGX_HTTP_UNIQUE_RANDOM_ZONE_H_INCLUDED_ */
