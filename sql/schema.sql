@@ -457,6 +457,21 @@ BEGIN
                      ' numbers.';
     END IF;
 
+    -- said here, since the error of a constraint shows the row with its key
+
+    IF length(key) <> 32 THEN
+        RAISE EXCEPTION 'key must have 32 bytes, not %', length(key);
+    END IF;
+
+    IF reserved < 0 OR reserved - 1 > last - first THEN
+        RAISE EXCEPTION 'reserved must be between 0 and %, not %',
+                        last - first + 1, reserved;
+    END IF;
+
+    IF failover NOT IN ('fence', 'trust') THEN
+        RAISE EXCEPTION 'failover must be fence or trust, not %', failover;
+    END IF;
+
     SELECT t.* INTO o FROM unique_random.ranges t
      WHERE t.pool = add.pool AND t.first <= add.last AND t.last >= add.first
      LIMIT 1;
@@ -608,6 +623,10 @@ RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
 BEGIN
+    IF policy NOT IN ('fence', 'trust') THEN
+        RAISE EXCEPTION 'policy must be fence or trust, not %', policy;
+    END IF;
+
     -- a row that somebody else wrote stays recognizable as such
 
     UPDATE unique_random.ranges t

@@ -40,6 +40,7 @@ static char *conninfo_strip_driver(const char *text);
 static const char *conninfo_get(const conninfo_t *conninfo,
     const char *keyword);
 static int conninfo_split_hosts(conninfo_t *conninfo, const char **error);
+static int conninfo_is_port(const char *port);
 static size_t conninfo_count(const char *list);
 static char *conninfo_next(char **list);
 
@@ -265,12 +266,32 @@ conninfo_split_hosts(conninfo_t *conninfo, const char **error)
         host->hostaddr = conninfo_next(&addrs);
         host->port = port;
 
+        if (!conninfo_is_port(port)) {
+            *error = "has a port that is not a number between 1 and 65535";
+            return -1;
+        }
+
         if (nports > 1) {
             port = conninfo_next(&ports);
         }
     }
 
     return 0;
+}
+
+
+/* libpq finds out only when it connects */
+
+static int
+conninfo_is_port(const char *port)
+{
+    size_t  len;
+
+    len = strspn(port, "0123456789");
+
+    return port[len] == '\0'
+           && (len == 0
+               || (len <= 5 && atoi(port) >= 1 && atoi(port) <= 65535));
 }
 
 

@@ -69,6 +69,7 @@ struct ngx_http_unique_random_shard_s {
 
     u_char                           *file;
     ngx_uint_t                        line;
+    ngx_uint_t                        seen;        /* parameters, bit by bit */
 
     ngx_http_unique_random_health_t  *health;
 

@@ -242,6 +242,7 @@ ngx_http_unique_random_postgres_attach(ngx_http_unique_random_postgres_t *pg)
 static void
 ngx_http_unique_random_postgres_detach(ngx_http_unique_random_postgres_t *pg)
 {
+    ngx_uint_t         flags;
     ngx_connection_t  *c;
 
     c = pg->connection;
@@ -252,12 +253,16 @@ ngx_http_unique_random_postgres_detach(ngx_http_unique_random_postgres_t *pg)
 
     pg->connection = NULL;
 
+    /* libpq closes its socket by itself when it finds the server gone */
+
+    flags = (PQsocket(pg->conn) == c->fd) ? 0 : NGX_CLOSE_EVENT;
+
     if (c->read->active) {
-        ngx_del_event(c->read, NGX_READ_EVENT, 0);
+        ngx_del_event(c->read, NGX_READ_EVENT, flags);
     }
 
     if (c->write->active) {
-        ngx_del_event(c->write, NGX_WRITE_EVENT, 0);
+        ngx_del_event(c->write, NGX_WRITE_EVENT, flags);
     }
 
     /* the socket is libpq's: "shared" leaves it open */

@@ -328,6 +328,18 @@ ngx_http_unique_random_reserve_reply(ngx_http_unique_random_shard_t *shard,
         return;
     }
 
+    if (reply->has_key
+        && shard->trust != (ngx_strcmp(reply->failover, "trust") == 0))
+    {
+        ngx_log_error(NGX_LOG_WARN, pg->log, 0,
+                      "range %uL-%uL of shard \"%V\" has failover=%s in its "
+                      "row, which is what counts; to change it, run SELECT "
+                      "unique_random.set_failover('%V', %uL, '%s');",
+                      range->first, range->last, &shard->name,
+                      reply->failover, &shard->pool->name, range->first,
+                      shard->trust ? "trust" : "fence");
+    }
+
     if (ngx_http_unique_random_zone_reply(range, reply) == NGX_OK) {
         ngx_http_unique_random_reserve_log(range, reply);
     }

@@ -3,10 +3,12 @@
  * Copyright (C) 2026 the ngx_http_unique_random_module authors
  *
  * Reads "shard CONNINFO range=FIRST-LAST ...;".  A conninfo may hold a
- * password, so none is ever printed, nor what an environment variable holds.
+ * password, so none is ever printed; nor is the value of a parameter that is
+ * not one of ours, which may be a piece of a conninfo that was not quoted.
  */
 
 
+#include "ngx_http_unique_random_env.h"
 #include "ngx_http_unique_random_pool.h"
 
 
@@ -14,15 +16,33 @@
 #define NGX_HTTP_UNIQUE_RANDOM_SAFE  ((uint64_t) 1 << 53)
 
 
-static ngx_int_t ngx_http_unique_random_shard_expand(ngx_conf_t *cf,
-    ngx_str_t *value, ngx_str_t *text);
+#define NGX_HTTP_UNIQUE_RANDOM_SHARD_RANGE         0x01
+#define NGX_HTTP_UNIQUE_RANDOM_SHARD_NAME          0x02
+#define NGX_HTTP_UNIQUE_RANDOM_SHARD_MAX_FAILS     0x04
+#define NGX_HTTP_UNIQUE_RANDOM_SHARD_FAIL_TIMEOUT  0x08
+#define NGX_HTTP_UNIQUE_RANDOM_SHARD_FAILOVER      0x10
+#define NGX_HTTP_UNIQUE_RANDOM_SHARD_DRAIN         0x20
+#define NGX_HTTP_UNIQUE_RANDOM_SHARD_DOWN          0x40
+
+
+typedef struct {
+    ngx_str_t    name;
+    ngx_uint_t   bit;
+    char        *expected;
+} ngx_http_unique_random_shard_param_t;
+
+
 static ngx_http_unique_random_shard_t *ngx_http_unique_random_shard_create(
     ngx_conf_t *cf, ngx_http_unique_random_pool_t *pool, ngx_str_t *conninfo);
 static void ngx_http_unique_random_shard_cleanup(void *data);
 static char *ngx_http_unique_random_shard_param(ngx_conf_t *cf,
     ngx_http_unique_random_shard_t *shard, ngx_str_t *value);
+static char *ngx_http_unique_random_shard_set(ngx_conf_t *cf,
+    ngx_http_unique_random_shard_t *shard,
+    ngx_http_unique_random_shard_param_t *param, ngx_str_t *value,
+    ngx_str_t *arg);
 static char *ngx_http_unique_random_shard_range(ngx_conf_t *cf,
-    ngx_http_unique_random_shard_t *shard, ngx_str_t *value);
+    ngx_http_unique_random_shard_t *shard, ngx_str_t *value, ngx_str_t *arg);
 static ngx_int_t ngx_http_unique_random_shard_number(u_char *data, size_t len,
     uint64_t *number);
 static char *ngx_http_unique_random_shard_name(ngx_conf_t *cf,
@@ -32,6 +52,23 @@ static ngx_int_t ngx_http_unique_random_shard_add_peer(
     char *addr);
 static ngx_int_t ngx_http_unique_random_shard_look_up(ngx_conf_t *cf,
     ngx_http_unique_random_shard_t *shard, const conninfo_host_t *host);
+
+
+static ngx_http_unique_random_shard_param_t
+    ngx_http_unique_random_shard_params[] =
+{
+    { ngx_string("range="), NGX_HTTP_UNIQUE_RANDOM_SHARD_RANGE, NULL },
+    { ngx_string("name="), NGX_HTTP_UNIQUE_RANDOM_SHARD_NAME, "a name" },
+    { ngx_string("max_fails="), NGX_HTTP_UNIQUE_RANDOM_SHARD_MAX_FAILS,
+      "a number" },
+    { ngx_string("fail_timeout="), NGX_HTTP_UNIQUE_RANDOM_SHARD_FAIL_TIMEOUT,
+      "a time greater than 0" },
+    { ngx_string("failover="), NGX_HTTP_UNIQUE_RANDOM_SHARD_FAILOVER,
+      "\"fence\" or \"trust\"" },
+    { ngx_string("drain"), NGX_HTTP_UNIQUE_RANDOM_SHARD_DRAIN, NULL },
+    { ngx_string("down"), NGX_HTTP_UNIQUE_RANDOM_SHARD_DOWN, NULL },
+    { ngx_null_string, 0, NULL }
+};
 
 
 char *
@@ -46,7 +83,7 @@ ngx_http_unique_random_shard(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
-    if (ngx_http_unique_random_shard_expand(cf, &value[1], &text) != NGX_OK) {
+    if (ngx_http_unique_random_env(cf, &value[1], &text) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 
@@ -57,9 +94,7 @@ ngx_http_unique_random_shard(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     for (i = 2; i < cf->args->nelts; i++) {
 
-        if (ngx_http_unique_random_shard_expand(cf, &value[i], &text)
-            != NGX_OK)
-        {
+        if (ngx_http_unique_random_env(cf, &value[i], &text) != NGX_OK) {
             return NGX_CONF_ERROR;
         }
 
@@ -88,107 +123,6 @@ ngx_http_unique_random_shard(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     *s = shard;
 
     return NGX_CONF_OK;
-}
-
-
-/* replaces ${NAME} and ${NAME:-default} from the environment */
-
-static ngx_int_t
-ngx_http_unique_random_shard_expand(ngx_conf_t *cf, ngx_str_t *value,
-    ngx_str_t *text)
-{
-    char        *found;
-    u_char      *p, *last, *end, *dst, *colon;
-    size_t       len;
-    ngx_str_t    name, var;
-    ngx_uint_t   copy;
-
-    /* the first pass measures, the second copies */
-
-    dst = NULL;
-    len = 0;
-
-    for (copy = 0; copy < 2; copy++) {
-
-        p = value->data;
-        last = p + value->len;
-
-        if (copy) {
-            text->data = ngx_pnalloc(cf->pool, len + 1);
-            if (text->data == NULL) {
-                return NGX_ERROR;
-            }
-
-            dst = text->data;
-        }
-
-        while (p < last) {
-
-            if (p + 1 >= last || p[0] != '$' || p[1] != '{') {
-                var.data = p++;
-                var.len = 1;
-
-            } else {
-                end = ngx_strlchr(p, last, '}');
-
-                if (end == NULL) {
-                    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                                       "the closing bracket in \"${\" is "
-                                       "missing");
-                    return NGX_ERROR;
-                }
-
-                name.data = p + 2;
-                colon = ngx_strlchr(name.data, end, ':');
-
-                if (colon && (colon + 1 == end || colon[1] != '-')) {
-                    colon = NULL;
-                }
-
-                name.len = (colon ? colon : end) - name.data;
-                p = end + 1;
-
-                /* there is no variable with a longer name */
-
-                u_char  zname[256];
-
-                found = NULL;
-
-                if (name.len && name.len < sizeof(zname)) {
-                    ngx_cpystrn(zname, name.data, name.len + 1);
-                    found = getenv((char *) zname);
-                }
-
-                if (found && (*found || colon == NULL)) {
-                    var.data = (u_char *) found;
-                    var.len = ngx_strlen(found);
-
-                } else if (colon) {
-                    var.data = colon + 2;
-                    var.len = end - var.data;
-
-                } else {
-                    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                                       "environment variable \"%V\" is not "
-                                       "set; if this is a binary upgrade, it "
-                                       "needs \"env %V;\"", &name, &name);
-                    return NGX_ERROR;
-                }
-            }
-
-            if (copy) {
-                dst = ngx_cpymem(dst, var.data, var.len);
-
-            } else {
-                len += var.len;
-            }
-        }
-    }
-
-    *dst = '\0';
-    text->len = len;
-
-    return NGX_OK;
 }
 
 
@@ -235,8 +169,8 @@ ngx_http_unique_random_shard_create(ngx_conf_t *cf,
     shard->pool = pool;
     shard->file = cf->conf_file->file.name.data;
     shard->line = cf->conf_file->line;
-    shard->max_fails = NGX_CONF_UNSET_UINT;
-    shard->fail_timeout = NGX_CONF_UNSET_MSEC;
+    shard->max_fails = 3;
+    shard->fail_timeout = 10000;
 
     ngx_queue_init(&shard->asks);
 
@@ -271,120 +205,123 @@ static char *
 ngx_http_unique_random_shard_param(ngx_conf_t *cf,
     ngx_http_unique_random_shard_t *shard, ngx_str_t *value)
 {
+    u_char                                 *eq;
+    ngx_str_t                               name, arg;
+    ngx_http_unique_random_shard_param_t   *param;
+
+    eq = ngx_strlchr(value->data, value->data + value->len, '=');
+
+    name.data = value->data;
+    name.len = eq ? (size_t) (eq - value->data) + 1 : value->len;
+
+    arg.data = value->data + name.len;
+    arg.len = value->len - name.len;
+
+    for (param = ngx_http_unique_random_shard_params; param->name.len; param++)
+    {
+        if (param->name.len == name.len
+            && ngx_strncmp(param->name.data, name.data, name.len) == 0)
+        {
+            break;
+        }
+    }
+
+    if (param->name.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid parameter \"%V\", \"shard\" takes a "
+                           "conninfo (quoted, if it has spaces), "
+                           "\"range=FIRST-LAST\", \"name=LABEL\", "
+                           "\"max_fails=NUMBER\", \"fail_timeout=TIME\", "
+                           "\"failover=fence\", \"failover=trust\", "
+                           "\"drain\" and \"down\"", &name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (shard->seen & param->bit) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "duplicate parameter \"%V\"", value);
+        return NGX_CONF_ERROR;
+    }
+
+    if (param->bit != NGX_HTTP_UNIQUE_RANDOM_SHARD_RANGE) {
+        shard->seen |= param->bit;
+    }
+
+    return ngx_http_unique_random_shard_set(cf, shard, param, value, &arg);
+}
+
+
+static char *
+ngx_http_unique_random_shard_set(ngx_conf_t *cf,
+    ngx_http_unique_random_shard_t *shard,
+    ngx_http_unique_random_shard_param_t *param, ngx_str_t *value,
+    ngx_str_t *arg)
+{
     ngx_int_t   n;
-    ngx_str_t   s;
     ngx_msec_t  time;
 
-    if (ngx_strncmp(value->data, "range=", 6) == 0) {
-        return ngx_http_unique_random_shard_range(cf, shard, value);
-    }
+    switch (param->bit) {
 
-    if (ngx_strncmp(value->data, "name=", 5) == 0) {
+    case NGX_HTTP_UNIQUE_RANDOM_SHARD_RANGE:
+        return ngx_http_unique_random_shard_range(cf, shard, value, arg);
 
-        if (shard->name.len) {
-            goto duplicate;
+    case NGX_HTTP_UNIQUE_RANDOM_SHARD_NAME:
+        if (arg->len == 0) {
+            break;
         }
 
-        shard->name.data = value->data + 5;
-        shard->name.len = value->len - 5;
-
-        if (shard->name.len == 0) {
-            goto invalid;
-        }
-
+        shard->name = *arg;
         return NGX_CONF_OK;
-    }
 
-    if (ngx_strncmp(value->data, "max_fails=", 10) == 0) {
-
-        if (shard->max_fails != NGX_CONF_UNSET_UINT) {
-            goto duplicate;
-        }
-
-        n = ngx_atoi(value->data + 10, value->len - 10);
+    case NGX_HTTP_UNIQUE_RANDOM_SHARD_MAX_FAILS:
+        n = ngx_atoi(arg->data, arg->len);
 
         if (n == NGX_ERROR) {
-            goto invalid;
+            break;
         }
 
         shard->max_fails = n;
-
         return NGX_CONF_OK;
-    }
 
-    if (ngx_strncmp(value->data, "fail_timeout=", 13) == 0) {
-
-        if (shard->fail_timeout != NGX_CONF_UNSET_MSEC) {
-            goto duplicate;
-        }
-
-        s.data = value->data + 13;
-        s.len = value->len - 13;
-
-        time = ngx_parse_time(&s, 0);
+    case NGX_HTTP_UNIQUE_RANDOM_SHARD_FAIL_TIMEOUT:
+        time = ngx_parse_time(arg, 0);
 
         if (time == (ngx_msec_t) NGX_ERROR || time == 0) {
-            goto invalid;
+            break;
         }
 
         shard->fail_timeout = time;
-
         return NGX_CONF_OK;
-    }
 
-    if (ngx_strcmp(value->data, "failover=trust") == 0) {
-        shard->trust = 1;
-        return NGX_CONF_OK;
-    }
+    case NGX_HTTP_UNIQUE_RANDOM_SHARD_FAILOVER:
+        shard->trust = (ngx_strcmp(arg->data, "trust") == 0);
 
-    if (ngx_strcmp(value->data, "failover=fence") == 0) {
-        shard->trust = 0;
-        return NGX_CONF_OK;
-    }
-
-    if (ngx_strcmp(value->data, "drain") == 0) {
-
-        if (shard->drain) {
-            goto duplicate;
+        if (!shard->trust && ngx_strcmp(arg->data, "fence") != 0) {
+            break;
         }
 
+        return NGX_CONF_OK;
+
+    case NGX_HTTP_UNIQUE_RANDOM_SHARD_DRAIN:
         shard->drain = 1;
-
         return NGX_CONF_OK;
-    }
 
-    if (ngx_strcmp(value->data, "down") == 0) {
-
-        if (shard->down) {
-            goto duplicate;
-        }
-
+    default: /* NGX_HTTP_UNIQUE_RANDOM_SHARD_DOWN */
         shard->down = 1;
-
         return NGX_CONF_OK;
     }
 
-invalid:
-
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "invalid parameter \"%V\", \"shard\" takes "
-                       "\"range=FIRST-LAST\", \"name=LABEL\", "
-                       "\"max_fails=NUMBER\", \"fail_timeout=TIME\", "
-                       "\"failover=fence\", \"failover=trust\", \"drain\" "
-                       "and \"down\"", value);
-    return NGX_CONF_ERROR;
+                       "invalid value \"%V\", %s is expected",
+                       value, param->expected);
 
-duplicate:
-
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "duplicate parameter \"%V\"", value);
     return NGX_CONF_ERROR;
 }
 
 
 static char *
 ngx_http_unique_random_shard_range(ngx_conf_t *cf,
-    ngx_http_unique_random_shard_t *shard, ngx_str_t *value)
+    ngx_http_unique_random_shard_t *shard, ngx_str_t *value, ngx_str_t *arg)
 {
     u_char                           *p, *last, *dash;
     uint64_t                          first, end;
@@ -392,8 +329,8 @@ ngx_http_unique_random_shard_range(ngx_conf_t *cf,
     ngx_http_unique_random_pool_t    *pool;
     ngx_http_unique_random_range_t   *range, **r, **ranges;
 
-    p = value->data + 6;
-    last = value->data + value->len;
+    p = arg->data;
+    last = arg->data + arg->len;
     dash = ngx_strlchr(p, last, '-');
 
     if (dash == NULL
@@ -509,14 +446,6 @@ ngx_http_unique_random_shard_name(ngx_conf_t *cf,
     const char                       *host, *port, *dbname;
     const conninfo_host_t            *h;
     ngx_http_unique_random_shard_t  **shards;
-
-    if (shard->max_fails == NGX_CONF_UNSET_UINT) {
-        shard->max_fails = 3;
-    }
-
-    if (shard->fail_timeout == NGX_CONF_UNSET_MSEC) {
-        shard->fail_timeout = 10000;
-    }
 
     if (shard->name.len == 0) {
         h = &shard->conninfo.hosts[0];
