@@ -171,25 +171,27 @@ conninfo_strip_driver(const char *text)
 {
     char        *copy;
     size_t       scheme;
-    const char  *colon;
+    const char  *rest;
 
     scheme = strcspn(text, "+:/?= ");
+    rest = text + scheme;
 
-    if (text[scheme] == '+') {
-        colon = text + scheme + strcspn(text + scheme, ":/?= ");
+    if (*rest == '+') {
+        rest += strcspn(rest, ":/?= ");
 
-        if (strncmp(colon, "://", 3) == 0) {
-            copy = malloc(scheme + strlen(colon) + 1);
-            if (copy) {
-                memcpy(copy, text, scheme);
-                strcpy(copy + scheme, colon);
-            }
-
-            return copy;
+        if (strncmp(rest, "://", 3) != 0) {
+            rest = text + scheme;
         }
     }
 
-    return strdup(text);
+    copy = malloc(scheme + strlen(rest) + 1);
+
+    if (copy) {
+        memcpy(copy, text, scheme);
+        strcpy(copy + scheme, rest);
+    }
+
+    return copy;
 }
 
 

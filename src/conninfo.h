@@ -16,6 +16,10 @@
 #include <libpq-fe.h>
 
 
+/* nginx loads modules with RTLD_GLOBAL: these names are ours alone */
+#pragma GCC visibility push(hidden)
+
+
 /* none of the strings is NULL */
 
 typedef struct {
@@ -55,6 +59,9 @@ void conninfo_destroy(conninfo_t *conninfo);
 int conninfo_params(const conninfo_t *conninfo, const conninfo_host_t *host,
     const char *hostaddr, const char *keywords[CONNINFO_PARAMS],
     const char *values[CONNINFO_PARAMS]);
+
+
+#pragma GCC visibility pop
 
 
 #endif /* _CONNINFO_H_INCLUDED_ */

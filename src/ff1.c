@@ -1,5 +1,7 @@
 
 /*
+ * Copyright (C) 2026 the ngx_http_unique_random_module authors
+ *
  * FF1 of NIST SP 800-38G, algorithms 7 and 8.  Owns the AES key schedule and
  * what can be computed once per key and tweak.  Names (P, Q, S, u, v, b, d, y)
  * are the standard's.  Halves fit 64 bits, hence b <= 8 and d <= 12: S is never

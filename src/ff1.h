@@ -1,5 +1,7 @@
 
 /*
+ * Copyright (C) 2026 the ngx_http_unique_random_module authors
+ *
  * FF1, the format-preserving cipher of NIST SP 800-38G ("Recommendation for
  * Block Cipher Modes of Operation: Methods for Format-Preserving Encryption",
  * March 2016), over AES from libcrypto.  It permutes the numeral strings of
@@ -16,6 +18,10 @@
 
 #include <stddef.h>
 #include <stdint.h>
+
+
+/* nginx loads modules with RTLD_GLOBAL: these names are ours alone */
+#pragma GCC visibility push(hidden)
 
 
 /* the longest tweak, in bytes */
@@ -59,6 +65,9 @@ void ff1_destroy(ff1_t *ff1);
  */
 int ff1_encrypt(ff1_t *ff1, uint64_t *a, uint64_t *b, size_t n);
 int ff1_decrypt(ff1_t *ff1, uint64_t *a, uint64_t *b, size_t n);
+
+
+#pragma GCC visibility pop
 
 
 #endif /* _FF1_H_INCLUDED_ */

@@ -8,6 +8,8 @@
  */
 
 
+#include <stddef.h>
+
 #include "lease.h"
 
 
@@ -19,6 +21,9 @@
 
 
 #define lease_barrier()  __sync_synchronize()
+
+
+static lease_t *leases_current(leases_t *leases);
 
 
 void
@@ -34,6 +39,8 @@ leases_put(leases_t *leases, uint64_t start, uint64_t end)
 {
     lease_t   *lease;
     uint32_t   i;
+
+    (void) leases_current(leases);
 
     for (i = leases->tail; i != leases->head; i++) {
         lease = &leases->lease[i % LEASES_MAX];
@@ -66,19 +73,38 @@ leases_take(leases_t *leases, uint64_t *position)
 {
     lease_t  *lease;
 
+    lease = leases_current(leases);
+
+    if (lease == NULL) {
+        return -1;
+    }
+
+    *position = lease->next++;
+
+    lease_barrier();
+
+    return 0;
+}
+
+
+/* the lease to take from, past those that are used up */
+
+static lease_t *
+leases_current(leases_t *leases)
+{
+    lease_t  *lease;
+
     while (leases->tail != leases->head) {
         lease = &leases->lease[leases->tail % LEASES_MAX];
 
         if (lease->next < lease->end) {
-            *position = lease->next++;
-            lease_barrier();
-            return 0;
+            return lease;
         }
 
         leases->tail++;
     }
 
-    return -1;
+    return NULL;
 }
 
 

@@ -16,6 +16,10 @@
 #include <stdint.h>
 
 
+/* nginx loads modules with RTLD_GLOBAL: these names are ours alone */
+#pragma GCC visibility push(hidden)
+
+
 /*
  * A worker asks for its waiting requests only when it found no lease, and
  * once at a time: so there are at most as many leases as workers, and one
@@ -79,6 +83,9 @@ uint64_t leases_burn(leases_t *leases, uint64_t limit);
  */
 uint64_t lease_size(const lease_policy_t *policy, uint64_t drawn,
     uint64_t elapsed, uint64_t remaining);
+
+
+#pragma GCC visibility pop
 
 
 #endif /* _LEASE_H_INCLUDED_ */

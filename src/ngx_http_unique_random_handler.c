@@ -8,6 +8,8 @@
  */
 
 
+#include <openssl/err.h>
+
 #include "ngx_http_unique_random_handler.h"
 #include "ngx_http_unique_random_module.h"
 #include "ngx_http_unique_random_reserve.h"
@@ -174,6 +176,10 @@ ngx_http_unique_random_number(ngx_http_unique_random_ctx_t *ctx,
         ngx_log_error(NGX_LOG_ALERT, ctx->request->connection->log, 0,
                       "no permutation of range %uL-%uL, position %uL is "
                       "burned", range->first, range->last, draw->position);
+
+        /* or TLS would take the reasons for its own */
+        ERR_clear_error();
+
         return NGX_ERROR;
     }
 

@@ -1,5 +1,7 @@
 
 /*
+ * Copyright (C) 2026 the ngx_http_unique_random_module authors
+ *
  * Permutation algorithm 1.  Owns a shuffled table, or an FF1 instance with the
  * cycle walk around it, and chooses between them by size alone.  Every constant
  * here is part of the algorithm: a change of any of them makes numbers repeat

@@ -1,5 +1,7 @@
 
 /*
+ * Copyright (C) 2026 the ngx_http_unique_random_module authors
+ *
  * Permutation algorithm 1: the secret order of a range.  Owns the keyed
  * bijection of [0, size) and nothing else; it knows no ranges, leases or
  * nginx.  Guarantees: the same key and size give the same bijection on every
@@ -22,6 +24,10 @@
 
 #include <stddef.h>
 #include <stdint.h>
+
+
+/* nginx loads modules with RTLD_GLOBAL: these names are ours alone */
+#pragma GCC visibility push(hidden)
 
 
 #define PERMUTATION_KEY_SIZE   32
@@ -65,6 +71,9 @@ int permutation_map(permutation_t *p, const uint64_t *positions,
     uint64_t *values, size_t n);
 int permutation_unmap(permutation_t *p, const uint64_t *values,
     uint64_t *positions, size_t n);
+
+
+#pragma GCC visibility pop
 
 
 #endif /* _PERMUTATION_H_INCLUDED_ */

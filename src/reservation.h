@@ -15,6 +15,10 @@
 #include <libpq-fe.h>
 
 
+/* nginx loads modules with RTLD_GLOBAL: these names are ours alone */
+#pragma GCC visibility push(hidden)
+
+
 #define RESERVATION_KEY_LEN     32
 #define RESERVATION_UUID_LEN    36
 #define RESERVATION_DIGEST_LEN  64
@@ -104,6 +108,9 @@ int reservation_durable(const reservation_t *reply);
 
 /* overwrites the key in the result, which PQclear() would only free */
 void reservation_wipe(reservation_t *reply, PGresult *result);
+
+
+#pragma GCC visibility pop
 
 
 #endif /* _RESERVATION_H_INCLUDED_ */

@@ -1,0 +1,297 @@
+
+/*
+ * Copyright (C) 2026 the ngx_http_unique_random_module authors
+ *
+ * Leases: positions come out once and in order, whatever is put in, and the
+ * size of the next lease stays within its bounds.
+ */
+
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "lease.h"
+
+
+static const lease_policy_t  policy = { 16, 65536, 1000 };
+
+
+static void
+test_empty(void **state)
+{
+    leases_t  leases;
+    uint64_t  position;
+
+    (void) state;
+
+    leases_init(&leases);
+
+    assert_int_equal(leases_take(&leases, &position), -1);
+    assert_int_equal(leases_left(&leases), 0);
+    assert_true(leases_low(&leases, 0));
+}
+
+
+static void
+test_in_order_and_once(void **state)
+{
+    leases_t  leases;
+    uint64_t  i, position;
+
+    (void) state;
+
+    leases_init(&leases);
+
+    assert_int_equal(leases_put(&leases, 100, 103), 0);
+    assert_int_equal(leases_put(&leases, 7, 9), 0);
+    assert_int_equal(leases_left(&leases), 5);
+
+    static const uint64_t  expected[] = { 100, 101, 102, 7, 8 };
+
+    for (i = 0; i < 5; i++) {
+        assert_int_equal(leases_take(&leases, &position), 0);
+        assert_int_equal(position, expected[i]);
+    }
+
+    assert_int_equal(leases_take(&leases, &position), -1);
+}
+
+
+static void
+test_the_largest_positions(void **state)
+{
+    leases_t  leases;
+    uint64_t  position;
+
+    (void) state;
+
+    leases_init(&leases);
+
+    assert_int_equal(leases_put(&leases, INT64_MAX - 1, INT64_MAX), 0);
+    assert_int_equal(leases_take(&leases, &position), 0);
+    assert_int_equal(position, INT64_MAX - 1);
+    assert_int_equal(leases_take(&leases, &position), -1);
+}
+
+
+/* the indexes of the queue run on and wrap around */
+
+static void
+test_queue_goes_round(void **state)
+{
+    leases_t  leases;
+    uint32_t  start;
+    uint64_t  i, position, in, out;
+
+    (void) state;
+
+    for (start = UINT32_MAX - 40; start != 40; start++) {
+        leases_init(&leases);
+        leases.tail = start;
+        leases.head = start;
+
+        in = 0;
+        out = 0;
+
+        for (i = 0; i < 100; i++) {
+            /* gaps, so that no lease continues another */
+            assert_int_equal(leases_put(&leases, in * 10, in * 10 + 1), 0);
+            in++;
+
+            if (i % 3) {
+                assert_int_equal(leases_take(&leases, &position), 0);
+                assert_int_equal(position, out * 10);
+                out++;
+            }
+
+            if (leases_left(&leases) == LEASES_MAX) {
+                break;
+            }
+        }
+    }
+}
+
+
+static void
+test_full(void **state)
+{
+    leases_t  leases;
+    uint64_t  i, position;
+
+    (void) state;
+
+    leases_init(&leases);
+
+    for (i = 0; i < LEASES_MAX; i++) {
+        assert_int_equal(leases_put(&leases, i * 10, i * 10 + 1), 0);
+    }
+
+    assert_int_equal(leases_put(&leases, 100000, 100001), -1);
+    assert_int_equal(leases_left(&leases), LEASES_MAX);
+
+    /* what continues a lease still finds its place */
+
+    assert_int_equal(leases_put(&leases, 51, 53), 0);
+    assert_int_equal(leases_left(&leases), LEASES_MAX + 2);
+
+    for (i = 0; i < LEASES_MAX + 2; i++) {
+        assert_int_equal(leases_take(&leases, &position), 0);
+    }
+
+    assert_int_equal(leases_put(&leases, 100000, 100001), 0);
+}
+
+
+static void
+test_continued_when_used_up(void **state)
+{
+    leases_t  leases;
+    uint64_t  position;
+
+    (void) state;
+
+    leases_init(&leases);
+
+    leases_put(&leases, 0, 1);
+    leases_take(&leases, &position);
+    leases_put(&leases, 1, 2);
+
+    assert_int_equal(leases_take(&leases, &position), 0);
+    assert_int_equal(position, 1);
+    assert_int_equal(leases_take(&leases, &position), -1);
+}
+
+
+/*
+ * A worker is killed between any two stores: what the others find has no
+ * position twice (I4).
+ */
+
+static void
+test_killed_while_putting(void **state)
+{
+    leases_t  leases;
+    uint64_t  position;
+
+    (void) state;
+
+    leases_init(&leases);
+    leases_put(&leases, 0, 1);
+
+    /* the lease is written, its place not yet counted */
+
+    leases.lease[leases.head % LEASES_MAX].next = 5;
+    leases.lease[leases.head % LEASES_MAX].end = 9;
+
+    assert_int_equal(leases_left(&leases), 1);
+    assert_int_equal(leases_put(&leases, 20, 21), 0);
+    assert_int_equal(leases_take(&leases, &position), 0);
+    assert_int_equal(position, 0);
+    assert_int_equal(leases_take(&leases, &position), 0);
+    assert_int_equal(position, 20);
+    assert_int_equal(leases_take(&leases, &position), -1);
+}
+
+
+static void
+test_burn_beyond_a_limit(void **state)
+{
+    leases_t  leases;
+    uint64_t  position;
+
+    (void) state;
+
+    leases_init(&leases);
+
+    leases_put(&leases, 0, 10);
+    leases_put(&leases, 90, 100);
+    leases_put(&leases, 20, 30);
+    leases_take(&leases, &position);
+
+    assert_int_equal(leases_burn(&leases, 30), 10);
+    assert_int_equal(leases_left(&leases), 19);
+
+    assert_int_equal(leases_burn(&leases, 0), 19);
+    assert_int_equal(leases_take(&leases, &position), -1);
+}
+
+
+static void
+test_low_at_half_of_the_last_grant(void **state)
+{
+    leases_t  leases;
+
+    (void) state;
+
+    leases_init(&leases);
+    leases_put(&leases, 0, 50);
+
+    assert_true(leases_low(&leases, 100));
+    assert_false(leases_low(&leases, 98));
+}
+
+
+static void
+test_size_follows_the_rate(void **state)
+{
+    (void) state;
+
+    /* 500 in 100 ms is 5000 a second */
+
+    assert_int_equal(lease_size(&policy, 500, 100, INT64_MAX), 5000);
+    assert_int_equal(lease_size(&policy, 0, 100, INT64_MAX), 16);
+    assert_int_equal(lease_size(&policy, 1, 3600000, INT64_MAX), 16);
+    assert_int_equal(lease_size(&policy, 16, 0, INT64_MAX), 16000);
+    assert_int_equal(lease_size(&policy, UINT64_MAX, 0, INT64_MAX), 65536);
+    assert_int_equal(lease_size(&policy, UINT64_MAX, UINT64_MAX, INT64_MAX),
+                     16);
+}
+
+
+static void
+test_size_shrinks_towards_the_end(void **state)
+{
+    uint64_t  left, size, steps;
+
+    (void) state;
+
+    assert_int_equal(lease_size(&policy, 500, 100, 4000), 1000);
+    assert_int_equal(lease_size(&policy, 500, 100, 3), 1);
+    assert_int_equal(lease_size(&policy, 500, 100, 0), 1);
+
+    left = 1000000;
+
+    for (steps = 0; left; steps++) {
+        size = lease_size(&policy, UINT32_MAX, 1, left);
+        assert_in_range(size, 1, left);
+        left -= size;
+    }
+
+    assert_in_range(steps, 16, 64);
+}
+
+
+int
+main(void)
+{
+    const struct CMUnitTest  tests[] = {
+        cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_in_order_and_once),
+        cmocka_unit_test(test_the_largest_positions),
+        cmocka_unit_test(test_queue_goes_round),
+        cmocka_unit_test(test_full),
+        cmocka_unit_test(test_continued_when_used_up),
+        cmocka_unit_test(test_killed_while_putting),
+        cmocka_unit_test(test_burn_beyond_a_limit),
+        cmocka_unit_test(test_low_at_half_of_the_last_grant),
+        cmocka_unit_test(test_size_follows_the_rate),
+        cmocka_unit_test(test_size_shrinks_towards_the_end),
+    };
+
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+
+    return cmocka_run_group_tests_name("lease", tests, NULL, NULL);
+}
