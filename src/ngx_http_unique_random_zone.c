@@ -265,6 +265,17 @@ ngx_http_unique_random_zone_ask(ngx_http_unique_random_range_t *range,
 
     ngx_shmtx_lock(&pool->shpool->mutex);
 
+    if (slot->id != range->slot_id) {
+
+        /* the slot is another range's now: a look, whose reply is dropped */
+
+        ngx_memzero(&ask->memory, sizeof(reservation_memory_t));
+        ask->want = 0;
+
+        ngx_shmtx_unlock(&pool->shpool->mutex);
+        return;
+    }
+
     ask->memory = slot->memory;
 
     if (pool->lease.max) {
