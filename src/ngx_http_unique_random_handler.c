@@ -8,12 +8,12 @@
  */
 
 
-#include <openssl/err.h>
-
 #include "ngx_http_unique_random_handler.h"
 #include "ngx_http_unique_random_module.h"
 #include "ngx_http_unique_random_reserve.h"
 #include "ngx_http_unique_random_wait.h"
+
+#include <openssl/err.h>
 
 
 /* a response in one allocation */
@@ -158,7 +158,7 @@ ngx_http_unique_random_number(ngx_http_unique_random_ctx_t *ctx,
     range = draw->range;
 
     if (draw->fetch) {
-        ngx_http_unique_random_reserve(range);
+        ngx_http_unique_random_reserve(draw->fetch);
     }
 
     if (range->permutation == NULL) {

@@ -301,12 +301,6 @@ ngx_http_unique_random_pool_init(ngx_conf_t *cf,
         pool->zone_size = NGX_HTTP_UNIQUE_RANDOM_ZONE_SIZE;
     }
 
-    pool->weights = ngx_palloc(cf->pool,
-                               pool->ranges.nelts * sizeof(uint64_t));
-    if (pool->weights == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
     /* the prefix keeps it apart from the zones of other modules */
 
     name.len = sizeof("unique_random:") - 1 + pool->name.len;

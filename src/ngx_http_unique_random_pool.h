@@ -34,7 +34,9 @@ struct ngx_http_unique_random_range_s {
     ngx_queue_t                       queue;       /* in shard->asks */
     ngx_uint_t                        flight;
     reservation_params_t              params;
+    uint64_t                          weight;      /* in the draw going on */
 
+    unsigned                          leased:1;    /* likewise */
     unsigned                          asked:1;
 };
 
@@ -117,7 +119,6 @@ struct ngx_http_unique_random_pool_s {
     ngx_uint_t                        nwaiters;
     ngx_uint_t                        nasked;      /* ranges that are asked */
     ngx_msec_t                        asked_at;    /* the last one of them */
-    uint64_t                         *weights;     /* of ranges, for a draw */
 
     /* posted when numbers may have come, or armed as a timer */
     ngx_event_t                       wake;

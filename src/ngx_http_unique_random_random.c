@@ -8,9 +8,9 @@
  */
 
 
-#include <openssl/rand.h>
-
 #include "ngx_http_unique_random_random.h"
+
+#include <openssl/rand.h>
 
 
 typedef struct {

@@ -26,6 +26,8 @@
     ((ngx_msec_int_t) (ngx_current_msec - (time)) >= 0)
 
 
+static ngx_http_unique_random_range_t *ngx_http_unique_random_zone_choose(
+    ngx_http_unique_random_pool_t *pool, uint64_t total, ngx_uint_t leased);
 static ngx_uint_t ngx_http_unique_random_zone_fetch(
     ngx_http_unique_random_range_t *range);
 static ngx_uint_t ngx_http_unique_random_zone_in_flight(
@@ -40,66 +42,100 @@ static void ngx_http_unique_random_zone_remember(
     ngx_http_unique_random_slot_t *slot, reservation_t *reply);
 
 
+/*
+ * The choice is among all ranges, by what they have left, so that they empty
+ * evenly.  If it falls on one without a lease, it is time to fetch one, and the
+ * number comes from another range.
+ */
+
 ngx_int_t
 ngx_http_unique_random_zone_draw(ngx_http_unique_random_pool_t *pool,
     ngx_http_unique_random_draw_t *draw)
 {
-    uint64_t                          left, total, pick;
-    ngx_uint_t                        i, last;
-    ngx_http_unique_random_slot_t    *slot;
-    ngx_http_unique_random_range_t  **ranges;
+    uint64_t                          left, total, leased;
+    ngx_uint_t                        i;
+    ngx_http_unique_random_range_t   *range, **ranges;
 
     ranges = pool->ranges.elts;
-    pick = ngx_http_unique_random_random();
     total = 0;
-    last = 0;
+    leased = 0;
 
     ngx_shmtx_lock(&pool->shpool->mutex);
 
-    /* ranges do not overlap, so the sum is at most 2^63 */
+    /* ranges do not overlap, so the sums are at most 2^63 */
 
     for (i = 0; i < pool->ranges.nelts; i++) {
-        slot = ranges[i]->slot;
-        pool->weights[i] = 0;
+        range = ranges[i];
+        range->weight = 0;
 
-        if (ranges[i]->shard->down
-            || slot->id != ranges[i]->slot_id
-            || slot->outcome == RESERVATION_FENCED)
+        if (range->shard->down
+            || range->slot->id != range->slot_id
+            || range->slot->outcome == RESERVATION_FENCED)
         {
             continue;
         }
 
-        left = leases_left(&slot->leases);
+        left = leases_left(&range->slot->leases);
+
+        range->leased = (left != 0);
+        range->weight = left;
+
+        if (!range->shard->drain) {
+            range->weight += range->slot->remaining;
+        }
+
+        total += range->weight;
 
         if (left) {
-            pool->weights[i] = slot->remaining + left;
-            total += pool->weights[i];
-            last = i;
+            leased += range->weight;
         }
     }
 
-    if (total == 0) {
+    if (leased == 0) {
         ngx_shmtx_unlock(&pool->shpool->mutex);
         return NGX_DECLINED;
     }
 
-    pick = ngx_http_unique_random_below(pick, total);
+    range = ngx_http_unique_random_zone_choose(pool, total, 0);
 
-    for (i = 0; i < last && pick >= pool->weights[i]; i++) {
-        pick -= pool->weights[i];
-    }
+    draw->range = range->leased
+                  ? range
+                  : ngx_http_unique_random_zone_choose(pool, leased, 1);
 
-    slot = ranges[i]->slot;
+    (void) leases_take(&draw->range->slot->leases, &draw->position);
+    draw->range->slot->drawn++;
 
-    (void) leases_take(&slot->leases, &draw->position);
-    slot->drawn++;
-
-    draw->range = ranges[i];
-    draw->fetch = ngx_http_unique_random_zone_fetch(ranges[i]);
+    draw->fetch = ngx_http_unique_random_zone_fetch(range) ? range : NULL;
 
     ngx_shmtx_unlock(&pool->shpool->mutex);
 
     return NGX_OK;
+}
+
+
+static ngx_http_unique_random_range_t *
+ngx_http_unique_random_zone_choose(ngx_http_unique_random_pool_t *pool,
+    uint64_t total, ngx_uint_t leased)
+{
+    uint64_t                          pick;
+    ngx_uint_t                        i;
+    ngx_http_unique_random_range_t  **ranges;
+
+    ranges = pool->ranges.elts;
+    pick = ngx_http_unique_random_below(ngx_http_unique_random_random(), total);
+
+    for (i = 0; /* void */ ; i++) {
+
+        if (leased && !ranges[i]->leased) {
+            continue;
+        }
+
+        if (pick < ranges[i]->weight) {
+            return ranges[i];
+        }
+
+        pick -= ranges[i]->weight;
+    }
 }
 
 

@@ -93,8 +93,8 @@ typedef struct {
     ngx_http_unique_random_range_t  *range;
     uint64_t                         position;
 
-    /* whoever drew it is to fetch ahead for the range */
-    unsigned                         fetch:1;
+    /* for which the one who drew is to fetch ahead, or NULL */
+    ngx_http_unique_random_range_t  *fetch;
 } ngx_http_unique_random_draw_t;
 
 

@@ -9,10 +9,10 @@
  */
 
 
-#include <ngx_md5.h>
-
 #include "ngx_http_unique_random_pool.h"
 #include "ngx_http_unique_random_random.h"
+
+#include <ngx_md5.h>
 
 
 static ngx_int_t ngx_http_unique_random_zone_create(
