@@ -34,9 +34,9 @@ struct ngx_http_unique_random_range_s {
     ngx_queue_t                       queue;       /* in shard->asks */
     ngx_uint_t                        flight;
     reservation_params_t              params;
-    uint64_t                          weight;      /* in the draw going on */
+    uint64_t                          weight;      /* in the choice going on */
 
-    unsigned                          leased:1;    /* likewise */
+    unsigned                          preferred:1; /* likewise */
     unsigned                          asked:1;
 };
 

@@ -109,6 +109,10 @@ typedef struct {
 } ngx_http_unique_random_outlook_t;
 
 
+#define ngx_http_unique_random_past(time)                                     \
+    ((ngx_msec_int_t) (ngx_current_msec - (time)) >= 0)
+
+
 ngx_int_t ngx_http_unique_random_zone_init(ngx_shm_zone_t *shm_zone,
     void *data);
 
@@ -154,6 +158,10 @@ ngx_int_t ngx_http_unique_random_zone_health(
 
 void ngx_http_unique_random_zone_key(ngx_http_unique_random_range_t *range,
     u_char *key);
+
+/* whether any worker has a reservation in flight; the caller has the mutex */
+ngx_uint_t ngx_http_unique_random_zone_in_flight(
+    ngx_http_unique_random_slot_t *slot);
 
 
 #endif /* _NGX_HTTP_UNIQUE_RANDOM_ZONE_H_INCLUDED_ */

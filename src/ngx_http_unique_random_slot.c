@@ -1,0 +1,339 @@
+
+/*
+ * Copyright (C) 2026 the ngx_http_unique_random_module authors
+ *
+ * The slot of a range during a reservation: what is asked for, and what a
+ * reply changes.  Keeps I5: leases come from replies alone; I6: a slot keeps
+ * its key; and I8: a reply that contradicts what is remembered grants nothing.
+ */
+
+
+#include "ngx_http_unique_random_pool.h"
+
+
+static void ngx_http_unique_random_zone_landed(
+    ngx_http_unique_random_range_t *range);
+static char *ngx_http_unique_random_zone_contradiction(
+    ngx_http_unique_random_range_t *range, reservation_t *reply);
+static void ngx_http_unique_random_zone_remember(
+    ngx_http_unique_random_slot_t *slot, reservation_t *reply);
+
+
+void
+ngx_http_unique_random_zone_begin(ngx_http_unique_random_range_t *range)
+{
+    ngx_msec_t                      deadline;
+    ngx_http_unique_random_pool_t  *pool;
+    ngx_http_unique_random_slot_t  *slot;
+
+    pool = range->shard->pool;
+    slot = range->slot;
+
+    deadline = ngx_current_msec + pool->reserve_timeout
+               + pool->connect_timeout * range->shard->peers.nelts;
+
+    ngx_shmtx_lock(&pool->shpool->mutex);
+
+    if (!ngx_http_unique_random_zone_in_flight(slot)) {
+        slot->flight_deadline = deadline;
+    }
+
+    slot->in_flight++;
+
+    if ((ngx_msec_int_t) (deadline - slot->flight_deadline) > 0) {
+        slot->flight_deadline = deadline;
+    }
+
+    range->flight = slot->flight;
+
+    ngx_shmtx_unlock(&pool->shpool->mutex);
+}
+
+
+void
+ngx_http_unique_random_zone_ask(ngx_http_unique_random_range_t *range,
+    ngx_uint_t waiting, reservation_ask_t *ask)
+{
+    ngx_http_unique_random_pool_t  *pool;
+    ngx_http_unique_random_slot_t  *slot;
+
+    pool = range->shard->pool;
+    slot = range->slot;
+
+    ask->pool = (char *) pool->name.data;
+    ask->holder = pool->sh->holder;
+    ask->first = range->first;
+    ask->last = range->last;
+    ask->want = ngx_max(waiting, 1);
+
+    /* the row's lock is given up well before we give up the connection */
+    ask->lock_wait = pool->reserve_timeout * 3 / 4;
+
+    ngx_shmtx_lock(&pool->shpool->mutex);
+
+    if (slot->id != range->slot_id) {
+
+        /* the slot is another range's now: a look, whose reply is dropped */
+
+        ngx_memzero(&ask->memory, sizeof(reservation_memory_t));
+        ask->want = 0;
+
+        ngx_shmtx_unlock(&pool->shpool->mutex);
+        return;
+    }
+
+    ask->memory = slot->memory;
+
+    if (pool->lease.max) {
+        ask->want = ngx_max(ask->want,
+                            lease_size(&pool->lease, slot->drawn,
+                                       ngx_current_msec - slot->granted_at,
+                                       slot->remaining));
+        ask->want = ngx_min(ask->want, pool->lease.max);
+    }
+
+    if (slot->cautious) {
+        ask->want = ngx_min(ask->want, ngx_max(pool->lease.min, 1));
+    }
+
+    if (slot->outcome == RESERVATION_FENCED) {
+        ask->want = 0;
+    }
+
+    ngx_shmtx_unlock(&pool->shpool->mutex);
+}
+
+
+ngx_int_t
+ngx_http_unique_random_zone_reply(ngx_http_unique_random_range_t *range,
+    reservation_t *reply)
+{
+    char                           *reason;
+    ngx_int_t                       rc;
+    ngx_http_unique_random_pool_t  *pool;
+    ngx_http_unique_random_slot_t  *slot;
+
+    pool = range->shard->pool;
+    slot = range->slot;
+
+    ngx_shmtx_lock(&pool->shpool->mutex);
+
+    if (slot->id != range->slot_id) {
+        ngx_shmtx_unlock(&pool->shpool->mutex);
+        return NGX_DECLINED;
+    }
+
+    ngx_http_unique_random_zone_landed(range);
+
+    slot->answered_at = ngx_current_msec;
+
+    reason = ngx_http_unique_random_zone_contradiction(range, reply);
+
+    if (reason) {
+        slot->burned += reply->count;
+
+        if (reply->outcome != RESERVATION_STALE) {
+            reply->outcome = RESERVATION_FENCED;
+        }
+
+        reply->detail = reason;
+        reply->count = 0;
+    }
+
+    if (reply->outcome == RESERVATION_GRANTED
+        || reply->outcome == RESERVATION_EXHAUSTED)
+    {
+        ngx_http_unique_random_zone_remember(slot, reply);
+    }
+
+    if (reply->count) {
+        if (leases_put(&slot->leases, reply->start,
+                       reply->start + reply->count)
+            != 0)
+        {
+            slot->burned += reply->count;
+        }
+
+        slot->granted = reply->count;
+        slot->granted_at = ngx_current_msec;
+        slot->drawn = 0;
+        slot->cautious = 0;
+
+        if (reply->remaining == 0) {
+            reply->outcome = RESERVATION_EXHAUSTED;
+        }
+    }
+
+    rc = (slot->outcome == reply->outcome) ? NGX_DECLINED : NGX_OK;
+
+    slot->outcome = reply->outcome;
+
+    ngx_shmtx_unlock(&pool->shpool->mutex);
+
+    return rc;
+}
+
+
+void
+ngx_http_unique_random_zone_failed(ngx_http_unique_random_range_t *range,
+    ngx_uint_t lost)
+{
+    ngx_http_unique_random_pool_t  *pool;
+    ngx_http_unique_random_slot_t  *slot;
+
+    pool = range->shard->pool;
+    slot = range->slot;
+
+    ngx_shmtx_lock(&pool->shpool->mutex);
+
+    ngx_http_unique_random_zone_landed(range);
+
+    if (lost) {
+        slot->burned += range->params.ask.want;
+        slot->cautious = 1;
+    }
+
+    ngx_shmtx_unlock(&pool->shpool->mutex);
+}
+
+
+void
+ngx_http_unique_random_zone_key(ngx_http_unique_random_range_t *range,
+    u_char *key)
+{
+    ngx_shmtx_lock(&range->shard->pool->shpool->mutex);
+
+    ngx_memcpy(key, range->slot->key, RESERVATION_KEY_LEN);
+
+    ngx_shmtx_unlock(&range->shard->pool->shpool->mutex);
+}
+
+
+ngx_uint_t
+ngx_http_unique_random_zone_in_flight(ngx_http_unique_random_slot_t *slot)
+{
+    if (slot->in_flight
+        && ngx_http_unique_random_past(slot->flight_deadline))
+    {
+        slot->in_flight = 0;
+        slot->flight++;
+    }
+
+    return slot->in_flight != 0;
+}
+
+
+static void
+ngx_http_unique_random_zone_landed(ngx_http_unique_random_range_t *range)
+{
+    ngx_http_unique_random_slot_t  *slot;
+
+    slot = range->slot;
+
+    if (range->flight == slot->flight && slot->in_flight) {
+        slot->in_flight--;
+    }
+
+    if (slot->fetcher == ngx_pid) {
+        slot->fetcher = 0;
+    }
+}
+
+
+/*
+ * A reply is held against what was remembered when it was asked for, since
+ * replies to several workers may be taken in out of order; and its epoch
+ * against what is remembered now.
+ */
+
+static char *
+ngx_http_unique_random_zone_contradiction(
+    ngx_http_unique_random_range_t *range, reservation_t *reply)
+{
+    reservation_memory_t           *now, *then, *row;
+    ngx_http_unique_random_slot_t  *slot;
+
+    slot = range->slot;
+    now = &slot->memory;
+    then = &range->params.ask.memory;
+    row = &reply->memory;
+
+    if (slot->known
+        && (reply->outcome == RESERVATION_MISSING
+            || reply->outcome == RESERVATION_MISMATCH))
+    {
+        return "the range is not what it was";
+    }
+
+    if (!slot->known
+        || (reply->outcome != RESERVATION_GRANTED
+            && reply->outcome != RESERVATION_EXHAUSTED))
+    {
+        return NULL;
+    }
+
+    if (ngx_strcmp(row->digest, now->digest) != 0) {
+        return "the key has changed";
+    }
+
+    if (row->epoch < now->epoch
+        || (row->epoch == now->epoch
+            && ngx_strcmp(row->incarnation, now->incarnation) != 0))
+    {
+        reply->outcome = RESERVATION_STALE;
+        return "a later life of the range has been seen";
+    }
+
+    if (row->reserved < then->reserved) {
+        return "fewer positions are reserved than were seen to be";
+    }
+
+    if (row->epoch == then->epoch
+        && (row->serial < then->serial + (reply->count ? 1 : 0)
+            || row->timeline < then->timeline))
+    {
+        return "its time has gone back";
+    }
+
+    return NULL;
+}
+
+
+static void
+ngx_http_unique_random_zone_remember(ngx_http_unique_random_slot_t *slot,
+    reservation_t *reply)
+{
+    reservation_memory_t  *now, *row;
+
+    now = &slot->memory;
+    row = &reply->memory;
+
+    slot->remaining = reply->remaining;
+
+    if (!slot->known) {
+        ngx_memcpy(slot->key, reply->key, RESERVATION_KEY_LEN);
+        *now = *row;
+        slot->known = 1;
+        return;
+    }
+
+    if (row->epoch > now->epoch) {
+
+        /*
+         * accept() skipped to what was reserved before this grant.  A lease
+         * that reaches beyond is not ours in the new life of the range.
+         */
+
+        slot->burned += leases_burn(&slot->leases,
+                                    row->reserved - reply->count);
+
+        row->reserved = ngx_max(row->reserved, now->reserved);
+        *now = *row;
+        return;
+    }
+
+    now->serial = ngx_max(now->serial, row->serial);
+    now->reserved = ngx_max(now->reserved, row->reserved);
+    now->timeline = ngx_max(now->timeline, row->timeline);
+    now->holder_serial = ngx_max(now->holder_serial, row->holder_serial);
+}
