@@ -1,0 +1,159 @@
+# Builds, tests, runs and installs ngx_http_unique_random_module.
+#
+# The generated makefile of nginx tracks the sources; this one only decides
+# when nginx's configure has to run again.
+
+MODULE     := ngx_http_unique_random_module
+BUILD      ?= build
+NGINX_DEV  := /usr/share/nginx/src
+NGINX_SRC  ?= $(NGINX_DEV)
+DISTRIBUTED := $(filter $(NGINX_DEV),$(NGINX_SRC))
+JOBS       ?= $(shell nproc)
+
+# The distribution's hardening, as its own modules have it.
+CC_OPT     ?= $(shell dpkg-buildflags --get CFLAGS 2>/dev/null || echo -O2 -g) \
+              $(shell dpkg-buildflags --get CPPFLAGS 2>/dev/null) -fPIC
+LD_OPT     ?= $(shell dpkg-buildflags --get LDFLAGS 2>/dev/null) -fPIC
+
+SANITIZE   := -fsanitize=address,undefined -fno-sanitize=nonnull-attribute \
+              -fno-sanitize-recover=all -fno-omit-frame-pointer
+
+DESTDIR    ?=
+prefix     ?= /usr
+modulesdir ?= $(prefix)/lib/nginx/modules
+datadir    ?= $(prefix)/share/$(MODULE)
+docdir     ?= $(prefix)/share/doc/$(MODULE)
+
+build      := $(abspath $(BUILD))
+so         := $(build)/$(MODULE).so
+nginx_h    := $(NGINX_SRC)/src/core/nginx.h
+submake     = $(MAKE) --no-print-directory
+jobs        = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
+
+# In a folder that tools/configure has made.
+in_tree     = $(submake) -s $(jobs) -C $(1)/src -f $(1)/obj/Makefile $(2)
+configure   = CC_OPT='$(CC_OPT)' LD_OPT='$(LD_OPT)' \
+                  NGX_CONFIGURE='$(NGX_CONFIGURE)' \
+                  tools/configure $(abspath $(NGINX_SRC)) $(1) $(2)
+
+# A file whose timestamp is the last time that its content changed.
+update      = mkdir -p $(@D) && printf '%s\n' $(1) > $@.new && \
+                  if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+refresh     = cmp -s $(1) $@ || { install -m $(2) $(1) $@ && echo "built $@"; }
+
+# Two kinds of tests share ports and folders: never run them side by side.
+.NOTPARALLEL:
+.PHONY: all nginx deps run install clean help FORCE \
+        test test-release test-asan test-valgrind asan memcheck
+
+all: $(so)	## build the module (default); NGINX_SRC=dir for other nginx sources
+
+$(so): $(build)/module/obj/Makefile FORCE
+	@$(call in_tree,$(build)/module,modules)
+	@$(call refresh,$(build)/module/obj/$(MODULE).so,644)
+
+# Configured by itself: a change of the module's config costs no new nginx.
+nginx: $(build)/nginx	## build nginx itself, from NGINX_SRC
+
+$(build)/nginx: $(build)/core/obj/Makefile FORCE
+	@$(call in_tree,$(build)/core,binary)
+	@$(call refresh,$(build)/core/obj/nginx,755)
+
+$(build)/flags: FORCE
+	@$(call update,'$(NGINX_SRC)' '$(CC_OPT)' '$(LD_OPT)' '$(NGX_CONFIGURE)')
+
+$(build)/sources: FORCE
+	@$(call update,'$(sort $(wildcard *.c src/*.c src/*.h))')
+
+$(build)/core/obj/Makefile: $(build)/flags $(nginx_h) tools/configure
+	@$(call configure,$(build)/core)
+
+$(build)/module/obj/Makefile: $(build)/flags $(build)/sources $(nginx_h) \
+                              config $(wildcard sql/schema.sql) tools/configure
+	@$(call configure,$(build)/module,$(CURDIR))
+
+$(nginx_h):
+	@echo >&2 "$@ is missing: run \"make deps\", which installs nginx-dev," \
+	    "or set NGINX_SRC to a folder with nginx's sources"
+	@exit 1
+
+deps:	## install the packages that building and testing need (Debian)
+	@tools/install-deps build run test
+
+run:	## two PostgreSQL clusters and nginx on 127.0.0.1:8000, until Ctrl-C
+	@tools/install-deps build run
+	@$(submake) all
+	@exec tools/run $(so)
+
+install: all	## install the module (DESTDIR, prefix, modulesdir)
+	install -d $(DESTDIR)$(modulesdir) $(DESTDIR)$(datadir) $(DESTDIR)$(docdir)
+	install -m 644 $(so) $(DESTDIR)$(modulesdir)/
+	install -m 644 sql/schema.sql $(DESTDIR)$(datadir)/
+	install -m 644 nginx.conf.example $(DESTDIR)$(docdir)/
+
+clean:	## remove what was built (.run keeps the data of make run)
+	rm -rf $(build) t/servroot
+
+help:	## show this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' \
+	    $(firstword $(MAKEFILE_LIST))
+
+# Tests.  T="t/a.t t/b.t" picks some, PROVE_FLAGS=-v shows more.
+
+T              ?= $(build)/unit/*.t t/*.t t/scenario/*.t
+T_ASAN         ?= $(subst $(build)/unit/,$(build)/asan/unit/,$(T))
+T_VALGRIND     ?= t/000-load.t
+PROVE_FLAGS    ?=
+VALGRIND_FLAGS := --leak-check=full --show-possibly-lost=no --num-callers=40 \
+                  --suppressions=$(CURDIR)/t/valgrind.suppress
+
+# A folder with the Test::Nginx of CPAN; without one the stand-in serves.
+TEST_NGINX_LIB ?=
+perl_libs       = -It/lib $(addprefix -I,$(TEST_NGINX_LIB))
+stand_in        = $(shell perl $(perl_libs) -MTest::Nginx::Socket -e 1 \
+                      > /dev/null 2>&1 || echo -It/lib/stand-in)
+
+TEST_NGINX_BINARY       ?= $(if $(DISTRIBUTED),/usr/sbin/nginx,$(build)/nginx)
+TEST_NGINX_LOAD_MODULES ?= $(so)
+TEST_NGINX_SERVER_PORT  ?= 127.0.0.1:1984
+TEST_NGINX_CLIENT_PORT  ?= $(lastword $(subst :, ,$(TEST_NGINX_SERVER_PORT)))
+export TEST_NGINX_BINARY TEST_NGINX_LOAD_MODULES \
+       TEST_NGINX_SERVER_PORT TEST_NGINX_CLIENT_PORT
+
+test: deps	## install what is missing and run the whole suite
+	@$(submake) test-release test-asan test-valgrind
+
+# One run of prove, and so one summary, for each way to build.
+
+test-release: all $(if $(DISTRIBUTED),,nginx)	## every test, as built for production
+	@$(call unit,$(build)/unit,-O2 -g)
+	@$(call prove,$(T))
+
+test-asan: asan	## every test, with AddressSanitizer and UBSan
+	@$(call unit,$(build)/asan/unit,-O1 -g $(SANITIZE))
+	@$(call prove,$(T_ASAN),asan)
+
+test-valgrind: memcheck	## some tests under valgrind
+	@$(call prove,$(T_VALGRIND),memcheck,$(VALGRIND_FLAGS))
+
+unit  = if [ -f t/unit/Makefile ]; then \
+            $(submake) $(jobs) -s -C t/unit BUILD=$(1) CFLAGS='$(2)'; fi
+
+# With the nginx and the module of a variant, if one is given.
+prove = export $(if $(2),TEST_NGINX_BINARY=$(build)/$(2)/nginx \
+            TEST_NGINX_LOAD_MODULES=$(build)/$(2)/$(MODULE).so) \
+            TEST_NGINX_USE_VALGRIND='$(3)'; \
+        prove $(perl_libs) $(stand_in) $(PROVE_FLAGS) \
+            $$(ls -d $(1) 2> /dev/null)
+
+# nginx's pools hide overruns and reused memory, hence NGX_DEBUG_PALLOC, which
+# makes every allocation one of its own.
+variant = src=$$(tools/nginx-source $(build)) && $(submake) all nginx \
+              BUILD=$(build)/$(1) NGINX_SRC="$$src" NGX_CONFIGURE= \
+              CC_OPT='-O1 -g -DNGX_DEBUG_PALLOC=1 $(2)' LD_OPT='$(2)'
+
+asan:	## build nginx and the module with the sanitizers, into build/asan
+	@$(call variant,asan,$(SANITIZE))
+
+memcheck:	## build nginx and the module for valgrind, into build/memcheck
+	@$(call variant,memcheck)

@@ -1,0 +1,78 @@
+package UniqueRandom::Blocks;
+
+# What the suites in Test::Nginx's format share.  Loading it starts a cluster,
+# and each block that asks for one has a database to itself:
+#
+#   $TEST_NGINX_SHARD        conninfo of a blank database of this block
+#   $TEST_NGINX_SHARD_B      and of another one
+#   $TEST_NGINX_PG_PORT      where the cluster listens, on 127.0.0.1
+#   $TEST_NGINX_PG_SOCKET    the folder of its Unix socket
+#   $TEST_NGINX_DATABASE     the name of the database of $TEST_NGINX_SHARD
+#   $TEST_NGINX_CLOSED_PORT  a port where nobody listens
+#   $TEST_NGINX_HOLE_PORT    one where connections are accepted and no more
+#
+# Blocks are run in any order, and each of them counts on blank databases: a
+# suite must not set repeat_each().  A block that says nothing else about the
+# error log expects no [alert] and no [crit] in it, for each of its requests.
+
+use strict;
+use warnings;
+
+use Test::Nginx::Socket ();
+use UniqueRandom::Postgres ();
+use UniqueRandom::Util qw( black_hole free_port run );
+
+# Not lexicals, which would end with this file.
+our $pg   = UniqueRandom::Postgres->new(name => 'blocks');
+our $hole = black_hole();
+
+my $blocks = 0;
+
+$ENV{TEST_NGINX_PG_PORT}     = $pg->port;
+$ENV{TEST_NGINX_PG_SOCKET}   = $pg->socket;
+$ENV{TEST_NGINX_CLOSED_PORT} = free_port();
+$ENV{TEST_NGINX_HOLE_PORT}   = $hole->port;
+
+# libpq, and so psql, would take defaults from there.
+delete @ENV{ grep {/^PG/} keys %ENV };
+
+Test::Nginx::Util::add_block_preprocessor(sub {
+    my ($block) = @_;
+
+    my $text = join '', map { $_ // '' }
+        $block->main_config, $block->http_config, $block->config,
+        map { ref $_ ? map {@$_} map { ref $_ ? $_ : [$_] } @$_ : $_ }
+        grep {defined} $block->user_files;
+
+    $blocks++;
+
+    for my $suffix ('', '_B') {
+        next if $text !~ /\$TEST_NGINX_SHARD$suffix\b/
+            && ($suffix || $text !~ /\$TEST_NGINX_DATABASE\b/);
+
+        my $database = "block$blocks" . lc $suffix;
+
+        $pg->create_database($database);
+        $ENV{"TEST_NGINX_SHARD$suffix"} = $pg->url(db => $database);
+        $ENV{TEST_NGINX_DATABASE} = $database if !$suffix;
+    }
+
+    $block->set_value(no_error_log => "[alert]\n[crit]\n")
+        if !defined $block->no_error_log && !defined $block->must_die;
+});
+
+# Whether this nginx was built without a module, for `skip_eval`.
+my $options;
+
+sub nginx_lacks {
+    my ($module) = @_;
+
+    $options //= (run(
+        command => [ $ENV{TEST_NGINX_BINARY} || 'nginx', '-V' ],
+        merge   => 1,
+    ))[1];
+
+    return $options !~ /--with-\Q$module\E\b/;
+}
+
+1;

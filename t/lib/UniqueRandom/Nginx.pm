@@ -1,0 +1,370 @@
+package UniqueRandom::Nginx;
+
+# Real nginx processes, master and workers, on a port of their own.
+#
+#   my $nginx = UniqueRandom::Nginx->new(
+#       workers => 2,
+#       http    => 'unique_random_pool numbers { shard ...; }',
+#   );                                           # and started
+#   $nginx->get('/random')->{content}
+#
+# A crash of a worker or a sanitizer's report makes the test fail when it ends,
+# whether or not it looked.
+
+use strict;
+use warnings;
+
+use Carp qw( croak );
+use Cwd ();
+use File::Basename qw( dirname );
+use HTTP::Tiny ();
+use POSIX ();
+use Scalar::Util qw( weaken );
+
+use UniqueRandom::Sanitizer ();
+use UniqueRandom::Util qw(
+    at_exit children fail_at_exit free_port is_alive read_file run tmp_dir
+    wait_gone wait_until write_file
+);
+
+my $top = Cwd::abs_path(dirname(__FILE__) . '/../../..');
+
+my $binary = $ENV{TEST_NGINX_BINARY} || '/usr/sbin/nginx';
+my @load   = split ' ', $ENV{TEST_NGINX_LOAD_MODULES}
+    || "$top/build/ngx_http_unique_random_module.so";
+
+my $instances = 0;
+
+# Arguments:
+#   http      text inside http { }, before the server
+#   server    text inside the server { } that listens on port();
+#             default: location = /random { unique_random; }
+#   listen    parameters of its listen directive, such as http2
+#   main      text at the top level
+#   workers   1
+#   level     of the error log: info
+#   env       { NAME => value } in nginx's environment when it starts
+#   start     0 not to start it
+sub new {
+    my ($class, %arg) = @_;
+
+    my $dir  = tmp_dir() . '/nginx-' . $instances++;
+    my $self = bless {
+        server  => 'location = /random { unique_random; }',
+        http    => '',
+        main    => '',
+        listen  => '',
+        workers => 1,
+        level   => 'info',
+        env     => {},
+        %arg,
+        dir   => $dir,
+        port  => free_port(),
+        owner => $$,
+    }, $class;
+
+    mkdir $dir or die "$dir: $!\n";
+
+    my $weak = $self;
+    weaken($weak);
+    at_exit(sub { $weak->_abandon if $weak });
+
+    $self->configure;
+    $self->start unless exists $arg{start} && !$arg{start};
+
+    return $self;
+}
+
+# Writes the configuration, with some of new()'s arguments changed: for
+# test_config() and reload() to read.
+sub configure {
+    my ($self, %arg) = @_;
+
+    @$self{ keys %arg } = values %arg;
+
+    my $modules = join '', map {"load_module $_;\n"} @load;
+    my $user    = $> == 0 ? "user www-data;\n" : '';
+    my $env     = UniqueRandom::Sanitizer::env_directives();
+    my $temp    = join '', map {"    ${_}_temp_path $self->{dir}/$_;\n"}
+        qw( client_body proxy fastcgi uwsgi scgi );
+
+    write_file("$self->{dir}/nginx.conf", <<"EOT");
+$modules$user$env
+worker_processes $self->{workers};
+pid $self->{dir}/nginx.pid;
+error_log $self->{dir}/error.log $self->{level};
+$self->{main}
+
+events {
+    worker_connections 1024;
+}
+
+http {
+    access_log off;
+$temp
+$self->{http}
+
+    server {
+        listen 127.0.0.1:$self->{port} $self->{listen};
+$self->{server}
+    }
+}
+EOT
+
+    return $self;
+}
+
+sub port { return $_[0]->{port} }
+sub dir  { return $_[0]->{dir} }
+sub url  { return "http://127.0.0.1:$_[0]->{port}" . ($_[1] // '') }
+
+sub _run {
+    my ($self, @option) = @_;
+
+    local @ENV{ keys %{ $self->{env} } } = values %{ $self->{env} };
+
+    return run(
+        command => [
+            UniqueRandom::Sanitizer::command($binary),
+            '-e', "$self->{dir}/error.log", '-p', "$self->{dir}/",
+            '-c', "$self->{dir}/nginx.conf", @option,
+        ],
+        merge => 1,
+    );
+}
+
+# Exit code and output of nginx -t.
+sub test_config {
+    my ($self) = @_;
+
+    my ($code, $out) = $self->_run('-t');
+    return ($code, $out);
+}
+
+sub start {
+    my ($self) = @_;
+
+    croak 'nginx is running' if $self->{master};
+
+    my ($code, $out) = $self->_run;
+    croak "nginx does not start: $out" if $code;
+
+    $self->{master} = wait_until(sub { $self->_pid_file }, 20,
+        'nginx has written its pid');
+    wait_until(sub { $self->worker_pids >= $self->{workers} }, 20,
+        'nginx has its workers');
+    return $self;
+}
+
+sub _pid_file {
+    my ($self) = @_;
+
+    return (read_file("$self->{dir}/nginx.pid") // '') =~ /^(\d+)\n/
+        ? $1 : undef;
+}
+
+sub master_pid { return $_[0]->{master} }
+
+# The workers that serve, and those of the generation before that still do.
+sub worker_pids     { return $_[0]->_workers(qr/^nginx: worker process *\z/) }
+sub old_worker_pids { return $_[0]->_workers(qr/is shutting down *\z/) }
+
+sub _workers {
+    my ($self, $title) = @_;
+
+    my @pids = !$self->{master} ? () : sort { $a <=> $b } grep {
+        # Under valgrind, a process has valgrind's title.
+        (my $cmdline = read_file("/proc/$_/cmdline") // '') =~ s/\0.*//s;
+        $ENV{TEST_NGINX_USE_VALGRIND} || $cmdline =~ $title;
+    } children($self->{master});
+
+    return @pids;
+}
+
+# Reads a new configuration and returns when all workers of the one before
+# have gone or, with wait => 'new', as soon as the new ones serve.
+sub reload {
+    my ($self, %arg) = @_;
+
+    my %old    = map { $_ => 1 } children($self->{master});
+    my $before = $self->errors(qr/emerg/);
+
+    kill HUP => $self->{master};
+
+    wait_until(sub {
+        my @emerg = $self->errors(qr/emerg/);
+        croak join '', "nginx does not reload:\n", @emerg[$before .. $#emerg]
+            if @emerg > $before;
+
+        return (grep { !$old{$_} } $self->worker_pids) >= $self->{workers};
+    }, 20, 'nginx has its new workers');
+
+    wait_gone($arg{timeout} // 30, keys %old)
+        if ($arg{wait} // 'old') eq 'old';
+
+    return $self;
+}
+
+# A new binary on the same sockets; the old one leaves.
+sub upgrade {
+    my ($self) = @_;
+
+    my $old = $self->{master};
+
+    kill USR2 => $old;
+    my $new = wait_until(sub {
+        my $pid = $self->_pid_file;
+        return defined $pid && $pid != $old && $pid;
+    }, 20, 'the new binary has written its pid');
+
+    $self->{master} = $new;
+    wait_until(sub { $self->worker_pids >= $self->{workers} }, 20,
+        'the new binary has its workers');
+
+    kill QUIT => $old;
+    wait_gone(30, $old);
+    return $self;
+}
+
+sub signal {
+    my ($self, $signal) = @_;
+
+    kill $signal => $self->{master};
+    return $self;
+}
+
+# The ways to end, each complete when it returns: gracefully, fast, and as a
+# power failure does it.
+sub stop { return $_[0]->_end('QUIT') }
+sub quit { return $_[0]->_end('QUIT') }
+sub term { return $_[0]->_end('TERM') }
+
+sub _end {
+    my ($self, $signal) = @_;
+
+    return $self if !$self->{master};
+
+    my @pids = ($self->{master}, children($self->{master}));
+    kill $signal => $self->{master};
+    wait_gone(30, @pids);
+    delete $self->{master};
+    return $self;
+}
+
+sub kill9 {
+    my ($self) = @_;
+
+    return $self if !$self->{master};
+
+    # One that stands still forks no successors for its workers.
+    kill STOP => $self->{master};
+    my @pids = ($self->{master}, children($self->{master}));
+    kill KILL => @pids;
+    wait_gone(10, @pids);
+    unlink "$self->{dir}/nginx.pid";
+    delete $self->{master};
+    return $self;
+}
+
+sub restart {
+    my ($self) = @_;
+
+    $self->stop;
+    return $self->start;
+}
+
+# One request, without keep-alive: HTTP::Tiny's { status, content, headers }.
+sub get {
+    my ($self, $path, %option) = @_;
+
+    return $self->request('GET', $path, %option);
+}
+
+sub request {
+    my ($self, $method, $path, %option) = @_;
+
+    return HTTP::Tiny->new(keep_alive => 0, timeout => 30)
+        ->request($method, $self->url($path), \%option);
+}
+
+# What it said
+
+sub error_log { return read_file("$_[0]->{dir}/error.log") // '' }
+
+# The lines of a level, by default all that nobody should have to read.
+sub errors {
+    my ($self, $level) = @_;
+
+    $level //= qr/emerg|alert|crit/;
+    return grep {/ \[(?:$level)\] /} split /^/, $self->error_log;
+}
+
+# Returns when the log has a line like that, or had it already.
+sub wait_for_log {
+    my ($self, $pattern, $timeout) = @_;
+
+    return wait_until(sub { $self->error_log =~ $pattern }, $timeout,
+        "the error log has $pattern");
+}
+
+# What its processes use: seconds of CPU, open files, bytes of memory
+
+sub cpu_time {
+    my ($self, $pid) = @_;
+
+    my $stat = read_file("/proc/$pid/stat") // return;
+    $stat =~ s/^.*\) //;
+    my ($user, $system) = (split ' ', $stat)[ 11, 12 ];
+    return ($user + $system) / POSIX::sysconf(POSIX::_SC_CLK_TCK());
+}
+
+sub fd_count {
+    my ($self, $pid) = @_;
+
+    my @fds = glob "/proc/$pid/fd/*";
+    return scalar @fds;
+}
+
+sub rss {
+    my ($self, $pid) = @_;
+
+    my $statm = read_file("/proc/$pid/statm") // return;
+    return (split ' ', $statm)[1] * POSIX::sysconf(POSIX::_SC_PAGESIZE());
+}
+
+# The end
+
+sub _abandon {
+    my ($self) = @_;
+
+    return if $self->{owner} != $$ || $self->{abandoned}++;
+
+    # An orderly exit is one more thing for the sanitizers to see.
+    eval { $self->term; 1 } or $self->kill9;
+
+    my $log = $self->error_log;
+
+    for my $signal (qw( ILL ABRT BUS FPE SEGV )) {
+        my $number = POSIX->can("SIG$signal")->();
+        fail_at_exit("a process of nginx died of SIG$signal")
+            if $log =~ /exited on signal $number\b/;
+    }
+
+    if ($log ne '' && !Test::More->builder->is_passing) {
+        my @lines = split /^/, $log;
+        splice @lines, 0, -30;
+        Test::More::diag("the end of $self->{dir}/error.log:\n", @lines);
+    }
+
+    return;
+}
+
+sub DESTROY {
+    my ($self) = @_;
+
+    local ($?, $!, $@);
+    $self->_abandon;
+    return;
+}
+
+1;

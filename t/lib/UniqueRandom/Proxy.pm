@@ -1,0 +1,309 @@
+package UniqueRandom::Proxy;
+
+# A TCP proxy in a process of its own, which can be told to misbehave.
+#
+#   my $proxy = UniqueRandom::Proxy->new(to => $port);   # on 127.0.0.1
+#   $proxy->port
+#
+#   $proxy->hang         takes data from neither side; connections stay open
+#   $proxy->deaf         forwards to the server, drops what it answers
+#   $proxy->delay(0.2)   forwards what the server answers that much later
+#   $proxy->forward      as in the beginning; what was held back goes out
+#   $proxy->cut          breaks the connections there are
+#   $proxy->refuse       breaks them and takes no new ones, until
+#   $proxy->accept
+#
+#   $proxy->connections  how many were accepted so far
+#   $proxy->bytes        how many were received from clients so far
+#
+# Without `to` it is a black hole, which accepts and says nothing.
+
+use strict;
+use warnings;
+
+use Errno qw( EAGAIN EINTR EWOULDBLOCK );
+use IO::Select;
+use IO::Socket::INET;
+use POSIX ();
+use Scalar::Util qw( weaken );
+use Socket qw(
+    AF_UNIX PF_UNSPEC SOCK_STREAM SOL_SOCKET SO_LINGER IPPROTO_TCP TCP_NODELAY
+);
+use Time::HiRes qw( time );
+
+use UniqueRandom::Util qw( at_exit free_port );
+
+sub new {
+    my ($class, %arg) = @_;
+
+    my $self = bless { to => $arg{to}, port => free_port(), owner => $$ },
+        $class;
+
+    socketpair my $control, my $theirs, AF_UNIX, SOCK_STREAM, PF_UNSPEC
+        or die "socketpair: $!\n";
+    $_->autoflush(1) for $control, $theirs;
+
+    my $listener = $self->_listen;
+
+    $self->{pid} = fork // die "fork: $!\n";
+
+    if ($self->{pid} == 0) {
+        close $control;
+        @SIG{qw( INT TERM PIPE )} = ('IGNORE') x 3;
+        eval { $self->_serve($theirs, $listener); 1 } or warn $@;
+        POSIX::_exit(0);
+    }
+
+    close $theirs;
+    $self->{control} = $control;
+
+    my $weak = $self;
+    weaken($weak);
+    at_exit(sub { $weak->stop if $weak });
+
+    return $self;
+}
+
+sub port { return $_[0]->{port} }
+
+# Every command is acknowledged, so that it holds when the method returns.
+sub _command {
+    my ($self, $command) = @_;
+
+    print { $self->{control} } "$command\n";
+    my $answer = readline $self->{control};
+    die "the proxy has died\n" unless defined $answer;
+    chomp $answer;
+    return $answer;
+}
+
+sub hang        { return $_[0]->_command('mode hang') }
+sub deaf        { return $_[0]->_command('mode deaf') }
+sub forward     { return $_[0]->_command('mode forward') }
+sub delay       { return $_[0]->_command("mode delay $_[1]") }
+sub cut         { return $_[0]->_command('cut') }
+sub refuse      { return $_[0]->_command('refuse') }
+sub accept      { return $_[0]->_command('accept') }
+sub connections { return $_[0]->_command('connections') }
+sub bytes       { return $_[0]->_command('bytes') }
+
+sub stop {
+    my ($self) = @_;
+
+    return if $self->{owner} != $$ || !$self->{control};
+
+    # It leaves when its control connection ends.
+    close delete $self->{control};
+    local $?;
+    waitpid $self->{pid}, 0;
+    return;
+}
+
+sub DESTROY { $_[0]->stop; return }
+
+# The process
+
+sub _listen {
+    my ($self) = @_;
+
+    return IO::Socket::INET->new(
+        LocalAddr => '127.0.0.1',
+        LocalPort => $self->{port},
+        ReuseAddr => 1,
+        Listen    => 128,
+        Blocking  => 0,
+    ) // die "cannot listen on port $self->{port}: $!\n";
+}
+
+sub _serve {
+    my ($self, $control, $listener) = @_;
+
+    @$self{qw( listener mode delay connections bytes links )}
+        = ($listener, 'forward', 0, 0, 0, {});
+
+    while (1) {
+        my $read = IO::Select->new($control);
+        $read->add($self->{listener}) if $self->{listener};
+
+        my $write = IO::Select->new;
+        my $soonest;
+
+        for my $end (values %{ $self->{links} }) {
+            $read->add($end->{socket}) if $self->_may_read($end);
+
+            next if !length $end->{out} || $self->{mode} eq 'hang';
+
+            if ($end->{not_before} <= time) {
+                $write->add($end->{socket});
+
+            } elsif (!defined $soonest || $end->{not_before} < $soonest) {
+                $soonest = $end->{not_before};
+            }
+        }
+
+        my $wait
+            = defined $soonest ? ($soonest > time ? $soonest - time : 0) : undef;
+        my ($readable, $writable)
+            = IO::Select->select($read, $write, undef, $wait);
+
+        for my $socket (@{ $writable // [] }) {
+            my $end = $self->{links}{$socket} or next;
+            $self->_flush($end);
+        }
+
+        for my $socket (@{ $readable // [] }) {
+            if ($socket == $control) {
+                my $command = readline $control;
+                return unless defined $command;
+                print {$control} $self->_obey(split ' ', $command), "\n";
+
+            } elsif ($self->{listener} && $socket == $self->{listener}) {
+                $self->_accept_all;
+
+            } elsif (my $end = $self->{links}{$socket}) {
+                $self->_receive($end);
+            }
+        }
+    }
+}
+
+sub _obey {
+    my ($self, $verb, @arg) = @_;
+
+    if ($verb eq 'mode') {
+        ($self->{mode}, $self->{delay}) = ($arg[0], $arg[1] // 0);
+
+        if ($self->{mode} eq 'forward') {
+            $_->{not_before} = 0 for values %{ $self->{links} };
+        }
+
+    } elsif ($verb eq 'cut' || $verb eq 'refuse') {
+        if ($verb eq 'refuse' && $self->{listener}) {
+            close delete $self->{listener};
+        }
+
+        # What a dying host does, rather than a goodbye.
+        for my $end (values %{ $self->{links} }) {
+            setsockopt $end->{socket}, SOL_SOCKET, SO_LINGER, pack 'ii', 1, 0;
+            close $end->{socket};
+        }
+
+        $self->{links} = {};
+
+    } elsif ($verb eq 'accept') {
+        $self->{listener} //= $self->_listen;
+
+    } else {
+        return $self->{$verb};
+    }
+
+    return 'ok';
+}
+
+sub _may_read {
+    my ($self, $end) = @_;
+
+    return 0 if $self->{mode} eq 'hang' && $end->{peer};
+    return !$end->{peer} || length $end->{peer}{out} < 1 << 20;
+}
+
+sub _accept_all {
+    my ($self) = @_;
+
+    while (my $client = $self->{listener}->accept) {
+        $self->{connections}++;
+
+        my $end = $self->_end($client);
+
+        next if !$self->{to};
+
+        my $server = IO::Socket::INET->new(
+            PeerAddr => '127.0.0.1',
+            PeerPort => $self->{to},
+        );
+
+        if (!$server) {
+            $self->_drop($end);
+            next;
+        }
+
+        my $other = $self->_end($server);
+        ($end->{peer}, $other->{peer}) = ($other, $end);
+        $other->{is_server} = 1;
+    }
+
+    return;
+}
+
+sub _end {
+    my ($self, $socket) = @_;
+
+    $socket->blocking(0);
+    setsockopt $socket, IPPROTO_TCP, TCP_NODELAY, 1;
+
+    return $self->{links}{$socket}
+        = { socket => $socket, out => '', not_before => 0 };
+}
+
+sub _drop {
+    my ($self, $end) = @_;
+
+    delete $self->{links}{ $end->{socket} };
+    close $end->{socket};
+    return;
+}
+
+sub _receive {
+    my ($self, $end) = @_;
+
+    my $n = sysread $end->{socket}, my $data, 65536;
+
+    if (!defined $n) {
+        return if $! == EAGAIN || $! == EWOULDBLOCK || $! == EINTR;
+        $n = 0;
+    }
+
+    my $peer = $end->{peer};
+
+    if ($n == 0) {
+        $self->_drop($end);
+
+        if ($peer) {
+            # What is on its way still arrives.
+            $peer->{closing} = 1;
+            delete $peer->{peer};
+            $self->_drop($peer) if !length $peer->{out};
+        }
+
+        return;
+    }
+
+    $self->{bytes} += $n unless $end->{is_server};
+
+    return if !$peer || ($self->{mode} eq 'deaf' && $end->{is_server});
+
+    if ($self->{delay} && $end->{is_server} && !length $peer->{out}) {
+        $peer->{not_before} = time + $self->{delay};
+    }
+
+    $peer->{out} .= $data;
+    $self->_flush($peer) if $peer->{not_before} <= time;
+    return;
+}
+
+sub _flush {
+    my ($self, $end) = @_;
+
+    my $n = syswrite $end->{socket}, $end->{out};
+
+    if (!defined $n) {
+        return if $! == EAGAIN || $! == EWOULDBLOCK || $! == EINTR;
+        $n = length $end->{out};
+    }
+
+    substr $end->{out}, 0, $n, '';
+    $self->_drop($end) if $end->{closing} && !length $end->{out};
+    return;
+}
+
+1;
