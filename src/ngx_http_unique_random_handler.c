@@ -151,6 +151,7 @@ static ngx_int_t
 ngx_http_unique_random_number(ngx_http_unique_random_ctx_t *ctx,
     ngx_http_unique_random_draw_t *draw)
 {
+    int                              rc;
     u_char                           key[RESERVATION_KEY_LEN];
     uint64_t                         value;
     ngx_http_unique_random_range_t  *range;
@@ -161,17 +162,19 @@ ngx_http_unique_random_number(ngx_http_unique_random_ctx_t *ctx,
         ngx_http_unique_random_reserve(draw->fetch);
     }
 
-    if (range->permutation == NULL) {
+    rc = 0;
+
+    if (range->mapping.permutation == NULL) {
         ngx_http_unique_random_zone_key(range, key);
 
-        range->permutation = permutation_create(key,
-                                               range->last - range->first + 1);
+        rc = mapping_init(&range->mapping, key,
+                          range->last - range->first + 1);
+
         ngx_explicit_memzero(key, RESERVATION_KEY_LEN);
     }
 
-    if (range->permutation == NULL
-        || permutation_map(range->permutation, &draw->position, &value, 1)
-           != 0)
+    if (rc != 0
+        || mapping_value(&range->mapping, draw->position, &value) != 0)
     {
         ngx_log_error(NGX_LOG_ALERT, ctx->request->connection->log, 0,
                       "no permutation of range %uL-%uL, position %uL is "

@@ -16,7 +16,7 @@
 #include <ngx_http.h>
 
 #include "conninfo.h"
-#include "permutation.h"
+#include "mapping.h"
 #include "ngx_http_unique_random_postgres.h"
 #include "ngx_http_unique_random_zone.h"
 
@@ -30,7 +30,7 @@ struct ngx_http_unique_random_range_s {
     uint64_t                          slot_id;
 
     /* of this worker */
-    permutation_t                    *permutation;
+    mapping_t                         mapping;
     ngx_queue_t                       queue;       /* in shard->asks */
     ngx_uint_t                        flight;
     reservation_params_t              params;

@@ -189,8 +189,7 @@ ngx_http_unique_random_shard_cleanup(void *data)
     ranges = shard->ranges.elts;
 
     for (i = 0; i < shard->ranges.nelts; i++) {
-        permutation_destroy(ranges[i]->permutation);
-        ranges[i]->permutation = NULL;
+        mapping_destroy(&ranges[i]->mapping);
     }
 
     if (shard->postgres.state != NGX_HTTP_UNIQUE_RANDOM_POSTGRES_CLOSED) {
