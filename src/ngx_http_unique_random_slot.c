@@ -109,6 +109,7 @@ ngx_http_unique_random_zone_reply(ngx_http_unique_random_range_t *range,
     reservation_t *reply)
 {
     char                           *reason;
+    uint32_t                        detail;
     ngx_int_t                       rc;
     ngx_http_unique_random_pool_t  *pool;
     ngx_http_unique_random_slot_t  *slot;
@@ -164,9 +165,14 @@ ngx_http_unique_random_zone_reply(ngx_http_unique_random_range_t *range,
         }
     }
 
-    rc = (slot->outcome == reply->outcome) ? NGX_DECLINED : NGX_OK;
+    detail = ngx_crc32_short((u_char *) reply->detail,
+                             ngx_strlen(reply->detail));
+
+    rc = (slot->outcome == reply->outcome && slot->detail == detail)
+         ? NGX_DECLINED : NGX_OK;
 
     slot->outcome = reply->outcome;
+    slot->detail = detail;
 
     ngx_shmtx_unlock(&pool->shpool->mutex);
 
@@ -327,7 +333,12 @@ ngx_http_unique_random_zone_remember(ngx_http_unique_random_slot_t *slot,
         slot->burned += leases_burn(&slot->leases,
                                     row->reserved - reply->count);
 
-        row->reserved = ngx_max(row->reserved, now->reserved);
+        /* and what was granted to us before is forgotten rightly */
+
+        if (reply->count == 0) {
+            row->holder_serial = 0;
+        }
+
         *now = *row;
         return;
     }

@@ -64,6 +64,7 @@ typedef struct {
 
     /* of the last reply: why nothing was granted, or RESERVATION_GRANTED */
     ngx_uint_t                 outcome;
+    uint32_t                   detail;         /* CRC of the text */
 
     unsigned                   known:1;        /* memory and key are set */
     unsigned                   cautious:1;     /* the last reply was lost (I3) */
@@ -136,7 +137,7 @@ void ngx_http_unique_random_zone_ask(ngx_http_unique_random_range_t *range,
 /*
  * Takes a reply in.  If it contradicts what is remembered, its outcome becomes
  * RESERVATION_FENCED or RESERVATION_STALE, and detail says why.  NGX_OK if the
- * outcome is another one than before, which is worth a line in the log.
+ * outcome or its reason is another one than before: worth a line in the log.
  */
 ngx_int_t ngx_http_unique_random_zone_reply(
     ngx_http_unique_random_range_t *range, reservation_t *reply);
