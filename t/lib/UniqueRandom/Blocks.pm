@@ -5,6 +5,8 @@ package UniqueRandom::Blocks;
 #
 #   $TEST_NGINX_SHARD        conninfo of a blank database of this block
 #   $TEST_NGINX_SHARD_B      and of another one
+#   ${DB_SHARD_0_URL}        and of two that nginx itself reads from its
+#   ${DB_SHARD_1_URL}        environment
 #   $TEST_NGINX_PG_PORT      where the cluster listens, on 127.0.0.1
 #   $TEST_NGINX_PG_SOCKET    the folder of its Unix socket
 #   $TEST_NGINX_DATABASE     the name of the database of $TEST_NGINX_SHARD
@@ -46,15 +48,18 @@ Test::Nginx::Util::add_block_preprocessor(sub {
 
     $blocks++;
 
-    for my $suffix ('', '_B') {
-        next if $text !~ /\$TEST_NGINX_SHARD$suffix\b/
-            && ($suffix || $text !~ /\$TEST_NGINX_DATABASE\b/);
+    for my $variable (qw( SHARD SHARD_B DB_SHARD_0_URL DB_SHARD_1_URL )) {
+        my $name = $variable =~ /^DB_/ ? $variable : "TEST_NGINX_$variable";
 
-        my $database = "block$blocks" . lc $suffix;
+        # By the variable, or by the name of its database alone.
+        next if $text !~ /\$\{?$name\b/
+            && ($variable ne 'SHARD' || $text !~ /\$TEST_NGINX_DATABASE\b/);
+
+        my $database = "block${blocks}_\L$variable";
 
         $pg->create_database($database);
-        $ENV{"TEST_NGINX_SHARD$suffix"} = $pg->url(db => $database);
-        $ENV{TEST_NGINX_DATABASE} = $database if !$suffix;
+        $ENV{$name} = $pg->url(db => $database);
+        $ENV{TEST_NGINX_DATABASE} = $database if $variable eq 'SHARD';
     }
 
     $block->set_value(no_error_log => "[alert]\n[crit]\n")

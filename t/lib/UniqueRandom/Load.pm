@@ -51,7 +51,8 @@ my $loads = 0;
 # Arguments: port, path (/random), method (GET), headers (text with CRLF),
 # connections (16), processes (2), timeout of a request in seconds (30), and
 # when to end, whichever comes first: count of attempts, duration in seconds,
-# until => an HTTP status (each process ends when it sees it).
+# until => an HTTP status (each process ends when it sees it), and in any case
+# after deadline seconds (120), since a test that waits for ever tells nothing.
 sub new {
     my ($class, %arg) = @_;
 
@@ -62,6 +63,7 @@ sub new {
         connections => 16,
         processes   => 2,
         timeout     => 30,
+        deadline    => 120,
         %arg,
         file  => tmp_dir() . '/load-' . $loads++,
         owner => $$,
@@ -193,7 +195,7 @@ sub _client {
 
     my $address = pack_sockaddr_in($self->{port}, inet_aton('127.0.0.1'));
     my $started = time;
-    my $end     = defined $self->{duration} ? $started + $self->{duration} : undef;
+    my $end     = $started + ($self->{duration} // $self->{deadline});
     my $timeout = $self->{timeout};
     my $until   = $self->{until} // 0;
 
@@ -235,7 +237,7 @@ sub _client {
     while (1) {
         my $now = time;
 
-        $$stop = 1 if defined $end && $now >= $end;
+        $$stop = 1 if $now >= $end;
 
         while ($idle && $now >= $open_at && $more->()) {
             socket my $socket, AF_INET, SOCK_STREAM, IPPROTO_TCP

@@ -123,7 +123,7 @@ sub _run {
 
     local @ENV{ keys %{ $self->{env} } } = values %{ $self->{env} };
 
-    return run(
+    my ($code, $out) = run(
         command => [
             UniqueRandom::Sanitizer::command($binary),
             '-e', "$self->{dir}/error.log", '-p', "$self->{dir}/",
@@ -131,14 +131,18 @@ sub _run {
         ],
         merge => 1,
     );
+
+    my $reports = UniqueRandom::Sanitizer::reports($out);
+    fail_at_exit($reports) if $reports ne '';
+
+    return ($code, $out);
 }
 
 # Exit code and output of nginx -t.
 sub test_config {
     my ($self) = @_;
 
-    my ($code, $out) = $self->_run('-t');
-    return ($code, $out);
+    return $self->_run('-t');
 }
 
 sub start {
@@ -342,7 +346,9 @@ sub _abandon {
     # An orderly exit is one more thing for the sanitizers to see.
     eval { $self->term; 1 } or $self->kill9;
 
-    my $log = $self->error_log;
+    my $log     = $self->error_log;
+    my $reports = UniqueRandom::Sanitizer::reports($log);
+    fail_at_exit($reports) if $reports ne '';
 
     for my $signal (qw( ILL ABRT BUS FPE SEGV )) {
         my $number = POSIX->can("SIG$signal")->();

@@ -92,8 +92,10 @@ sub stop {
 
     return if $self->{owner} != $$ || !$self->{control};
 
-    # It leaves when its control connection ends.
+    # It would leave when its control connection ends, but a process that was
+    # forked since then may hold that open.
     close delete $self->{control};
+    kill KILL => $self->{pid};
     local $?;
     waitpid $self->{pid}, 0;
     return;

@@ -2,8 +2,9 @@ package UniqueRandom::Sanitizer;
 
 # Makes a test fail whose nginx a sanitizer or valgrind complained about.
 #
-# The reports go to files of this test's own: what a worker prints may be in
-# no log, and an nginx that dies in a test may be one that is meant to.
+# The reports go to files of this test's own, those of UBSan to where nginx
+# prints: its error log, once it has one.  Its exit code would not do, since
+# an nginx that dies in a test may be one that is meant to.
 
 use strict;
 use warnings;
@@ -48,10 +49,13 @@ sub command {
     );
 }
 
-# The reports since the last call, as one text.
+# The reports since the last call, and those in the texts given, as one text.
 sub reports {
-    return join '', map { read_file($_) }
-        grep { -s && !$seen{$_}++ } glob "$folder/*";
+    my (@texts) = @_;
+
+    return join '', (map { read_file($_) }
+            grep { -s && !$seen{$_}++ } glob "$folder/*"),
+        map {/^(.*: runtime error: (?:.*\n){1,30})/mg} @texts;
 }
 
 at_exit(sub {

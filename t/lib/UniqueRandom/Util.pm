@@ -31,6 +31,17 @@ for my $signal (qw( HUP INT PIPE TERM )) {
     };
 }
 
+# Under valgrind, everything takes longer.
+my $factor = $ENV{UNIQUE_RANDOM_TIMEOUT_FACTOR}
+    || ($ENV{TEST_NGINX_USE_VALGRIND} ? 10 : 1);
+
+# One that hangs, too.
+$SIG{ALRM} = sub {
+    Test::More::diag('this takes too long');
+    exit 142;
+};
+alarm 300 * $factor;
+
 my $owner = $$;
 my @at_exit;
 my $failed;
@@ -106,8 +117,6 @@ sub write_file {
 sub wait_until {
     my ($check, $timeout, $what) = @_;
 
-    my $factor = $ENV{UNIQUE_RANDOM_TIMEOUT_FACTOR}
-        || ($ENV{TEST_NGINX_USE_VALGRIND} ? 10 : 1);
     my $deadline = time + $factor * ($timeout // 10);
 
     while (1) {

@@ -181,7 +181,8 @@ sub _run_block {
     _stop();
 
     # One result too many, which is a failure by itself, is not to be missed.
-    my $reports = UniqueRandom::Sanitizer::reports();
+    my $reports
+        = UniqueRandom::Sanitizer::reports(read_file($log_file) // '');
     Test::More::fail("$name - the sanitizers have nothing to say\n$reports")
         if $reports ne '';
 

@@ -1,0 +1,294 @@
+# sql/schema.sql is what an operator runs, on databases of all kinds, twice,
+# and at the same time as somebody else.
+
+use strict;
+use warnings;
+
+use POSIX ();
+use Test::More;
+
+use UniqueRandom::Load     ();
+use UniqueRandom::Nginx    ();
+use UniqueRandom::Postgres ();
+use UniqueRandom::Util     qw( read_file );
+
+my $pg = UniqueRandom::Postgres->new;
+
+sub sql {
+    my ($db, $sql, %as) = @_;
+
+    return $pg->psql($db, $sql, %as);
+}
+
+sub fails {
+    my ($db, $sql, $error, $what, %as) = @_;
+
+    my ($code, $out, $err) = $pg->try_psql($db, $sql, %as);
+    isnt $code, 0, "$what: refused";
+    like $err, $error, "$what: and the error says why";
+    return;
+}
+
+# All that there is of the schema.
+sub contents {
+    my ($db) = @_;
+
+    return sql($db, <<'EOT');
+SELECT p.oid::regprocedure, p.prosrc, p.proacl
+  FROM pg_proc p WHERE p.pronamespace = 'unique_random'::regnamespace
+ ORDER BY 1;
+SELECT c.oid::regclass, c.relkind, c.relacl
+  FROM pg_class c WHERE c.relnamespace = 'unique_random'::regnamespace
+ ORDER BY 1;
+SELECT c.conrelid::regclass, pg_get_constraintdef(c.oid)
+  FROM pg_constraint c
+ WHERE c.connamespace = 'unique_random'::regnamespace ORDER BY 1, 2;
+SELECT * FROM unique_random.ranges ORDER BY pool, first;
+EOT
+}
+
+# Runs the schema in several processes at once and returns how many failed.
+sub at_once {
+    my (@dbs) = @_;
+
+    my @pids = map {
+        my $db  = $_;
+        my $pid = fork // die "fork: $!\n";
+
+        if ($pid == 0) {
+            my $ok = eval { $pg->apply_schema($db); 1 };
+            print STDERR $@ if !$ok;
+            POSIX::_exit($ok ? 0 : 1);
+        }
+
+        $pid;
+    } @dbs;
+
+    my $failed = 0;
+    for my $pid (@pids) {
+        waitpid $pid, 0;
+        $failed++ if $?;
+    }
+    return $failed;
+}
+
+subtest 'at once' => sub {
+    $pg->create_database($_) for qw( one two );
+
+    # The role is the cluster's: two databases may race for it.
+    is at_once(('one', 'two') x 4), 0, 'eight at once in two databases';
+    is sql('one', "SELECT count(*) FROM pg_roles WHERE rolname = 'unique_random'"),
+        1, 'there is one role';
+    is contents('one'), contents('two'), 'both databases have the same';
+
+    $pg->create_database('three');
+    is at_once(('three') x 8), 0, 'eight at once in one database';
+    is contents('three'), contents('one'), 'it has the same';
+};
+
+subtest 'again' => sub {
+    sql('one', "SELECT unique_random.add('numbers', 1, 1000)");
+
+    my $before = contents('one');
+    $pg->apply_schema('one') for 1 .. 2;
+    is contents('one'), $before, 'nothing is changed';
+};
+
+subtest 'comments' => sub {
+    is sql('one', <<'EOT'), '', 'every function and table has one';
+SELECT p.oid::regprocedure::text FROM pg_proc p
+ WHERE p.pronamespace = 'unique_random'::regnamespace
+   AND p.prolang <> (SELECT oid FROM pg_language WHERE lanname = 'internal')
+   AND obj_description(p.oid, 'pg_proc') IS NULL
+UNION ALL
+SELECT c.oid::regclass::text FROM pg_class c
+ WHERE c.relnamespace = 'unique_random'::regnamespace AND c.relkind = 'r'
+   AND obj_description(c.oid, 'pg_class') IS NULL
+EOT
+    isnt sql('one',
+        "SELECT obj_description('unique_random'::regnamespace, 'pg_namespace')"),
+        '', 'and so has the schema';
+};
+
+subtest 'an owner that is no superuser' => sub {
+    sql('postgres', 'CREATE ROLE landlord LOGIN; CREATE ROLE tenant LOGIN;'
+        . 'CREATE ROLE nobody LOGIN');
+    $pg->create_database('house', owner => 'landlord');
+
+    $pg->apply_schema('house', user => 'landlord');
+    $pg->apply_schema('house', user => 'landlord');
+    is sql('house', "SELECT count(*) FROM pg_class WHERE "
+        . "relnamespace = 'unique_random'::regnamespace AND relkind = 'r' "
+        . "AND relowner = 'landlord'::regrole"), 3, 'it owns the tables';
+    sql('house', "SELECT unique_random.add('numbers', 1, 500)",
+        user => 'landlord');
+
+    sql('postgres', 'GRANT unique_random TO tenant');
+
+    my $nginx = UniqueRandom::Nginx->new(
+        workers => 2,
+        http    => 'unique_random_pool numbers { shard '
+            . $pg->url(db => 'house', user => 'tenant') . ' range=1-500; }',
+    );
+    my $all = UniqueRandom::Load->new(
+        port  => $nginx->port,
+        until => 409,
+    )->run;
+
+    my $duplicates = $all->duplicates;
+    note sprintf '%d attempts, %d acknowledged, %d used up, %d failed, '
+        . '%d duplicates, %d out of range, %d missing', $all->attempts,
+        $all->status(200), $all->status(409), $all->failed, $duplicates,
+        scalar $all->out_of_range(1, 500), scalar $all->missing(1, 500);
+    is $all->status(200), 500, 'the role is enough for nginx';
+    is $duplicates, 0, 'no number comes twice';
+    is_deeply [ $nginx->errors('error|warn|alert|crit|emerg') ], [],
+        'nothing is wrong in the error log';
+
+    # And it is no more than that.
+    for my $call (
+        "add('numbers', 1000, 2000)",
+        "accept('numbers', 1, advance => 0)",
+        "close('numbers', 1)",
+        "set_failover('numbers', 1, 'trust')",
+        "bootstrap('other', '{1}', '{2}')",
+        )
+    {
+        my ($name) = $call =~ /^(\w+)/;
+        fails('house', "SELECT unique_random.$call",
+            qr/permission denied for function $name/, $name, user => 'tenant');
+    }
+
+    for my $change ('key = key', 'last = 600', 'epoch = 2', "pool = 'x'") {
+        fails('house', "UPDATE unique_random.ranges SET $change",
+            qr/permission denied/, "UPDATE of $change", user => 'tenant');
+    }
+    fails('house', 'DELETE FROM unique_random.ranges', qr/permission denied/,
+        'DELETE', user => 'tenant');
+
+    fails('house', 'SELECT key FROM unique_random.ranges',
+        qr/permission denied for schema/, 'a look of somebody else',
+        user => 'nobody');
+};
+
+subtest 'an owner that cannot make the role' => sub {
+    my $alone = UniqueRandom::Postgres->new(name => 'alone');
+
+    $alone->psql('postgres', 'CREATE ROLE landlord LOGIN');
+    $alone->create_database('house', owner => 'landlord');
+
+    my ($code, undef, $err) = $alone->try_psql('house',
+        read_file('sql/schema.sql'), user => 'landlord');
+    is $code, 0, 'the rest is made';
+    like $err, qr/WARNING: *role "unique_random" was not created/,
+        'a warning tells of the role';
+    is $alone->psql('house', 'SELECT count(*) FROM unique_random.ranges',
+        user => 'landlord'), 0, 'the tables are there';
+};
+
+subtest 'ranges' => sub {
+    my $db = 'two';
+    my $max = '9223372036854775807';
+
+    sql($db, "SELECT unique_random.add('numbers', 1001, 2000)");
+    sql($db, "SELECT unique_random.add('numbers', 1, 1000)");
+    sql($db, "SELECT unique_random.add('other', 1, 3000)");
+    pass 'ranges side by side, and of another pool';
+
+    for my $range ('1, 1000', '2000, 2001', '0, 1', '1500, 1600', '0, 5000') {
+        fails($db, "SELECT unique_random.add('numbers', $range)",
+            qr/range \d+-\d+ overlaps range \d+-\d+ of pool "numbers"/,
+            "range $range");
+    }
+
+    # Two that look at the same time see nothing of each other.
+    fails($db, <<'EOT', qr/ranges_overlap/, 'behind the back of add()');
+INSERT INTO unique_random.ranges (pool, first, last, key, system_identifier,
+                                  timeline, database, relation, writer)
+SELECT 'numbers', 2000, 3000, key, system_identifier, timeline, database,
+       relation, writer
+  FROM unique_random.ranges LIMIT 1
+EOT
+
+    for my $range ('5000, 4999', '-1, 5', "0, $max") {
+        fails($db, "SELECT unique_random.add('numbers', $range)",
+            qr/invalid range/, "range $range");
+    }
+
+    sql($db, "SELECT unique_random.add('all', 1, $max)");
+    fails($db, "SELECT unique_random.add('all', $max, $max)",
+        qr/overlaps/, 'the last number of all');
+
+    fails($db, "SELECT unique_random.add('numbers', 5000, 6000, key => 'x')",
+        qr/key must have 32 bytes, not 1/, 'a short key');
+    fails($db, "SELECT unique_random.add('numbers', 5000, 6000, "
+        . 'reserved => 1002)',
+        qr/reserved must be between 0 and 1001, not 1002/, 'too many reserved');
+    fails($db, "SELECT unique_random.add('numbers', 5000, 6000, "
+        . "failover => 'maybe')",
+        qr/failover must be fence or trust, not maybe/, 'another policy');
+
+    is sql($db, 'SELECT count(*), count(DISTINCT key) FROM unique_random.ranges'),
+        '4|4', 'every range has a key of its own';
+};
+
+subtest 'operators' => sub {
+    my $db = 'three';
+
+    sql($db, "SELECT unique_random.add('numbers', 1, 1000, reserved => 10)");
+
+    fails($db, "SELECT unique_random.accept('numbers', 1)",
+        qr/how far the lost database had got is not known.*HINT: .*at_least => N/s,
+        'accept() of nothing');
+    fails($db, "SELECT unique_random.accept('numbers', 2, advance => 1)",
+        qr/pool "numbers" has no range that begins with 2/,
+        'accept() of another range');
+    fails($db, "SELECT unique_random.accept('numbers', 1, at_least => 1001)",
+        qr/at_least must be at most 1000, the size of the range/,
+        'accept() beyond the end');
+    fails($db, "SELECT unique_random.accept('numbers', 1, advance => -1)",
+        qr/must not be negative/, 'accept() backwards');
+
+    my $accept = 'SELECT reserved, skipped FROM unique_random.accept';
+    is sql($db, "$accept('numbers', 1, advance => 5)"), '15|5',
+        'accept() skips';
+    is sql($db, "$accept('numbers', 1, at_least => 100)"), '100|85',
+        'accept() goes up to what is known';
+    is sql($db, "$accept('numbers', 1, at_least => 50)"), '100|0',
+        'accept() never goes back';
+    is sql($db, "$accept('numbers', 1, at_least => 50, advance => 10)"),
+        '110|10', 'accept() does both';
+    is sql($db, "$accept('numbers', 1, advance => 100000)"), '1000|890',
+        'accept() ends at the end';
+    is sql($db, 'SELECT epoch FROM unique_random.ranges'), 6,
+        'each time is another epoch';
+
+    fails($db, "SELECT unique_random.set_failover('numbers', 1, 'maybe')",
+        qr/policy must be fence or trust, not maybe/, 'another policy');
+    fails($db, "SELECT unique_random.set_failover('numbers', 3, 'trust')",
+        qr/pool "numbers" has no range that begins with 3/,
+        'set_failover() of another range');
+    sql($db, "SELECT unique_random.set_failover('numbers', 1, 'trust')");
+    is sql($db, 'SELECT failover FROM unique_random.ranges'), 'trust',
+        'set_failover() sets it';
+
+    fails($db, "SELECT unique_random.close('numbers', 3)",
+        qr/pool "numbers" has no range that begins with 3/,
+        'close() of another range');
+
+    # What it returns goes on with the range elsewhere.
+    my $go_on = sql($db, "SELECT unique_random.close('numbers', 1)");
+    like $go_on,
+        qr/^SELECT unique_random\.add\('numbers', 1, 1000, key => E'\\\\x[0-9a-f]{64}', reserved => 1000\);$/,
+        'close() returns what to run';
+    is sql($db, 'SELECT fenced FROM unique_random.ranges'),
+        'closed: moved away', 'and ends the range here';
+
+    $pg->create_database('four')->apply_schema('four');
+    sql('four', $go_on);
+    my $columns = 'SELECT pool, first, last, key, reserved'
+        . ' FROM unique_random.ranges';
+    is sql('four', $columns), sql($db, $columns), 'the range is the same there';
+};
+
+done_testing;

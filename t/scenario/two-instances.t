@@ -1,0 +1,74 @@
+# Two nginx that know nothing of each other share the shards: only the
+# databases keep them apart.
+
+use strict;
+use warnings;
+
+use Test::More;
+
+use UniqueRandom::Load     ();
+use UniqueRandom::Nginx    ();
+use UniqueRandom::Postgres ();
+
+use constant RANGE => 30_000;
+
+my (@clusters, @shards);
+
+for my $i (0, 1) {
+    my $pg = UniqueRandom::Postgres->new(name => "shard$i");
+    my ($first, $last) = ($i * RANGE + 1, ($i + 1) * RANGE);
+
+    $pg->create_database('numbers')->apply_schema('numbers');
+    $pg->psql('numbers', "SELECT unique_random.add('numbers', $first, $last)");
+    push @clusters, $pg;
+    push @shards,   'shard ' . $pg->url(db => 'numbers') . " range=$first-$last;";
+}
+
+# In different orders, as two hosts may well have them.
+my @nginx = map {
+    UniqueRandom::Nginx->new(
+        workers => 2,
+        http    => "unique_random_pool numbers { @$_ }",
+    )
+} [@shards], [ reverse @shards ];
+
+my @loads = map {
+    UniqueRandom::Load->new(
+        port        => $_->port,
+        connections => 32,
+        processes   => 1,
+        until       => 409,
+        duration    => 120,
+    )->start
+} @nginx;
+
+my @results = map { $_->finish } @loads;
+my $all     = UniqueRandom::Load->merge(@results);
+
+my $duplicates = $all->duplicates;
+my $missing    = $all->missing(1, 2 * RANGE);
+
+note sprintf '%d + %d acknowledged, %d attempts, %d used up, %d failed, '
+    . '%d duplicates, %d out of range, %d missing, %.1f s',
+    (map { $_->status(200) } @results), $all->attempts, $all->status(409),
+    $all->failed, $duplicates, scalar $all->out_of_range(1, 2 * RANGE),
+    $missing, $all->elapsed;
+
+is $all->status(200), 2 * RANGE, 'as many answers as there are numbers';
+is $duplicates, 0, 'no number comes twice';
+is $missing,    0, 'no number is missing';
+is $all->out_of_range(1, 2 * RANGE), 0, 'no number is out of range';
+is $all->attempts, $all->status(200) + $all->status(409),
+    'whoever does not get a number is told that all are used';
+is_deeply [ $all->malformed ], [], 'every answer is to the letter';
+
+# The last numbers may all be leased to one of them, the first must not be.
+for my $i (0, 1) {
+    cmp_ok $results[$i]->status(200), '>', RANGE / 10,
+        "instance $i gets its part";
+}
+
+is_deeply [ map { $_->errors } @nginx ], [],
+    'nothing is wrong in the error logs';
+
+done_testing;

@@ -1,0 +1,288 @@
+# The ways in which real databases are reached: through PgBouncer, over TLS,
+# with a password, over a Unix socket, by several hosts of which one is the
+# primary, and by a name that changes its address.
+
+use strict;
+use warnings;
+
+use IO::Select;
+use IO::Socket::INET;
+use POSIX ();
+use Test::More;
+
+use UniqueRandom::Load      ();
+use UniqueRandom::Nginx     ();
+use UniqueRandom::PgBouncer ();
+use UniqueRandom::Postgres  ();
+use UniqueRandom::Util      qw( at_exit tmp_dir user_ids wait_until write_file );
+
+use constant RANGE => 3000;
+
+my $pg = cluster('primary');
+$pg->create_user('nginx', 'correct horse');
+$pg->psql('numbers', 'GRANT unique_random TO nginx');
+
+subtest 'through PgBouncer in transaction mode' => sub {
+    # Two servers for all, so that the transactions of a client change them.
+    my $bouncer = UniqueRandom::PgBouncer->new(
+        postgres => $pg,
+        conf     => { default_pool_size => 2 },
+    );
+
+    drains('bouncer', $bouncer->url(db => 'numbers'));
+};
+
+subtest 'with a password' => sub {
+    drains('in_uri', $pg->url(
+        db       => 'numbers',
+        user     => 'nginx',
+        password => 'correct horse',
+    ));
+
+    my $passfile = write_file(tmp_dir() . '/passfile',
+        '127.0.0.1:' . $pg->port . ":numbers:nginx:correct horse\n");
+    chmod 0600, $passfile;
+
+    # The workers read it.
+    my $ids = user_ids('www-data');
+    chown @$ids, $passfile if $ids;
+
+    drains('in_passfile', $pg->url(
+        db     => 'numbers',
+        user   => 'nginx',
+        params => { passfile => $passfile },
+    ));
+};
+
+subtest 'over a Unix socket' => sub {
+    drains('socket', $pg->url(db => 'numbers', socket => 1));
+};
+
+subtest 'over TLS' => sub {
+    my $tls   = cluster('tls');
+    my $ca    = $tls->enable_tls(names => ['db.example'], require => 1);
+    my $other = cluster('other_tls');
+
+    my $conninfo = sub {
+        my ($host, $root) = @_;
+        return "host=$host hostaddr=127.0.0.1 port=" . $tls->port
+            . ' user=postgres dbname=numbers sslmode=verify-full'
+            . " sslrootcert=$root";
+    };
+
+    drains('tls', $conninfo->('db.example', $ca), $tls);
+
+    refused('wrong_host', $conninfo->('elsewhere.example', $ca), $tls,
+        qr/server certificate for ".*" .*does not match host name "elsewhere.example"/);
+    refused('wrong_ca', $conninfo->('db.example', $other->enable_tls), $tls,
+        qr/certificate verify failed/);
+    refused('no_tls', $tls->url(
+        db     => 'numbers',
+        params => { sslmode => 'disable' },
+    ), $tls, qr/pg_hba.conf rejects connection .* no encryption/);
+};
+
+subtest 'several hosts, of which one is the primary' => sub {
+    my $standby = $pg->standby;
+
+    my $hosts = sub {
+        return 'postgresql://postgres@'
+            . join(',', map { '127.0.0.1:' . $_->port } @_) . '/numbers';
+    };
+
+    # What a standby would have to know to be asked for.
+    my @pools = qw( standby_first standby_last standby_only );
+    add($pg, $_) for @pools;
+    $pg->wait_for_standby($standby);
+
+    drains('standby_first', $hosts->($standby, $pg));
+    drains('standby_last',  $hosts->($pg, $standby));
+    refused('standby_only', $hosts->($standby), $pg,
+        qr/it does not accept writes/);
+
+    $standby->stop;
+};
+
+subtest 'a name that changes its address' => sub {
+    my $pool = 'by_name';
+
+    # The same port at two addresses, of which one has a server at a time.
+    my $dns   = dns();
+    my $moved = cluster('moved', hba => ['host all all 127.0.0.0/8 trust']);
+    my $port  = $moved->port;
+    add($moved, $pool);
+
+    my $nginx = nginx($pool,
+        "postgresql://postgres\@db.example:$port/numbers",
+        "resolver 127.0.0.1:@{[ $dns->{port} ]} valid=1s ipv6=off;\n",
+        'idle_timeout 100ms; lease off;');
+
+    my @results;
+    my $take = sub {
+        push @results, UniqueRandom::Load->new(
+            port        => $nginx->port,
+            connections => 4,
+            count       => 4,
+        )->run;
+        return $results[-1]->status(200) == 4;
+    };
+
+    wait_until($take, 60, 'numbers are given');
+    pass 'numbers come from where the name leads';
+
+    # The database moves to another address and the name follows.
+    $moved->stop;
+    $moved->set_conf(listen_addresses => '127.0.0.2');
+    $moved->start;
+    ok !$take->(), 'none come where the database is no more';
+
+    $dns->{set}->('127.0.0.2');
+    wait_until($take, 60, 'numbers are given');
+    pass 'they come from where the name leads now, without a reload';
+
+    $dns->{set}->('');
+    $moved->stop;
+    wait_until(sub {
+        $take->();
+        $nginx->error_log =~ /could not reserve from shard .*Host not found/;
+    }, 60, 'the log says that the name leads nowhere');
+    pass 'a name that leads nowhere is told in the log';
+
+    summary($pool, @results);
+    is_deeply [ $nginx->errors ], [], 'nothing is wrong in the error log';
+};
+
+done_testing;
+
+sub cluster {
+    my ($name, %arg) = @_;
+
+    my $cluster = UniqueRandom::Postgres->new(name => $name, %arg);
+    return $cluster->create_database('numbers')->apply_schema('numbers');
+}
+
+sub add {
+    my ($cluster, $pool) = @_;
+
+    $cluster->psql('numbers', 'SELECT unique_random.add('
+        . "'$pool', 1, @{[ RANGE ]}) WHERE NOT EXISTS (SELECT FROM "
+        . "unique_random.ranges WHERE pool = '$pool')");
+    return;
+}
+
+sub nginx {
+    my ($pool, $conninfo, $http, $directives) = @_;
+
+    return UniqueRandom::Nginx->new(
+        workers => 2,
+        http    => ($http // '') . "unique_random_pool $pool {"
+            . ($directives // 'lease max=200;') . ' connect_timeout 2s;'
+            . ' wait_timeout 2s;'
+            . " shard \"$conninfo\" range=1-@{[ RANGE ]} fail_timeout=1s; }",
+    );
+}
+
+sub summary {
+    my ($what, @results) = @_;
+
+    my $all        = UniqueRandom::Load->merge(@results);
+    my $duplicates = $all->duplicates;
+
+    note sprintf '%s: %d attempts, %d acknowledged, %d used up, %d refused, '
+        . '%d failed, %d duplicates, %d out of range, %d missing', $what,
+        $all->attempts, $all->status(200), $all->status(409),
+        $all->status(503), $all->failed, $duplicates,
+        scalar $all->out_of_range(1, RANGE),
+        scalar $all->missing(1, RANGE);
+    is $duplicates, 0, "$what: no number comes twice";
+    return $all;
+}
+
+# Every number once, then none.
+sub drains {
+    my ($pool, $conninfo, $cluster) = @_;
+
+    add($cluster // $pg, $pool);
+    my $nginx = nginx($pool, $conninfo);
+
+    my $all = summary($pool, UniqueRandom::Load->new(
+        port  => $nginx->port,
+        until => 409,
+    )->run);
+
+    is $all->status(200), RANGE, "$pool: every number is given";
+    is $all->attempts, $all->status(200) + $all->status(409),
+        "$pool: no request is refused";
+    is $all->out_of_range(1, RANGE), 0, "$pool: no number is out of range";
+    is_deeply [ $nginx->errors ], [],
+        "$pool: nothing is wrong in the error log";
+    return;
+}
+
+# No number, and the reason in the log.
+sub refused {
+    my ($pool, $conninfo, $cluster, $reason) = @_;
+
+    add($cluster, $pool);
+    my $nginx = nginx($pool, $conninfo);
+
+    my $all = summary($pool, UniqueRandom::Load->new(
+        port  => $nginx->port,
+        count => 20,
+    )->run);
+
+    is_deeply $all->status, { 503 => 20 }, "$pool: no number is given";
+    like $nginx->error_log, qr/\[(?:warn|error)\] .*$reason/,
+        "$pool: the log says why";
+    is $cluster->psql('numbers', 'SELECT reserved FROM unique_random.ranges'
+        . " WHERE pool = '$pool'"), 0, "$pool: nothing is reserved";
+    is_deeply [ $nginx->errors ], [],
+        "$pool: nothing else is wrong in the error log";
+    return;
+}
+
+# A name server for which all names are one: { port, set(ADDRESS) }.
+sub dns {
+    my $socket = IO::Socket::INET->new(
+        LocalAddr => '127.0.0.1',
+        Proto     => 'udp',
+    ) or die "cannot listen: $!\n";
+
+    pipe my $read, my $write or die "pipe: $!\n";
+    $write->autoflush(1);
+
+    my $pid = fork // die "fork: $!\n";
+
+    if ($pid == 0) {
+        my $address = '127.0.0.1';
+        my $select  = IO::Select->new($socket, $read);
+
+        while (1) {
+            for my $ready ($select->can_read) {
+                if ($ready == $read) {
+                    $address = readline $read // POSIX::_exit(0);
+                    chomp $address;
+                    next;
+                }
+
+                my $from = recv $socket, my $query, 512, 0;
+                my ($id, $question)
+                    = $query =~ /\A(..).{10}((?:[^\0])*\0....)/s or next;
+
+                # One answer that may be kept for a second, or "no such name".
+                send $socket, $address eq ''
+                    ? $id . pack('n5', 0x8183, 1, 0, 0, 0) . $question
+                    : $id . pack('n5', 0x8180, 1, 1, 0, 0) . $question
+                    . pack('nnnNn', 0xc00c, 1, 1, 1, 4)
+                    . pack('C4', split /\./, $address), 0, $from;
+            }
+        }
+    }
+
+    at_exit(sub { kill KILL => $pid; local $?; waitpid $pid, 0 });
+
+    return {
+        port => $socket->sockport,
+        set  => sub { print {$write} "$_[0]\n" },
+    };
+}
