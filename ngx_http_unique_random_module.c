@@ -39,6 +39,8 @@ static ngx_int_t ngx_http_unique_random_status_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_unique_random_wait_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_unique_random_variable(ngx_http_variable_value_t *v,
+    ngx_str_t *s);
 
 
 static ngx_command_t  ngx_http_unique_random_commands[] = {
@@ -428,26 +430,23 @@ static ngx_int_t
 ngx_http_unique_random_number_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
+    ngx_str_t                      s;
     ngx_http_unique_random_ctx_t  *ctx;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_unique_random_module);
 
     if (ctx == NULL || ctx->shard == NULL) {
-        v->not_found = 1;
-        return NGX_OK;
+        return ngx_http_unique_random_variable(v, NULL);
     }
 
-    v->data = ngx_pnalloc(r->pool, NGX_INT64_LEN);
-    if (v->data == NULL) {
+    s.data = ngx_pnalloc(r->pool, NGX_INT64_LEN);
+    if (s.data == NULL) {
         return NGX_ERROR;
     }
 
-    v->len = ngx_sprintf(v->data, "%uL", ctx->number) - v->data;
-    v->valid = 1;
-    v->no_cacheable = 0;
-    v->not_found = 0;
+    s.len = ngx_sprintf(s.data, "%uL", ctx->number) - s.data;
 
-    return NGX_OK;
+    return ngx_http_unique_random_variable(v, &s);
 }
 
 
@@ -459,18 +458,7 @@ ngx_http_unique_random_shard_variable(ngx_http_request_t *r,
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_unique_random_module);
 
-    if (ctx == NULL || ctx->shard == NULL) {
-        v->not_found = 1;
-        return NGX_OK;
-    }
-
-    v->data = ctx->shard->data;
-    v->len = ctx->shard->len;
-    v->valid = 1;
-    v->no_cacheable = 0;
-    v->not_found = 0;
-
-    return NGX_OK;
+    return ngx_http_unique_random_variable(v, ctx ? ctx->shard : NULL);
 }
 
 
@@ -478,25 +466,16 @@ static ngx_int_t
 ngx_http_unique_random_status_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    ngx_str_t                     *status;
     ngx_http_unique_random_ctx_t  *ctx;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_unique_random_module);
 
     if (ctx == NULL || ctx->status == NGX_HTTP_UNIQUE_RANDOM_NONE) {
-        v->not_found = 1;
-        return NGX_OK;
+        return ngx_http_unique_random_variable(v, NULL);
     }
 
-    status = &ngx_http_unique_random_statuses[ctx->status];
-
-    v->data = status->data;
-    v->len = status->len;
-    v->valid = 1;
-    v->no_cacheable = 0;
-    v->not_found = 0;
-
-    return NGX_OK;
+    return ngx_http_unique_random_variable(v,
+                              &ngx_http_unique_random_statuses[ctx->status]);
 }
 
 
@@ -504,23 +483,40 @@ static ngx_int_t
 ngx_http_unique_random_wait_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
+    ngx_str_t                      s;
     ngx_http_unique_random_ctx_t  *ctx;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_unique_random_module);
 
     if (ctx == NULL || ctx->status == NGX_HTTP_UNIQUE_RANDOM_NONE) {
+        return ngx_http_unique_random_variable(v, NULL);
+    }
+
+    s.data = ngx_pnalloc(r->pool, NGX_TIME_T_LEN + sizeof(".000") - 1);
+    if (s.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    s.len = ngx_sprintf(s.data, "%T.%03M", (time_t) (ctx->wait / 1000),
+                        ctx->wait % 1000)
+            - s.data;
+
+    return ngx_http_unique_random_variable(v, &s);
+}
+
+
+/* NULL: no number was asked for, or there was none */
+
+static ngx_int_t
+ngx_http_unique_random_variable(ngx_http_variable_value_t *v, ngx_str_t *s)
+{
+    if (s == NULL) {
         v->not_found = 1;
         return NGX_OK;
     }
 
-    v->data = ngx_pnalloc(r->pool, NGX_TIME_T_LEN + sizeof(".000") - 1);
-    if (v->data == NULL) {
-        return NGX_ERROR;
-    }
-
-    v->len = ngx_sprintf(v->data, "%T.%03M", (time_t) (ctx->wait / 1000),
-                         ctx->wait % 1000)
-             - v->data;
+    v->data = s->data;
+    v->len = s->len;
     v->valid = 1;
     v->no_cacheable = 0;
     v->not_found = 0;

@@ -10,7 +10,11 @@
 #include "ngx_http_unique_random_module.h"
 
 
-#define NGX_HTTP_UNIQUE_RANDOM_ZONE_SIZE  (256 * 1024)
+#define NGX_HTTP_UNIQUE_RANDOM_ZONE_SIZE    (256 * 1024)
+
+#define NGX_HTTP_UNIQUE_RANDOM_LEASE_MIN    16
+#define NGX_HTTP_UNIQUE_RANDOM_LEASE_MAX    65536
+#define NGX_HTTP_UNIQUE_RANDOM_LEASE_AHEAD  1000
 
 
 static char *ngx_http_unique_random_pool_directive(ngx_conf_t *cf,
@@ -23,6 +27,8 @@ static char *ngx_http_unique_random_zone(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_unique_random_lease(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+static ngx_int_t ngx_http_unique_random_lease_param(ngx_conf_t *cf,
+    lease_policy_t *given, ngx_str_t *value);
 static char *ngx_http_unique_random_queue(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_unique_random_positive(ngx_conf_t *cf, void *post,
@@ -285,9 +291,9 @@ ngx_http_unique_random_pool_init(ngx_conf_t *cf,
     }
 
     if (pool->lease.max == NGX_CONF_UNSET_UINT) {
-        pool->lease.min = 16;
-        pool->lease.max = 65536;
-        pool->lease.ahead = 1000;
+        pool->lease.min = NGX_HTTP_UNIQUE_RANDOM_LEASE_MIN;
+        pool->lease.max = NGX_HTTP_UNIQUE_RANDOM_LEASE_MAX;
+        pool->lease.ahead = NGX_HTTP_UNIQUE_RANDOM_LEASE_AHEAD;
     }
 
     ngx_conf_init_value(pool->bootstrap, 0);
@@ -365,10 +371,9 @@ ngx_http_unique_random_lease(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_unique_random_pool_t *pool = conf;
 
-    ngx_int_t    n;
-    ngx_str_t   *value, s;
-    ngx_uint_t   i, seen, bit;
-    ngx_msec_t   ahead;
+    ngx_str_t       *value;
+    ngx_uint_t       i;
+    lease_policy_t   given;
 
     if (pool->lease.max != NGX_CONF_UNSET_UINT) {
         return "is duplicate";
@@ -383,74 +388,20 @@ ngx_http_unique_random_lease(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_OK;
     }
 
-    pool->lease.min = 16;
-    pool->lease.max = 65536;
-    pool->lease.ahead = 1000;
-
-    seen = 0;
+    ngx_memzero(&given, sizeof(lease_policy_t));
 
     for (i = 1; i < cf->args->nelts; i++) {
-
-        if (ngx_strncmp(value[i].data, "min=", 4) == 0) {
-            bit = 1;
-
-        } else if (ngx_strncmp(value[i].data, "max=", 4) == 0) {
-            bit = 2;
-
-        } else if (ngx_strncmp(value[i].data, "ahead=", 6) == 0) {
-            bit = 4;
-
-        } else {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid parameter \"%V\", \"lease\" takes "
-                               "\"off\", or \"min=\", \"max=\" and \"ahead=\"",
-                               &value[i]);
+        if (ngx_http_unique_random_lease_param(cf, &given, &value[i])
+            != NGX_OK)
+        {
             return NGX_CONF_ERROR;
-        }
-
-        if (seen & bit) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "duplicate parameter \"%V\"", &value[i]);
-            return NGX_CONF_ERROR;
-        }
-
-        seen |= bit;
-
-        s.data = (u_char *) ngx_strchr(value[i].data, '=') + 1;
-        s.len = value[i].data + value[i].len - s.data;
-
-        if (bit == 4) {
-            ahead = ngx_parse_time(&s, 0);
-
-            if (ahead == (ngx_msec_t) NGX_ERROR || ahead == 0
-                || ahead > 3600000)
-            {
-                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                                   "invalid value \"%V\", a time between 1ms "
-                                   "and 1h is expected", &value[i]);
-                return NGX_CONF_ERROR;
-            }
-
-            pool->lease.ahead = ahead;
-            continue;
-        }
-
-        n = ngx_atoi(s.data, s.len);
-
-        if (n == NGX_ERROR || n < 1 || n > 100000000) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid value \"%V\", a number between 1 and "
-                               "100000000 is expected", &value[i]);
-            return NGX_CONF_ERROR;
-        }
-
-        if (bit == 1) {
-            pool->lease.min = n;
-
-        } else {
-            pool->lease.max = n;
         }
     }
+
+    pool->lease.min = given.min ? given.min : NGX_HTTP_UNIQUE_RANDOM_LEASE_MIN;
+    pool->lease.max = given.max ? given.max : NGX_HTTP_UNIQUE_RANDOM_LEASE_MAX;
+    pool->lease.ahead = given.ahead ? given.ahead
+                                    : NGX_HTTP_UNIQUE_RANDOM_LEASE_AHEAD;
 
     if (pool->lease.min > pool->lease.max) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
@@ -460,6 +411,66 @@ ngx_http_unique_random_lease(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_unique_random_lease_param(ngx_conf_t *cf, lease_policy_t *given,
+    ngx_str_t *value)
+{
+    u_char     *eq;
+    uint64_t   *field;
+    ngx_int_t   n;
+    ngx_str_t   arg;
+
+    eq = ngx_strlchr(value->data, value->data + value->len, '=');
+
+    arg.data = eq ? eq + 1 : value->data + value->len;
+    arg.len = value->data + value->len - arg.data;
+
+    if (ngx_strncmp(value->data, "min=", 4) == 0) {
+        field = &given->min;
+        n = ngx_atoi(arg.data, arg.len);
+
+    } else if (ngx_strncmp(value->data, "max=", 4) == 0) {
+        field = &given->max;
+        n = ngx_atoi(arg.data, arg.len);
+
+    } else if (ngx_strncmp(value->data, "ahead=", 6) == 0) {
+        field = &given->ahead;
+        n = ngx_parse_time(&arg, 0);
+
+    } else {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid parameter \"%V\", \"lease\" takes "
+                           "\"off\", or \"min=\", \"max=\" and \"ahead=\"",
+                           value);
+        return NGX_ERROR;
+    }
+
+    if (*field) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "duplicate parameter \"%V\"", value);
+        return NGX_ERROR;
+    }
+
+    if (field == &given->ahead && (n < 1 || n > 3600000)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid value \"%V\", a time between 1ms "
+                           "and 1h is expected", value);
+        return NGX_ERROR;
+    }
+
+    if (n < 1 || n > 100000000) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid value \"%V\", a number between 1 and "
+                           "100000000 is expected", value);
+        return NGX_ERROR;
+    }
+
+    *field = n;
+
+    return NGX_OK;
 }
 
 

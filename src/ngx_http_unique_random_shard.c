@@ -10,6 +10,7 @@
 
 #include "ngx_http_unique_random_env.h"
 #include "ngx_http_unique_random_pool.h"
+#include "number.h"
 
 
 /* what a double, and so JavaScript, can hold exactly */
@@ -43,8 +44,8 @@ static char *ngx_http_unique_random_shard_set(ngx_conf_t *cf,
     ngx_str_t *arg);
 static char *ngx_http_unique_random_shard_range(ngx_conf_t *cf,
     ngx_http_unique_random_shard_t *shard, ngx_str_t *value, ngx_str_t *arg);
-static ngx_int_t ngx_http_unique_random_shard_number(u_char *data, size_t len,
-    uint64_t *number);
+static char *ngx_http_unique_random_shard_add_range(ngx_conf_t *cf,
+    ngx_http_unique_random_shard_t *shard, uint64_t first, uint64_t last);
 static char *ngx_http_unique_random_shard_name(ngx_conf_t *cf,
     ngx_http_unique_random_shard_t *shard);
 static ngx_int_t ngx_http_unique_random_shard_add_peer(
@@ -322,20 +323,18 @@ static char *
 ngx_http_unique_random_shard_range(ngx_conf_t *cf,
     ngx_http_unique_random_shard_t *shard, ngx_str_t *value, ngx_str_t *arg)
 {
-    u_char                           *p, *last, *dash;
-    uint64_t                          first, end;
+    u_char                           *dash, *end;
+    uint64_t                          first, last;
     ngx_uint_t                        i;
     ngx_http_unique_random_pool_t    *pool;
-    ngx_http_unique_random_range_t   *range, **r, **ranges;
+    ngx_http_unique_random_range_t  **ranges;
 
-    p = arg->data;
-    last = arg->data + arg->len;
-    dash = ngx_strlchr(p, last, '-');
+    end = arg->data + arg->len;
+    dash = ngx_strlchr(arg->data, end, '-');
 
     if (dash == NULL
-        || ngx_http_unique_random_shard_number(p, dash - p, &first) != NGX_OK
-        || ngx_http_unique_random_shard_number(dash + 1, last - dash - 1, &end)
-           != NGX_OK)
+        || number_parse((char *) arg->data, dash - arg->data, &first) != 0
+        || number_parse((char *) dash + 1, end - dash - 1, &last) != 0)
     {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "invalid range \"%V\", FIRST-LAST is expected, "
@@ -343,14 +342,14 @@ ngx_http_unique_random_shard_range(ngx_conf_t *cf,
         return NGX_CONF_ERROR;
     }
 
-    if (first > end) {
+    if (first > last) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "invalid range \"%V\", FIRST must not be greater "
                            "than LAST", value);
         return NGX_CONF_ERROR;
     }
 
-    if (end - first == INT64_MAX) {
+    if (last - first == INT64_MAX) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "invalid range \"%V\", it must not hold more than "
                            "9223372036854775807 numbers", value);
@@ -361,7 +360,7 @@ ngx_http_unique_random_shard_range(ngx_conf_t *cf,
     ranges = pool->ranges.elts;
 
     for (i = 0; i < pool->ranges.nelts; i++) {
-        if (first <= ranges[i]->last && end >= ranges[i]->first) {
+        if (first <= ranges[i]->last && last >= ranges[i]->first) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "range \"%V\" overlaps range %uL-%uL in "
                                "unique_random_pool \"%V\"",
@@ -371,68 +370,38 @@ ngx_http_unique_random_shard_range(ngx_conf_t *cf,
         }
     }
 
-    if (end > NGX_HTTP_UNIQUE_RANDOM_SAFE) {
+    if (last > NGX_HTTP_UNIQUE_RANDOM_SAFE) {
         ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
                            "range \"%V\" has numbers above 9007199254740992, "
                            "which JavaScript cannot read exactly", value);
     }
 
+    return ngx_http_unique_random_shard_add_range(cf, shard, first, last);
+}
+
+
+static char *
+ngx_http_unique_random_shard_add_range(ngx_conf_t *cf,
+    ngx_http_unique_random_shard_t *shard, uint64_t first, uint64_t last)
+{
+    ngx_http_unique_random_range_t  *range, **in_pool, **in_shard;
+
     range = ngx_pcalloc(cf->pool, sizeof(ngx_http_unique_random_range_t));
-    if (range == NULL) {
+    in_pool = ngx_array_push(&shard->pool->ranges);
+    in_shard = ngx_array_push(&shard->ranges);
+
+    if (range == NULL || in_pool == NULL || in_shard == NULL) {
         return NGX_CONF_ERROR;
     }
 
     range->first = first;
-    range->last = end;
+    range->last = last;
     range->shard = shard;
 
-    r = ngx_array_push(&pool->ranges);
-    if (r == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    *r = range;
-
-    r = ngx_array_push(&shard->ranges);
-    if (r == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    *r = range;
+    *in_pool = range;
+    *in_shard = range;
 
     return NGX_CONF_OK;
-}
-
-
-/* ngx_atoi() stops at 2^31 on 32-bit platforms */
-
-static ngx_int_t
-ngx_http_unique_random_shard_number(u_char *data, size_t len, uint64_t *number)
-{
-    uint64_t  n, digit;
-
-    if (len == 0) {
-        return NGX_ERROR;
-    }
-
-    for (n = 0; len--; data++) {
-
-        if (*data < '0' || *data > '9') {
-            return NGX_ERROR;
-        }
-
-        digit = *data - '0';
-
-        if (n > (INT64_MAX - digit) / 10) {
-            return NGX_ERROR;
-        }
-
-        n = n * 10 + digit;
-    }
-
-    *number = n;
-
-    return NGX_OK;
 }
 
 

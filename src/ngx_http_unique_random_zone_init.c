@@ -36,6 +36,8 @@ static ngx_uint_t ngx_http_unique_random_zone_watches(
     ngx_http_unique_random_health_t *health);
 static void ngx_http_unique_random_zone_inherit(
     ngx_http_unique_random_pool_t *pool, ngx_log_t *log);
+static ngx_http_unique_random_pool_t *ngx_http_unique_random_zone_running(
+    ngx_http_unique_random_pool_t *pool);
 
 
 ngx_int_t
@@ -352,41 +354,13 @@ ngx_http_unique_random_zone_inherit(ngx_http_unique_random_pool_t *pool,
     uint64_t                          left;
     ngx_uint_t                        i;
     ngx_queue_t                      *q;
-    ngx_shm_zone_t                   *zone;
-    ngx_list_part_t                  *part;
     ngx_http_unique_random_pool_t    *old;
     ngx_http_unique_random_slot_t    *slot, *from;
     ngx_http_unique_random_range_t  **ranges;
 
-    part = (ngx_list_part_t *) &ngx_cycle->shared_memory.part;
-    zone = part->elts;
-    old = NULL;
+    old = ngx_http_unique_random_zone_running(pool);
 
-    for (i = 0; /* void */ ; i++) {
-
-        if (i >= part->nelts) {
-            if (part->next == NULL) {
-                return;
-            }
-
-            part = part->next;
-            zone = part->elts;
-            i = 0;
-        }
-
-        if (zone[i].tag == pool->shm_zone->tag
-            && zone[i].shm.name.len == pool->shm_zone->shm.name.len
-            && ngx_strncmp(zone[i].shm.name.data,
-                           pool->shm_zone->shm.name.data,
-                           zone[i].shm.name.len)
-               == 0)
-        {
-            old = zone[i].data;
-            break;
-        }
-    }
-
-    if (old == NULL || old->sh == NULL) {
+    if (old == NULL) {
         return;
     }
 
@@ -426,4 +400,39 @@ ngx_http_unique_random_zone_inherit(ngx_http_unique_random_pool_t *pool,
                   "the zone of unique_random_pool \"%V\" has another size: "
                   "%uL leased positions are left to the old workers and then "
                   "burned", &pool->name, left);
+}
+
+
+/* the pool of the same name in the configuration that is running, or NULL */
+
+static ngx_http_unique_random_pool_t *
+ngx_http_unique_random_zone_running(ngx_http_unique_random_pool_t *pool)
+{
+    ngx_str_t                      *name;
+    ngx_uint_t                      i;
+    ngx_shm_zone_t                 *zone;
+    ngx_list_part_t                *part;
+    ngx_http_unique_random_pool_t  *old;
+
+    name = &pool->shm_zone->shm.name;
+
+    part = (ngx_list_part_t *) &ngx_cycle->shared_memory.part;
+
+    for ( /* void */ ; part; part = part->next) {
+        zone = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+
+            if (zone[i].tag == pool->shm_zone->tag
+                && zone[i].shm.name.len == name->len
+                && ngx_strncmp(zone[i].shm.name.data, name->data, name->len)
+                   == 0)
+            {
+                old = zone[i].data;
+                return old->sh ? old : NULL;
+            }
+        }
+    }
+
+    return NULL;
 }

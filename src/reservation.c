@@ -12,6 +12,7 @@
 #include <string.h>
 #include <openssl/crypto.h>
 
+#include "number.h"
 #include "reservation.h"
 
 
@@ -300,32 +301,8 @@ reservation_text(const PGresult *result, int column)
 static int
 reservation_number(const PGresult *result, int column, uint64_t *number)
 {
-    uint64_t     n, digit;
-    const char  *p;
-
-    p = reservation_text(result, column);
-
-    if (*p == '\0') {
-        return -1;
-    }
-
-    for (n = 0; *p; p++) {
-        if (*p < '0' || *p > '9') {
-            return -1;
-        }
-
-        digit = (uint64_t) (*p - '0');
-
-        if (n > (INT64_MAX - digit) / 10) {
-            return -1;
-        }
-
-        n = n * 10 + digit;
-    }
-
-    *number = n;
-
-    return 0;
+    return number_parse(PQgetvalue(result, 0, column),
+                        (size_t) PQgetlength(result, 0, column), number);
 }
 
 

@@ -41,10 +41,8 @@ delete @ENV{ grep {/^PG/} keys %ENV };
 Test::Nginx::Util::add_block_preprocessor(sub {
     my ($block) = @_;
 
-    my $text = join '', map { $_ // '' }
-        $block->main_config, $block->http_config, $block->config,
-        map { ref $_ ? map {@$_} map { ref $_ ? $_ : [$_] } @$_ : $_ }
-        grep {defined} $block->user_files;
+    my $text = join '', map { $_ // '' } $block->main_config,
+        $block->http_config, $block->config, $block->user_files;
 
     $blocks++;
 

@@ -170,16 +170,22 @@ sub _pid_file {
 sub master_pid { return $_[0]->{master} }
 
 # The workers that serve, and those of the generation before that still do.
-sub worker_pids     { return $_[0]->_workers(qr/^nginx: worker process *\z/) }
-sub old_worker_pids { return $_[0]->_workers(qr/is shutting down *\z/) }
+sub worker_pids     { return $_[0]->_workers(0) }
+sub old_worker_pids { return $_[0]->_workers(1) }
 
 sub _workers {
-    my ($self, $title) = @_;
+    my ($self, $old) = @_;
+
+    my $title = $old ? qr/ is shutting down *\z/
+        : qr/^nginx: worker process *\z/;
 
     my @pids = !$self->{master} ? () : sort { $a <=> $b } grep {
-        # Under valgrind, a process has valgrind's title.
         (my $cmdline = read_file("/proc/$_/cmdline") // '') =~ s/\0.*//s;
-        $ENV{TEST_NGINX_USE_VALGRIND} || $cmdline =~ $title;
+
+        # Under valgrind, a process has valgrind's title.
+        $ENV{TEST_NGINX_USE_VALGRIND}
+            ? $old == ($self->{old}{$_} // 0)
+            : $cmdline =~ $title;
     } children($self->{master});
 
     return @pids;
@@ -193,12 +199,16 @@ sub reload {
     my %old    = map { $_ => 1 } children($self->{master});
     my $before = $self->errors(qr/emerg/);
 
+    $self->{old} = \%old;
     kill HUP => $self->{master};
 
     wait_until(sub {
         my @emerg = $self->errors(qr/emerg/);
-        croak join '', "nginx does not reload:\n", @emerg[$before .. $#emerg]
-            if @emerg > $before;
+        if (@emerg > $before) {
+            delete $self->{old};
+            croak join '', "nginx does not reload:\n",
+                @emerg[ $before .. $#emerg ];
+        }
 
         return (grep { !$old{$_} } $self->worker_pids) >= $self->{workers};
     }, 20, 'nginx has its new workers');
