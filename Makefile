@@ -103,7 +103,7 @@ help:	## show this
 
 T              ?= $(build)/unit/*.t t/*.t t/scenario/*.t
 T_ASAN         ?= $(subst $(build)/unit/,$(build)/asan/unit/,$(T))
-T_VALGRIND     ?= t/000-load.t
+T_VALGRIND     ?= t/000-load.t t/030-variables.t t/scenario/reload.t
 PROVE_FLAGS    ?=
 VALGRIND_FLAGS := --leak-check=full --show-possibly-lost=no --num-callers=40 \
                   --suppressions=$(CURDIR)/t/valgrind.suppress
@@ -144,13 +144,14 @@ unit  = if [ -f t/unit/Makefile ]; then \
 prove = export $(if $(2),TEST_NGINX_BINARY=$(build)/$(2)/nginx \
             TEST_NGINX_LOAD_MODULES=$(build)/$(2)/$(MODULE).so) \
             TEST_NGINX_USE_VALGRIND='$(3)'; \
-        prove $(perl_libs) $(stand_in) $(PROVE_FLAGS) \
-            $$(ls -d $(1) 2> /dev/null)
+        files=$$(ls -d $(1)) && \
+            prove $(perl_libs) $(stand_in) $(PROVE_FLAGS) $$files
 
 # nginx's pools hide overruns and reused memory, hence NGX_DEBUG_PALLOC, which
 # makes every allocation one of its own.  Reading words from odd addresses is
 # what nginx does on purpose where the processor can.
-variant = src=$$(tools/nginx-source $(build)) && $(submake) all nginx \
+source  = $(if $(DISTRIBUTED),$$(tools/nginx-source $(build)),$(NGINX_SRC))
+variant = src=$(source) && $(submake) all nginx \
               BUILD=$(build)/$(1) NGINX_SRC="$$src" NGX_CONFIGURE= \
               CC_OPT='$(DEBUG) $(2)' LD_OPT='$(2)'
 

@@ -6,7 +6,6 @@
  */
 
 
-#include "ngx_http_unique_random_connect.h"
 #include "ngx_http_unique_random_handler.h"
 #include "ngx_http_unique_random_module.h"
 #include "ngx_http_unique_random_reserve.h"
@@ -209,6 +208,12 @@ ngx_http_unique_random(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     if (cf->args->nelts == 2) {
         value = cf->args->elts;
         use->name = value[1];
+
+        if (use->name.len == 0) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid pool name \"\", it must not be empty");
+            return NGX_CONF_ERROR;
+        }
     }
 
     use->file = cf->conf_file->file.name.data;
@@ -420,7 +425,7 @@ ngx_http_unique_random_exit_process(ngx_cycle_t *cycle)
         shards = pools[i]->shards.elts;
 
         for (j = 0; j < pools[i]->shards.nelts; j++) {
-            ngx_http_unique_random_connect_abort(shards[j], "exiting");
+            ngx_http_unique_random_reserve_abort(shards[j]);
         }
     }
 }

@@ -41,6 +41,7 @@ static const char *conninfo_get(const conninfo_t *conninfo,
     const char *keyword);
 static int conninfo_split_hosts(conninfo_t *conninfo, const char **error);
 static int conninfo_is_port(const char *port);
+static int conninfo_is_sslmode(const char *mode);
 static size_t conninfo_count(const char *list);
 static char *conninfo_next(char **list);
 
@@ -51,6 +52,11 @@ conninfo_parse(conninfo_t *conninfo, const char *text, const char **error)
     char  *stripped, *libpq_error;
 
     memset(conninfo, 0, sizeof(conninfo_t));
+
+    if (text[strspn(text, " \t\r\n")] == '\0') {
+        *error = "is empty";
+        return -1;
+    }
 
     stripped = conninfo_strip_driver(text);
     if (stripped == NULL) {
@@ -80,6 +86,19 @@ conninfo_parse(conninfo_t *conninfo, const char *text, const char **error)
 
     conninfo->user = conninfo_get(conninfo, "user");
     conninfo->dbname = conninfo_get(conninfo, "dbname");
+
+    /* it is part of the shard's name, which is shown */
+
+    if (strpbrk(conninfo->dbname, "=/")) {
+        *error = "has a \"dbname\" that looks like another conninfo";
+        goto failed;
+    }
+
+    if (!conninfo_is_sslmode(conninfo_get(conninfo, "sslmode"))) {
+        *error = "has an invalid \"sslmode\", which is one of disable, allow, "
+                 "prefer, require, verify-ca and verify-full";
+        goto failed;
+    }
 
     if (conninfo_split_hosts(conninfo, error) == 0) {
         return 0;
@@ -268,6 +287,11 @@ conninfo_split_hosts(conninfo_t *conninfo, const char **error)
         host->hostaddr = conninfo_next(&addrs);
         host->port = port;
 
+        if (conninfo->nhosts > 1 && !host->host[0] && !host->hostaddr[0]) {
+            *error = "has an empty host in its list";
+            return -1;
+        }
+
         if (!conninfo_is_port(port)) {
             *error = "has a port that is not a number between 1 and 65535";
             return -1;
@@ -294,6 +318,27 @@ conninfo_is_port(const char *port)
     return port[len] == '\0'
            && (len == 0
                || (len <= 5 && atoi(port) >= 1 && atoi(port) <= 65535));
+}
+
+
+/* likewise */
+
+static int
+conninfo_is_sslmode(const char *mode)
+{
+    const char        **m;
+    static const char  *modes[] = {
+        "", "disable", "allow", "prefer", "require", "verify-ca",
+        "verify-full", NULL
+    };
+
+    for (m = modes; *m; m++) {
+        if (strcmp(*m, mode) == 0) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 

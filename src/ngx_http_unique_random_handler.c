@@ -132,6 +132,14 @@ ngx_http_unique_random_finish(ngx_http_unique_random_ctx_t *ctx,
     ctx->status = status;
     ctx->wait = ngx_current_msec - ctx->start;
 
+    if (ctx->discard_body) {
+        r->discard_body = 1;
+        r->read_event_handler = ngx_http_discarded_request_body_handler;
+
+        /* what has arrived meanwhile makes no event of its own */
+        ngx_post_event(c->read, &ngx_posted_events);
+    }
+
     if (draw && ngx_http_unique_random_number(ctx, draw) != NGX_OK) {
         rc = NGX_HTTP_INTERNAL_SERVER_ERROR;
 

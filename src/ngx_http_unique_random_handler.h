@@ -36,6 +36,7 @@ typedef struct {
     ngx_msec_t                        wait;
 
     unsigned                          waiting:1;
+    unsigned                          discard_body:1;  /* once it is answered */
 } ngx_http_unique_random_ctx_t;
 
 

@@ -29,6 +29,8 @@ static char *ngx_http_unique_random_lease(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static ngx_int_t ngx_http_unique_random_lease_param(ngx_conf_t *cf,
     lease_policy_t *given, ngx_str_t *value);
+static char *ngx_http_unique_random_state(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 static char *ngx_http_unique_random_queue(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_unique_random_positive(ngx_conf_t *cf, void *post,
@@ -73,7 +75,7 @@ static ngx_command_t  ngx_http_unique_random_pool_commands[] = {
 
     { ngx_string("state"),
       NGX_CONF_TAKE1,
-      ngx_conf_set_path_slot,
+      ngx_http_unique_random_state,
       0,
       offsetof(ngx_http_unique_random_pool_t, state),
       NULL },
@@ -133,7 +135,8 @@ ngx_http_unique_random_pool_block(ngx_conf_t *cf, ngx_command_t *cmd,
     pools = umcf->pools.elts;
 
     if (value[1].len == 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid pool name \"\"");
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid pool name \"\", it must not be empty");
         return NGX_CONF_ERROR;
     }
 
@@ -197,8 +200,13 @@ ngx_http_unique_random_pool_directive(ngx_conf_t *cf, ngx_command_t *dummy,
     value = cf->args->elts;
     n = cf->args->nelts - 1;
 
-    if (n == 1 && ngx_strcmp(value[0].data, "include") == 0) {
-        return ngx_conf_include(cf, dummy, conf);
+    if (ngx_strcmp(value[0].data, "include") == 0) {
+
+        if (n == 1) {
+            return ngx_conf_include(cf, dummy, conf);
+        }
+
+        goto invalid_number;
     }
 
     for (cmd = ngx_http_unique_random_pool_commands; cmd->name.len; cmd++) {
@@ -210,9 +218,22 @@ ngx_http_unique_random_pool_directive(ngx_conf_t *cf, ngx_command_t *dummy,
     }
 
     if (cmd->name.len == 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "unknown directive \"%V\" in unique_random_pool",
-                           &value[0]);
+
+        /* a conninfo that lacks the word "shard" is not for the log */
+
+        if (strspn((char *) value[0].data, "abcdefghijklmnopqrstuvwxyz_")
+            == value[0].len)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "unknown directive \"%V\" in "
+                               "unique_random_pool", &value[0]);
+
+        } else {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "unknown directive in unique_random_pool (it "
+                               "is not shown, since it may hold a password)");
+        }
+
         return NGX_CONF_ERROR;
     }
 
@@ -220,10 +241,7 @@ ngx_http_unique_random_pool_directive(ngx_conf_t *cf, ngx_command_t *dummy,
         && !((cmd->type & NGX_CONF_FLAG) && n == 1)
         && !(n < sizeof(takes) / sizeof(takes[0]) && (cmd->type & takes[n])))
     {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid number of arguments in \"%V\" directive",
-                           &value[0]);
-        return NGX_CONF_ERROR;
+        goto invalid_number;
     }
 
     rv = cmd->set(cf, cmd, conf);
@@ -232,8 +250,26 @@ ngx_http_unique_random_pool_directive(ngx_conf_t *cf, ngx_command_t *dummy,
         return rv;
     }
 
+    if (cmd->set == ngx_conf_set_msec_slot
+        && ngx_strcmp(rv, "invalid value") == 0)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid value \"%V\" in \"%V\" directive, a time "
+                           "such as 500ms or 2s is expected",
+                           &value[1], &value[0]);
+        return NGX_CONF_ERROR;
+    }
+
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"%V\" directive %s",
                        &value[0], rv);
+
+    return NGX_CONF_ERROR;
+
+invalid_number:
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid number of arguments in \"%V\" directive",
+                       &value[0]);
 
     return NGX_CONF_ERROR;
 }
@@ -348,7 +384,8 @@ ngx_http_unique_random_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     if (size == NGX_ERROR) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid zone size \"%V\"", &value[1]);
+                           "invalid zone size \"%V\", a size such as 256k "
+                           "or 1m is expected", &value[1]);
         return NGX_CONF_ERROR;
     }
 
@@ -405,7 +442,8 @@ ngx_http_unique_random_lease(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     if (pool->lease.min > pool->lease.max) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"min=%uL\" must not be greater than \"max=%uL\"",
+                           "\"min=%uL\" must not be greater than \"max=%uL\" "
+                           "in \"lease\" directive",
                            pool->lease.min, pool->lease.max);
         return NGX_CONF_ERROR;
     }
@@ -450,27 +488,47 @@ ngx_http_unique_random_lease_param(ngx_conf_t *cf, lease_policy_t *given,
 
     if (*field) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "duplicate parameter \"%V\"", value);
+                           "duplicate parameter \"%V\" in \"lease\" "
+                           "directive", value);
         return NGX_ERROR;
     }
 
     if (field == &given->ahead && (n < 1 || n > 3600000)) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid value \"%V\", a time between 1ms "
-                           "and 1h is expected", value);
+                           "invalid value \"%V\" in \"lease\" directive, a "
+                           "time between 1ms and 1h is expected", value);
         return NGX_ERROR;
     }
 
     if (n < 1 || n > 100000000) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid value \"%V\", a number between 1 and "
-                           "100000000 is expected", value);
+                           "invalid value \"%V\" in \"lease\" directive, a "
+                           "number between 1 and 100000000 is expected",
+                           value);
         return NGX_ERROR;
     }
 
     *field = n;
 
     return NGX_OK;
+}
+
+
+static char *
+ngx_http_unique_random_state(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    if (value[1].len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid value \"\" in \"state\" directive, a "
+                           "folder is expected");
+        return NGX_CONF_ERROR;
+    }
+
+    return ngx_conf_set_path_slot(cf, cmd, conf);
 }
 
 
@@ -492,8 +550,9 @@ ngx_http_unique_random_queue(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     if (n == NGX_ERROR || n > 1000000) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid value \"%V\", a number between 0 and "
-                           "1000000 is expected", &value[1]);
+                           "invalid value \"%V\" in \"queue\" directive, a "
+                           "number between 0 and 1000000 is expected",
+                           &value[1]);
         return NGX_CONF_ERROR;
     }
 
@@ -508,9 +567,14 @@ ngx_http_unique_random_positive(ngx_conf_t *cf, void *post, void *data)
 {
     ngx_msec_t *msp = data;
 
+    ngx_str_t  *value;
+
     if (*msp == 0) {
+        value = cf->args->elts;
+
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "value must be greater than 0");
+                           "invalid value \"%V\" in \"%V\" directive, it must "
+                           "be greater than 0", &value[1], &value[0]);
         return NGX_CONF_ERROR;
     }
 

@@ -80,7 +80,9 @@ ngx_http_unique_random_postgres_connect(ngx_http_unique_random_postgres_t *pg,
     pg->timer.handler = ngx_http_unique_random_postgres_timer_handler;
     pg->timer.data = pg;
     pg->timer.log = pg->log;
-    pg->timer.cancelable = 0;
+
+    /* a worker that exits does not wait for it, unless requests do */
+    pg->timer.cancelable = 1;
 
     ngx_add_timer(&pg->timer, timeout);
 

@@ -132,6 +132,28 @@ ngx_http_unique_random_reserve_handler(ngx_http_unique_random_postgres_t *pg,
 }
 
 
+void
+ngx_http_unique_random_reserve_abort(ngx_http_unique_random_shard_t *shard)
+{
+    ngx_uint_t                       lost;
+    ngx_http_unique_random_range_t  *range;
+
+    lost = (shard->postgres.state == NGX_HTTP_UNIQUE_RANDOM_POSTGRES_BUSY
+            && shard->step == NGX_HTTP_UNIQUE_RANDOM_STEP_RESERVE);
+
+    ngx_http_unique_random_connect_abort(shard, "exiting");
+
+    while (!ngx_queue_empty(&shard->asks)) {
+        range = ngx_http_unique_random_reserve_head(shard);
+
+        ngx_http_unique_random_zone_failed(range, lost);
+        ngx_http_unique_random_reserve_end(range);
+
+        lost = 0;
+    }
+}
+
+
 static void
 ngx_http_unique_random_reserve_start(ngx_http_unique_random_shard_t *shard)
 {

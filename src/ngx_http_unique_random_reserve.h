@@ -21,6 +21,10 @@
  */
 void ngx_http_unique_random_reserve(ngx_http_unique_random_range_t *range);
 
+/* the worker exits: ends what is under way */
+void ngx_http_unique_random_reserve_abort(
+    ngx_http_unique_random_shard_t *shard);
+
 /* the handler of a shard's connection */
 void ngx_http_unique_random_reserve_handler(
     ngx_http_unique_random_postgres_t *pg, ngx_int_t rc);

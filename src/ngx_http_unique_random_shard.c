@@ -37,7 +37,7 @@ static ngx_http_unique_random_shard_t *ngx_http_unique_random_shard_create(
     ngx_conf_t *cf, ngx_http_unique_random_pool_t *pool, ngx_str_t *conninfo);
 static void ngx_http_unique_random_shard_cleanup(void *data);
 static char *ngx_http_unique_random_shard_param(ngx_conf_t *cf,
-    ngx_http_unique_random_shard_t *shard, ngx_str_t *value);
+    ngx_http_unique_random_shard_t *shard, ngx_uint_t n, ngx_str_t *value);
 static char *ngx_http_unique_random_shard_set(ngx_conf_t *cf,
     ngx_http_unique_random_shard_t *shard,
     ngx_http_unique_random_shard_param_t *param, ngx_str_t *value,
@@ -48,6 +48,7 @@ static char *ngx_http_unique_random_shard_add_range(ngx_conf_t *cf,
     ngx_http_unique_random_shard_t *shard, uint64_t first, uint64_t last);
 static char *ngx_http_unique_random_shard_name(ngx_conf_t *cf,
     ngx_http_unique_random_shard_t *shard);
+static ngx_uint_t ngx_http_unique_random_shard_is_addr(const char *text);
 static ngx_int_t ngx_http_unique_random_shard_add_peer(
     ngx_http_unique_random_shard_t *shard, const conninfo_host_t *host,
     char *addr);
@@ -99,7 +100,13 @@ ngx_http_unique_random_shard(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             return NGX_CONF_ERROR;
         }
 
-        rv = ngx_http_unique_random_shard_param(cf, shard, &text);
+        /* of a variable that is empty */
+
+        if (text.len == 0) {
+            continue;
+        }
+
+        rv = ngx_http_unique_random_shard_param(cf, shard, i, &text);
         if (rv != NGX_CONF_OK) {
             return rv;
         }
@@ -203,7 +210,7 @@ ngx_http_unique_random_shard_cleanup(void *data)
 
 static char *
 ngx_http_unique_random_shard_param(ngx_conf_t *cf,
-    ngx_http_unique_random_shard_t *shard, ngx_str_t *value)
+    ngx_http_unique_random_shard_t *shard, ngx_uint_t n, ngx_str_t *value)
 {
     u_char                                 *eq;
     ngx_str_t                               name, arg;
@@ -228,18 +235,20 @@ ngx_http_unique_random_shard_param(ngx_conf_t *cf,
 
     if (param->name.len == 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid parameter \"%V\", \"shard\" takes a "
-                           "conninfo (quoted, if it has spaces), "
+                           "invalid parameter %ui of \"shard\" (it is not "
+                           "shown, since it may be a piece of a conninfo, "
+                           "which must be quoted if it has spaces), it takes "
                            "\"range=FIRST-LAST\", \"name=LABEL\", "
                            "\"max_fails=NUMBER\", \"fail_timeout=TIME\", "
                            "\"failover=fence\", \"failover=trust\", "
-                           "\"drain\" and \"down\"", &name);
+                           "\"drain\" and \"down\"", n);
         return NGX_CONF_ERROR;
     }
 
     if (shard->seen & param->bit) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "duplicate parameter \"%V\"", value);
+                           "duplicate parameter \"%V\" in \"shard\" "
+                           "directive", value);
         return NGX_CONF_ERROR;
     }
 
@@ -312,8 +321,8 @@ ngx_http_unique_random_shard_set(ngx_conf_t *cf,
     }
 
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "invalid value \"%V\", %s is expected",
-                       value, param->expected);
+                       "invalid value \"%V\" in \"shard\" directive, %s is "
+                       "expected", value, param->expected);
 
     return NGX_CONF_ERROR;
 }
@@ -362,10 +371,11 @@ ngx_http_unique_random_shard_range(ngx_conf_t *cf,
     for (i = 0; i < pool->ranges.nelts; i++) {
         if (first <= ranges[i]->last && last >= ranges[i]->first) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "range \"%V\" overlaps range %uL-%uL in "
-                               "unique_random_pool \"%V\"",
-                               value, ranges[i]->first, ranges[i]->last,
-                               &pool->name);
+                               "range \"%V\" overlaps range %uL-%uL of "
+                               "unique_random_pool \"%V\", it was declared "
+                               "in %s:%ui", value, ranges[i]->first,
+                               ranges[i]->last, &pool->name,
+                               ranges[i]->shard->file, ranges[i]->shard->line);
             return NGX_CONF_ERROR;
         }
     }
@@ -468,7 +478,6 @@ ngx_http_unique_random_shard_resolve(ngx_conf_t *cf,
     char                   *addr;
     size_t                  i;
     ngx_int_t               rc;
-    u_char                  buf[16];
     const conninfo_host_t  *host;
 
     for (i = 0; i < shard->conninfo.nhosts; i++) {
@@ -477,22 +486,21 @@ ngx_http_unique_random_shard_resolve(ngx_conf_t *cf,
         if (host->hostaddr[0]) {
             addr = (char *) host->hostaddr;
 
+            if (!ngx_http_unique_random_shard_is_addr(addr)) {
+                ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                              "invalid hostaddr \"%s\", an IP address is "
+                              "expected in shard \"%V\" in %s:%ui", addr,
+                              &shard->name, shard->file, shard->line);
+                return NGX_ERROR;
+            }
+
         } else if (host->host[0] == '\0'
                    || host->host[0] == '/'
                    || host->host[0] == '@')
         {
             addr = "";
 
-        } else if (ngx_inet_addr((u_char *) host->host,
-                                 ngx_strlen(host->host))
-                   != INADDR_NONE
-#if (NGX_HAVE_INET6)
-                   || ngx_inet6_addr((u_char *) host->host,
-                                     ngx_strlen(host->host), buf)
-                      == NGX_OK
-#endif
-                   )
-        {
+        } else if (ngx_http_unique_random_shard_is_addr(host->host)) {
             addr = (char *) host->host;
 
         } else if (shard->pool->resolver) {
@@ -515,6 +523,28 @@ ngx_http_unique_random_shard_resolve(ngx_conf_t *cf,
     }
 
     return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_unique_random_shard_is_addr(const char *text)
+{
+    size_t  len;
+#if (NGX_HAVE_INET6)
+    u_char  addr[16];
+#endif
+
+    len = ngx_strlen(text);
+
+#if (NGX_HAVE_INET6)
+
+    if (ngx_inet6_addr((u_char *) text, len, addr) == NGX_OK) {
+        return 1;
+    }
+
+#endif
+
+    return ngx_inet_addr((u_char *) text, len) != INADDR_NONE;
 }
 
 

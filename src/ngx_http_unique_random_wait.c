@@ -42,14 +42,26 @@ static ngx_msec_t ngx_http_unique_random_wait_left(
 ngx_int_t
 ngx_http_unique_random_wait(ngx_http_unique_random_ctx_t *ctx)
 {
-    ngx_http_request_t             *r;
-    ngx_http_cleanup_t             *cln;
-    ngx_http_unique_random_pool_t  *pool;
+    ngx_http_request_t                *r;
+    ngx_http_cleanup_t                *cln;
+    ngx_http_unique_random_pool_t     *pool;
+    ngx_http_unique_random_outlook_t   outlook;
 
     r = ctx->request;
     pool = ctx->pool;
 
     if (pool->nwaiters >= pool->queue) {
+
+        /* the one who waits asks; with "queue 0", nobody does */
+
+        if (pool->nasked == 0) {
+            ngx_http_unique_random_zone_outlook(pool, &outlook);
+
+            if (outlook.range) {
+                ngx_http_unique_random_reserve(outlook.range);
+            }
+        }
+
         return NGX_DECLINED;
     }
 
@@ -65,12 +77,17 @@ ngx_http_unique_random_wait(ngx_http_unique_random_ctx_t *ctx)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    /* a body that is still being discarded has a handler of its own */
+    /*
+     * While a body is being discarded, nginx gives a request that does not
+     * answer no longer than lingering_timeout: so that has to wait, too.
+     */
 
-    if (!r->main->discard_body) {
-        r->read_event_handler = ngx_http_test_reading;
+    if (r == r->main && r->discard_body) {
+        ctx->discard_body = 1;
+        r->discard_body = 0;
     }
 
+    r->read_event_handler = ngx_http_test_reading;
     r->write_event_handler = ngx_http_request_empty_handler;
 
     ctx->start = ngx_current_msec;

@@ -69,8 +69,9 @@ ngx_http_unique_random_zone_init(ngx_shm_zone_t *shm_zone, void *data)
     {
         ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
                       "zone of unique_random_pool \"%V\" is too small, "
-                      "%uz bytes do not hold its %ui ranges",
-                      &pool->name, shm_zone->shm.size, pool->ranges.nelts);
+                      "%uz bytes do not hold its %ui ranges in %s:%ui",
+                      &pool->name, shm_zone->shm.size, pool->ranges.nelts,
+                      pool->file, pool->line);
         return NGX_ERROR;
     }
 

@@ -9,7 +9,7 @@ use lib 't/lib';
 use Test::Nginx::Socket;
 use UniqueRandom::Blocks;
 
-plan tests => 725;
+plan tests => 749;
 
 add_block_preprocessor(sub {
     my ($block) = @_;
@@ -78,7 +78,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-invalid pool name "" in http.conf:1
+invalid pool name "", it must not be empty in http.conf:1
 --- no_error_log
 sesame
 
@@ -495,7 +495,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-unknown directive "include" in unique_random_pool in http.conf:3
+invalid number of arguments in "include" directive in http.conf:3
 --- no_error_log
 sesame
 
@@ -510,7 +510,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-unknown directive "include" in unique_random_pool in http.conf:3
+invalid number of arguments in "include" directive in http.conf:3
 --- no_error_log
 sesame
 
@@ -669,7 +669,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-invalid zone size "much" in http.conf:3
+invalid zone size "much", a size such as 256k or 1m is expected in http.conf:3
 --- no_error_log
 sesame
 
@@ -684,7 +684,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-invalid zone size "-256k" in http.conf:3
+invalid zone size "-256k", a size such as 256k or 1m is expected in http.conf:3
 --- no_error_log
 sesame
 
@@ -731,7 +731,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-zone of unique_random_pool "numbers" is too small, 32768 bytes do not hold its 500 ranges
+zone of unique_random_pool "numbers" is too small, 32768 bytes do not hold its 500 ranges in http.conf:1
 --- no_error_log
 sesame
 
@@ -1011,7 +1011,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-range "range=9-20" overlaps range 1-9 in unique_random_pool "numbers" in http.conf:2
+range "range=9-20" overlaps range 1-9 of unique_random_pool "numbers", it was declared in $TEST_NGINX_SERVER_ROOT/html/http.conf:2 in http.conf:2
 --- no_error_log
 sesame
 
@@ -1025,7 +1025,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-range "range=1-9" overlaps range 1-9 in unique_random_pool "numbers" in http.conf:2
+range "range=1-9" overlaps range 1-9 of unique_random_pool "numbers", it was declared in $TEST_NGINX_SERVER_ROOT/html/http.conf:2 in http.conf:2
 --- no_error_log
 sesame
 
@@ -1040,7 +1040,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-range "range=1-10" overlaps range 10-20 in unique_random_pool "numbers" in http.conf:3
+range "range=1-10" overlaps range 10-20 of unique_random_pool "numbers", it was declared in $TEST_NGINX_SERVER_ROOT/html/http.conf:2 in http.conf:3
 --- no_error_log
 sesame
 
@@ -1055,7 +1055,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-range "range=50-60" overlaps range 1-100 in unique_random_pool "numbers" in http.conf:3
+range "range=50-60" overlaps range 1-100 of unique_random_pool "numbers", it was declared in $TEST_NGINX_SERVER_ROOT/html/http.conf:2 in http.conf:3
 --- no_error_log
 sesame
 
@@ -1069,7 +1069,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-invalid parameter "weight=", "shard" takes a conninfo (quoted, if it has spaces), "range=FIRST-LAST", "name=LABEL", "max_fails=NUMBER", "fail_timeout=TIME", "failover=fence", "failover=trust", "drain" and "down" in http.conf:2
+invalid parameter 3 of "shard" (it is not shown, since it may be a piece of a conninfo, which must be quoted if it has spaces), it takes "range=FIRST-LAST", "name=LABEL", "max_fails=NUMBER", "fail_timeout=TIME", "failover=fence", "failover=trust", "drain" and "down" in http.conf:2
 --- no_error_log
 sesame
 
@@ -1083,7 +1083,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-invalid parameter "backup", "shard" takes a conninfo (quoted, if it has spaces), "range=FIRST-LAST", "name=LABEL", "max_fails=NUMBER", "fail_timeout=TIME", "failover=fence", "failover=trust", "drain" and "down" in http.conf:2
+invalid parameter 3 of "shard" (it is not shown, since it may be a piece of a conninfo, which must be quoted if it has spaces), it takes "range=FIRST-LAST", "name=LABEL", "max_fails=NUMBER", "fail_timeout=TIME", "failover=fence", "failover=trust", "drain" and "down" in http.conf:2
 --- no_error_log
 sesame
 
@@ -1097,7 +1097,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-invalid parameter "down=", "shard" takes a conninfo (quoted, if it has spaces), "range=FIRST-LAST", "name=LABEL", "max_fails=NUMBER", "fail_timeout=TIME", "failover=fence", "failover=trust", "drain" and "down" in http.conf:2
+invalid parameter 3 of "shard" (it is not shown, since it may be a piece of a conninfo, which must be quoted if it has spaces), it takes "range=FIRST-LAST", "name=LABEL", "max_fails=NUMBER", "fail_timeout=TIME", "failover=fence", "failover=trust", "drain" and "down" in http.conf:2
 --- no_error_log
 sesame
 
@@ -1111,7 +1111,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-invalid parameter "max_fails", "shard" takes a conninfo (quoted, if it has spaces), "range=FIRST-LAST", "name=LABEL", "max_fails=NUMBER", "fail_timeout=TIME", "failover=fence", "failover=trust", "drain" and "down" in http.conf:2
+invalid parameter 3 of "shard" (it is not shown, since it may be a piece of a conninfo, which must be quoted if it has spaces), it takes "range=FIRST-LAST", "name=LABEL", "max_fails=NUMBER", "fail_timeout=TIME", "failover=fence", "failover=trust", "drain" and "down" in http.conf:2
 --- no_error_log
 sesame
 
@@ -1125,7 +1125,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-invalid parameter "user=", "shard" takes a conninfo (quoted, if it has spaces), "range=FIRST-LAST", "name=LABEL", "max_fails=NUMBER", "fail_timeout=TIME", "failover=fence", "failover=trust", "drain" and "down" in http.conf:2
+invalid parameter 2 of "shard" (it is not shown, since it may be a piece of a conninfo, which must be quoted if it has spaces), it takes "range=FIRST-LAST", "name=LABEL", "max_fails=NUMBER", "fail_timeout=TIME", "failover=fence", "failover=trust", "drain" and "down" in http.conf:2
 --- no_error_log
 sesame
 
@@ -1139,7 +1139,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-invalid parameter "password=", "shard" takes a conninfo (quoted, if it has spaces), "range=FIRST-LAST", "name=LABEL", "max_fails=NUMBER", "fail_timeout=TIME", "failover=fence", "failover=trust", "drain" and "down" in http.conf:2
+invalid parameter 3 of "shard" (it is not shown, since it may be a piece of a conninfo, which must be quoted if it has spaces), it takes "range=FIRST-LAST", "name=LABEL", "max_fails=NUMBER", "fail_timeout=TIME", "failover=fence", "failover=trust", "drain" and "down" in http.conf:2
 --- no_error_log
 sesame
 
@@ -1153,7 +1153,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-duplicate parameter "name=b" in http.conf:2
+duplicate parameter "name=b" in "shard" directive in http.conf:2
 --- no_error_log
 sesame
 
@@ -1167,7 +1167,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-duplicate parameter "max_fails=1" in http.conf:2
+duplicate parameter "max_fails=1" in "shard" directive in http.conf:2
 --- no_error_log
 sesame
 
@@ -1181,7 +1181,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-duplicate parameter "fail_timeout=2s" in http.conf:2
+duplicate parameter "fail_timeout=2s" in "shard" directive in http.conf:2
 --- no_error_log
 sesame
 
@@ -1195,7 +1195,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-duplicate parameter "failover=trust" in http.conf:2
+duplicate parameter "failover=trust" in "shard" directive in http.conf:2
 --- no_error_log
 sesame
 
@@ -1209,7 +1209,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-duplicate parameter "drain" in http.conf:2
+duplicate parameter "drain" in "shard" directive in http.conf:2
 --- no_error_log
 sesame
 
@@ -1223,7 +1223,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-duplicate parameter "down" in http.conf:2
+duplicate parameter "down" in "shard" directive in http.conf:2
 --- no_error_log
 sesame
 
@@ -1237,7 +1237,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-invalid value "name=", a name is expected in http.conf:2
+invalid value "name=" in "shard" directive, a name is expected in http.conf:2
 --- no_error_log
 sesame
 
@@ -1251,7 +1251,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-invalid value "max_fails=", a number is expected in http.conf:2
+invalid value "max_fails=" in "shard" directive, a number is expected in http.conf:2
 --- no_error_log
 sesame
 
@@ -1265,7 +1265,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-invalid value "max_fails=-1", a number is expected in http.conf:2
+invalid value "max_fails=-1" in "shard" directive, a number is expected in http.conf:2
 --- no_error_log
 sesame
 
@@ -1279,7 +1279,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-invalid value "max_fails=many", a number is expected in http.conf:2
+invalid value "max_fails=many" in "shard" directive, a number is expected in http.conf:2
 --- no_error_log
 sesame
 
@@ -1293,7 +1293,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-invalid value "max_fails=1.5", a number is expected in http.conf:2
+invalid value "max_fails=1.5" in "shard" directive, a number is expected in http.conf:2
 --- no_error_log
 sesame
 
@@ -1307,7 +1307,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-invalid value "max_fails=99999999999999999999", a number is expected in http.conf:2
+invalid value "max_fails=99999999999999999999" in "shard" directive, a number is expected in http.conf:2
 --- no_error_log
 sesame
 
@@ -1321,7 +1321,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-invalid value "fail_timeout=", a time greater than 0 is expected in http.conf:2
+invalid value "fail_timeout=" in "shard" directive, a time greater than 0 is expected in http.conf:2
 --- no_error_log
 sesame
 
@@ -1335,7 +1335,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-invalid value "fail_timeout=0", a time greater than 0 is expected in http.conf:2
+invalid value "fail_timeout=0" in "shard" directive, a time greater than 0 is expected in http.conf:2
 --- no_error_log
 sesame
 
@@ -1349,7 +1349,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-invalid value "fail_timeout=-1s", a time greater than 0 is expected in http.conf:2
+invalid value "fail_timeout=-1s" in "shard" directive, a time greater than 0 is expected in http.conf:2
 --- no_error_log
 sesame
 
@@ -1363,7 +1363,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-invalid value "fail_timeout=soon", a time greater than 0 is expected in http.conf:2
+invalid value "fail_timeout=soon" in "shard" directive, a time greater than 0 is expected in http.conf:2
 --- no_error_log
 sesame
 
@@ -1377,7 +1377,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-invalid value "fail_timeout=1s1s", a time greater than 0 is expected in http.conf:2
+invalid value "fail_timeout=1s1s" in "shard" directive, a time greater than 0 is expected in http.conf:2
 --- no_error_log
 sesame
 
@@ -1391,7 +1391,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-invalid value "failover=", "fence" or "trust" is expected in http.conf:2
+invalid value "failover=" in "shard" directive, "fence" or "trust" is expected in http.conf:2
 --- no_error_log
 sesame
 
@@ -1405,7 +1405,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-invalid value "failover=on", "fence" or "trust" is expected in http.conf:2
+invalid value "failover=on" in "shard" directive, "fence" or "trust" is expected in http.conf:2
 --- no_error_log
 sesame
 
@@ -1419,7 +1419,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-invalid value "failover=TRUST", "fence" or "trust" is expected in http.conf:2
+invalid value "failover=TRUST" in "shard" directive, "fence" or "trust" is expected in http.conf:2
 --- no_error_log
 sesame
 
@@ -1775,7 +1775,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-invalid value "min=", a number between 1 and 100000000 is expected in http.conf:3
+invalid value "min=" in "lease" directive, a number between 1 and 100000000 is expected in http.conf:3
 --- no_error_log
 sesame
 
@@ -1790,7 +1790,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-invalid value "min=0", a number between 1 and 100000000 is expected in http.conf:3
+invalid value "min=0" in "lease" directive, a number between 1 and 100000000 is expected in http.conf:3
 --- no_error_log
 sesame
 
@@ -1805,7 +1805,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-invalid value "min=-1", a number between 1 and 100000000 is expected in http.conf:3
+invalid value "min=-1" in "lease" directive, a number between 1 and 100000000 is expected in http.conf:3
 --- no_error_log
 sesame
 
@@ -1820,7 +1820,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-invalid value "min=many", a number between 1 and 100000000 is expected in http.conf:3
+invalid value "min=many" in "lease" directive, a number between 1 and 100000000 is expected in http.conf:3
 --- no_error_log
 sesame
 
@@ -1835,7 +1835,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-invalid value "min=100000001", a number between 1 and 100000000 is expected in http.conf:3
+invalid value "min=100000001" in "lease" directive, a number between 1 and 100000000 is expected in http.conf:3
 --- no_error_log
 sesame
 
@@ -1850,7 +1850,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-invalid value "min=1k", a number between 1 and 100000000 is expected in http.conf:3
+invalid value "min=1k" in "lease" directive, a number between 1 and 100000000 is expected in http.conf:3
 --- no_error_log
 sesame
 
@@ -1865,7 +1865,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-invalid value "max=", a number between 1 and 100000000 is expected in http.conf:3
+invalid value "max=" in "lease" directive, a number between 1 and 100000000 is expected in http.conf:3
 --- no_error_log
 sesame
 
@@ -1880,7 +1880,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-invalid value "max=0", a number between 1 and 100000000 is expected in http.conf:3
+invalid value "max=0" in "lease" directive, a number between 1 and 100000000 is expected in http.conf:3
 --- no_error_log
 sesame
 
@@ -1895,7 +1895,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-invalid value "max=-1", a number between 1 and 100000000 is expected in http.conf:3
+invalid value "max=-1" in "lease" directive, a number between 1 and 100000000 is expected in http.conf:3
 --- no_error_log
 sesame
 
@@ -1910,7 +1910,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-invalid value "max=many", a number between 1 and 100000000 is expected in http.conf:3
+invalid value "max=many" in "lease" directive, a number between 1 and 100000000 is expected in http.conf:3
 --- no_error_log
 sesame
 
@@ -1925,7 +1925,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-invalid value "max=100000001", a number between 1 and 100000000 is expected in http.conf:3
+invalid value "max=100000001" in "lease" directive, a number between 1 and 100000000 is expected in http.conf:3
 --- no_error_log
 sesame
 
@@ -1940,7 +1940,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-invalid value "max=1k", a number between 1 and 100000000 is expected in http.conf:3
+invalid value "max=1k" in "lease" directive, a number between 1 and 100000000 is expected in http.conf:3
 --- no_error_log
 sesame
 
@@ -1955,7 +1955,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-invalid value "ahead=", a time between 1ms and 1h is expected in http.conf:3
+invalid value "ahead=" in "lease" directive, a time between 1ms and 1h is expected in http.conf:3
 --- no_error_log
 sesame
 
@@ -1970,7 +1970,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-invalid value "ahead=0", a time between 1ms and 1h is expected in http.conf:3
+invalid value "ahead=0" in "lease" directive, a time between 1ms and 1h is expected in http.conf:3
 --- no_error_log
 sesame
 
@@ -1985,7 +1985,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-invalid value "ahead=soon", a time between 1ms and 1h is expected in http.conf:3
+invalid value "ahead=soon" in "lease" directive, a time between 1ms and 1h is expected in http.conf:3
 --- no_error_log
 sesame
 
@@ -2000,7 +2000,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-invalid value "ahead=2h", a time between 1ms and 1h is expected in http.conf:3
+invalid value "ahead=2h" in "lease" directive, a time between 1ms and 1h is expected in http.conf:3
 --- no_error_log
 sesame
 
@@ -2015,7 +2015,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-invalid value "ahead=-1s", a time between 1ms and 1h is expected in http.conf:3
+invalid value "ahead=-1s" in "lease" directive, a time between 1ms and 1h is expected in http.conf:3
 --- no_error_log
 sesame
 
@@ -2030,7 +2030,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-duplicate parameter "min=1" in http.conf:3
+duplicate parameter "min=1" in "lease" directive in http.conf:3
 --- no_error_log
 sesame
 
@@ -2045,7 +2045,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-duplicate parameter "max=9" in http.conf:3
+duplicate parameter "max=9" in "lease" directive in http.conf:3
 --- no_error_log
 sesame
 
@@ -2060,7 +2060,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-duplicate parameter "ahead=1s" in http.conf:3
+duplicate parameter "ahead=1s" in "lease" directive in http.conf:3
 --- no_error_log
 sesame
 
@@ -2075,7 +2075,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-"min=10" must not be greater than "max=9" in http.conf:3
+"min=10" must not be greater than "max=9" in "lease" directive in http.conf:3
 --- no_error_log
 sesame
 
@@ -2090,7 +2090,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-"min=100000" must not be greater than "max=65536" in http.conf:3
+"min=100000" must not be greater than "max=65536" in "lease" directive in http.conf:3
 --- no_error_log
 sesame
 
@@ -2105,7 +2105,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-"min=16" must not be greater than "max=8" in http.conf:3
+"min=16" must not be greater than "max=8" in "lease" directive in http.conf:3
 --- no_error_log
 sesame
 
@@ -2135,7 +2135,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-"connect_timeout" directive invalid value in http.conf:3
+invalid value "soon" in "connect_timeout" directive, a time such as 500ms or 2s is expected in http.conf:3
 --- no_error_log
 sesame
 
@@ -2150,7 +2150,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-"connect_timeout" directive invalid value in http.conf:3
+invalid value "-1s" in "connect_timeout" directive, a time such as 500ms or 2s is expected in http.conf:3
 --- no_error_log
 sesame
 
@@ -2165,7 +2165,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-"reserve_timeout" directive invalid value in http.conf:3
+invalid value "soon" in "reserve_timeout" directive, a time such as 500ms or 2s is expected in http.conf:3
 --- no_error_log
 sesame
 
@@ -2180,7 +2180,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-"reserve_timeout" directive invalid value in http.conf:3
+invalid value "-1s" in "reserve_timeout" directive, a time such as 500ms or 2s is expected in http.conf:3
 --- no_error_log
 sesame
 
@@ -2195,7 +2195,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-"wait_timeout" directive invalid value in http.conf:3
+invalid value "soon" in "wait_timeout" directive, a time such as 500ms or 2s is expected in http.conf:3
 --- no_error_log
 sesame
 
@@ -2210,7 +2210,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-"wait_timeout" directive invalid value in http.conf:3
+invalid value "-1s" in "wait_timeout" directive, a time such as 500ms or 2s is expected in http.conf:3
 --- no_error_log
 sesame
 
@@ -2225,7 +2225,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-"idle_timeout" directive invalid value in http.conf:3
+invalid value "soon" in "idle_timeout" directive, a time such as 500ms or 2s is expected in http.conf:3
 --- no_error_log
 sesame
 
@@ -2240,7 +2240,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-"idle_timeout" directive invalid value in http.conf:3
+invalid value "-1s" in "idle_timeout" directive, a time such as 500ms or 2s is expected in http.conf:3
 --- no_error_log
 sesame
 
@@ -2255,7 +2255,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-value must be greater than 0 in http.conf:3
+invalid value "0" in "connect_timeout" directive, it must be greater than 0 in http.conf:3
 --- no_error_log
 sesame
 
@@ -2270,7 +2270,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-value must be greater than 0 in http.conf:3
+invalid value "0" in "reserve_timeout" directive, it must be greater than 0 in http.conf:3
 --- no_error_log
 sesame
 
@@ -2285,7 +2285,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-invalid value "many", a number between 0 and 1000000 is expected in http.conf:3
+invalid value "many" in "queue" directive, a number between 0 and 1000000 is expected in http.conf:3
 --- no_error_log
 sesame
 
@@ -2300,7 +2300,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-invalid value "-1", a number between 0 and 1000000 is expected in http.conf:3
+invalid value "-1" in "queue" directive, a number between 0 and 1000000 is expected in http.conf:3
 --- no_error_log
 sesame
 
@@ -2315,7 +2315,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-invalid value "1000001", a number between 0 and 1000000 is expected in http.conf:3
+invalid value "1000001" in "queue" directive, a number between 0 and 1000000 is expected in http.conf:3
 --- no_error_log
 sesame
 
@@ -2330,7 +2330,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-invalid value "1k", a number between 0 and 1000000 is expected in http.conf:3
+invalid value "1k" in "queue" directive, a number between 0 and 1000000 is expected in http.conf:3
 --- no_error_log
 sesame
 
@@ -2345,7 +2345,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-invalid value "", a number between 0 and 1000000 is expected in http.conf:3
+invalid value "" in "queue" directive, a number between 0 and 1000000 is expected in http.conf:3
 --- no_error_log
 sesame
 
@@ -2432,7 +2432,7 @@ sesame
     }
 --- must_die
 --- error_log
-"unique_random" must name one of the pools "a", "b" in nginx.conf
+invalid pool name "", it must not be empty in nginx.conf
 --- no_error_log
 sesame
 
@@ -3277,3 +3277,116 @@ ok
 [crit]
 sesame
 [warn]
+
+
+
+=== TEST 203: a pool directive that is a conninfo
+--- http_config
+    unique_random_pool numbers {
+        postgresql://nginx:sesame@127.0.0.1/numbers range=1-9;
+    }
+--- config
+--- must_die
+--- error_log
+unknown directive in unique_random_pool (it is not shown, since it may hold a password) in http.conf:2
+--- no_error_log
+sesame
+
+
+
+=== TEST 204: a conninfo of nothing
+--- http_config
+    unique_random_pool numbers {
+        shard "" range=1-9;
+    }
+--- config
+--- must_die
+--- error_log
+the conninfo of "shard" is empty (it is not shown, since it may hold a password) in http.conf:2
+--- no_error_log
+sesame
+
+
+
+=== TEST 205: a password that was not quoted
+--- http_config
+    unique_random_pool numbers {
+        shard password= sesame range=1-9;
+    }
+--- config
+--- must_die
+--- error_log
+invalid parameter 2 of "shard" (it is not shown, since it may be a piece of a conninfo, which must be quoted if it has spaces), it takes "range=FIRST-LAST", "name=LABEL", "max_fails=NUMBER", "fail_timeout=TIME", "failover=fence", "failover=trust", "drain" and "down" in http.conf:2
+--- no_error_log
+sesame
+
+
+
+=== TEST 206: a dbname that is a conninfo
+--- http_config
+    unique_random_pool numbers {
+        shard dbname=postgresql://u:sesame@h/d range=1-9;
+    }
+--- config
+--- must_die
+--- error_log
+the conninfo of "shard" has a "dbname" that looks like another conninfo (it is not shown, since it may hold a password) in http.conf:2
+--- no_error_log
+sesame
+
+
+
+=== TEST 207: an sslmode that there is not
+--- http_config
+    unique_random_pool numbers {
+        shard "host=127.0.0.1 password=sesame sslmode=bogus" range=1-9;
+    }
+--- config
+--- must_die
+--- error_log
+the conninfo of "shard" has an invalid "sslmode", which is one of disable, allow, prefer, require, verify-ca and verify-full (it is not shown, since it may hold a password) in http.conf:2
+--- no_error_log
+sesame
+
+
+
+=== TEST 208: a list of hosts with an empty one
+--- http_config
+    unique_random_pool numbers {
+        shard "host=a,,b password=sesame" range=1-9;
+    }
+--- config
+--- must_die
+--- error_log
+the conninfo of "shard" has an empty host in its list (it is not shown, since it may hold a password) in http.conf:2
+--- no_error_log
+sesame
+
+
+
+=== TEST 209: a hostaddr that is none
+--- http_config
+    unique_random_pool numbers {
+        shard "hostaddr=here password=sesame" range=1-9 name=a;
+    }
+--- config
+--- must_die
+--- error_log
+invalid hostaddr "here", an IP address is expected in shard "a" in http.conf:2
+--- no_error_log
+sesame
+
+
+
+=== TEST 210: a state folder without a name
+--- http_config
+    unique_random_pool numbers {
+        shard postgresql://nginx:sesame@127.0.0.1/numbers range=1-9;
+        state "";
+    }
+--- config
+--- must_die
+--- error_log
+invalid value "" in "state" directive, a folder is expected in http.conf:3
+--- no_error_log
+sesame

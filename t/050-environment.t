@@ -4,7 +4,7 @@ use lib 't/lib';
 use Test::Nginx::Socket;
 use UniqueRandom::Blocks;
 
-plan tests => 168;
+plan tests => 169;
 
 $ENV{DB_SHARD_0_RANGE_START} = 7;
 $ENV{DB_SHARD_0_RANGE_END}   = 7;
@@ -671,17 +671,20 @@ sesame
 
 
 
-=== TEST 39: a flag that is empty
+=== TEST 39: a flag that is empty is none
 --- http_config
     unique_random_pool numbers {
-        shard  postgresql://nginx:sesame@127.0.0.1/numbers range=1-9 ${UR_EMPTY};
+        shard $TEST_NGINX_SHARD range=5-5 ${UR_EMPTY};
+        bootstrap on;
     }
 --- config
---- must_die
---- error_log
-invalid parameter "", "shard" takes a conninfo (quoted, if it has spaces), "range=FIRST-LAST", "name=LABEL", "max_fails=NUMBER", "fail_timeout=TIME", "failover=fence", "failover=trust", "drain" and "down"
---- no_error_log
-sesame
+    location = /random {
+        unique_random;
+    }
+--- request
+GET /random
+--- response_body chomp
+{"number":5}
 
 
 
@@ -693,7 +696,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-invalid value "name=", a name is expected
+invalid value "name=" in "shard" directive, a name is expected
 --- no_error_log
 sesame
 
@@ -750,6 +753,6 @@ sesame
 --- config
 --- must_die
 --- error_log
-invalid value "${UR_FIRST}", a number between 0 and 1000000 is expected
+invalid value "${UR_FIRST}" in "queue" directive, a number between 0 and 1000000 is expected
 --- no_error_log
 sesame

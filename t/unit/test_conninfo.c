@@ -158,7 +158,7 @@ test_sockets_and_nothing(void **state)
     assert_string_equal(ci.hosts[0].host, "/tmp");
     conninfo_destroy(&ci);
 
-    parse(&ci, "");
+    parse(&ci, "dbname=d");
     assert_int_equal(ci.nhosts, 1);
     assert_string_equal(ci.hosts[0].host, "");
     assert_string_equal(ci.hosts[0].port, "");
@@ -189,6 +189,12 @@ test_errors_keep_secrets(void **state)
         "service=s3cret",
         "replication=s3cret",
         "mysql://u:s3cret@h/d",
+        "",
+        " ",
+        "dbname=postgresql://u:s3cret@h/d",
+        "dbname='password=s3cret'",
+        "host=h sslmode=s3cret",
+        "host=a,,b password=s3cret",
         "postgresql+psycopg2:/u:s3cret@h/d",
     };
 
