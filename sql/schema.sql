@@ -156,8 +156,7 @@ CREATE OR REPLACE FUNCTION unique_random.suspicion(
     seen_epoch bigint,
     seen_serial bigint,
     seen_reserved bigint,
-    seen_timeline bigint,
-    seen_digest text)
+    seen_timeline bigint)
 RETURNS text
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -200,10 +199,6 @@ BEGIN
         RETURN 'the row was not written by a reservation';
     END IF;
 
-    IF encode(sha256(r.key), 'hex') <> seen_digest THEN
-        RETURN 'the key has changed';
-    END IF;
-
     IF r.reserved < seen_reserved THEN
         RETURN format('reserved is %s, but %s were seen to be reserved',
                       r.reserved, seen_reserved);
@@ -239,7 +234,7 @@ $$;
 
 COMMENT ON FUNCTION unique_random.suspicion(
     unique_random.ranges, boolean, uuid, bigint, bigint, bigint, bigint,
-    bigint, text) IS
+    bigint) IS
     'why a range must not be granted from, or NULL';
 
 
@@ -247,6 +242,7 @@ COMMENT ON FUNCTION unique_random.suspicion(
 -- interval [start, start + count), or says in "refusal" why not:
 --
 --     standby    this server does not accept writes
+--     volatile   its commits may be lost, whatever they say: fsync is off
 --     missing    no such range, or no right to see it
 --     mismatch   the range is there, but with another last number
 --     stale      the caller has seen a later life of this range
@@ -312,6 +308,12 @@ BEGIN
         PERFORM set_config('synchronous_commit', 'on', true);
     END IF;
 
+    IF current_setting('fsync') <> 'on' THEN
+        refusal := 'volatile';
+        RETURN NEXT;
+        RETURN;
+    END IF;
+
     PERFORM set_config('client_min_messages', 'warning', true),
             set_config('lock_timeout', lock_wait::text, true);
 
@@ -333,8 +335,16 @@ BEGIN
 
     r := v.range;
 
+    digest := encode(sha256(r.key), 'hex');
+
+    -- another key is another range; the same one in an earlier life is a host
+    -- that was left behind
+
     IF r.last <> of_last THEN
         refusal := 'mismatch';
+
+    ELSIF digest <> seen_digest THEN
+        detail := 'the key has changed';
 
     ELSIF r.epoch < seen_epoch
           OR r.epoch = seen_epoch AND r.incarnation <> seen_incarnation
@@ -345,15 +355,15 @@ BEGIN
         detail := unique_random.suspicion(r, v.written_here, holder,
                                           holder_serial, seen_epoch,
                                           seen_serial, seen_reserved,
-                                          seen_timeline, seen_digest);
+                                          seen_timeline);
+    END IF;
 
-        IF detail IS NOT NULL THEN
-            refusal := 'fenced';
+    IF detail IS NOT NULL THEN
+        refusal := 'fenced';
 
-            IF want > 0 AND r.fenced IS NULL THEN
-                UPDATE unique_random.ranges t SET fenced = detail
-                 WHERE t.pool = of_pool AND t.first = of_first;
-            END IF;
+        IF want > 0 AND r.fenced IS NULL THEN
+            UPDATE unique_random.ranges t SET fenced = detail
+             WHERE t.pool = of_pool AND t.first = of_first;
         END IF;
     END IF;
 
@@ -361,7 +371,6 @@ BEGIN
     first := r.first;
     last := r.last;
     algorithm := r.algorithm;
-    digest := encode(sha256(r.key), 'hex');
     start := r.reserved;
     count := 0;
 
@@ -543,6 +552,11 @@ BEGIN
                         accept.pool, accept.first;
     END IF;
 
+    IF r.fenced LIKE 'closed:%' THEN
+        RAISE EXCEPTION 'range %-% is closed: it goes on elsewhere',
+                        r.first, r.last;
+    END IF;
+
     size := r.last - r.first + 1;
 
     IF at_least > size THEN
@@ -605,9 +619,10 @@ BEGIN
                         close.pool, close.first;
     END IF;
 
-    RETURN format('SELECT unique_random.add(%L, %s, %s, key => %L, reserved => %s);',
-                  r.pool, r.first, r.last, '\x' || encode(r.key, 'hex'),
-                  r.reserved);
+    RETURN format('SELECT unique_random.add(%L, %s, %s, key => decode(%L, %L),'
+                  ' reserved => %s, failover => %L);',
+                  r.pool, r.first, r.last, encode(r.key, 'hex'), 'hex',
+                  r.reserved, r.failover);
 END
 $$;
 

@@ -119,6 +119,7 @@ struct ngx_http_unique_random_pool_s {
     ngx_uint_t                        nwaiters;
     ngx_uint_t                        nasked;      /* ranges that are asked */
     ngx_msec_t                        asked_at;    /* the last one of them */
+    ngx_uint_t                        patient;     /* none has ended since */
 
     /* posted when numbers may have come, or armed as a timer */
     ngx_event_t                       wake;

@@ -344,7 +344,7 @@ ngx_http_unique_random_reserve_reply(ngx_http_unique_random_shard_t *shard,
         }
     }
 
-    if (reply->count
+    if ((reply->count || reply->outcome == RESERVATION_VOLATILE)
         && ngx_http_unique_random_reserve_check(shard, reply) != NGX_OK)
     {
         return;
@@ -397,7 +397,8 @@ ngx_http_unique_random_reserve_check(ngx_http_unique_random_shard_t *shard,
 
         ngx_http_unique_random_postgres_set_error(pg, (char *) text);
         ngx_http_unique_random_reserve_failed(shard,
-                                           NGX_HTTP_UNIQUE_RANDOM_BROKEN, 1);
+                                           NGX_HTTP_UNIQUE_RANDOM_BROKEN,
+                                           reply->count != 0);
         return NGX_ERROR;
     }
 
@@ -478,7 +479,11 @@ ngx_http_unique_random_reserve_end(ngx_http_unique_random_range_t *range)
     ngx_queue_remove(&range->queue);
 
     range->asked = 0;
+
+    /* what still does not answer is no reason to have more patience */
+
     pool->nasked--;
+    pool->patient = 0;
 
     if (pool->nwaiters) {
         ngx_post_event(&pool->wake, &ngx_posted_events);
@@ -540,6 +545,15 @@ ngx_http_unique_random_reserve_log(ngx_http_unique_random_range_t *range,
         return;
 
     default: /* RESERVATION_FENCED */
+
+        if (ngx_strncmp(reply->detail, "closed:", 7) == 0) {
+            ngx_log_error(NGX_LOG_ERR, log, 0,
+                          "range %uL-%uL of shard \"%V\" is %s: configure it "
+                          "where it is now",
+                          range->first, range->last, shard, reply->detail);
+            return;
+        }
+
         ngx_log_error(NGX_LOG_ALERT, log, 0,
                       "range %uL-%uL of shard \"%V\" is fenced: %s; %uL of "
                       "its positions are known to be reserved; once it is "

@@ -222,7 +222,7 @@ ngx_http_unique_random_wait_ask(ngx_http_unique_random_pool_t *pool)
     ngx_msec_t                         patience;
     ngx_http_unique_random_outlook_t   outlook;
 
-    if (pool->nasked) {
+    if (pool->nasked && pool->patient) {
         patience = ngx_current_msec - pool->asked_at;
 
         if (patience < NGX_HTTP_UNIQUE_RANDOM_PATIENCE) {
@@ -234,6 +234,8 @@ ngx_http_unique_random_wait_ask(ngx_http_unique_random_pool_t *pool)
 
     if (outlook.range) {
         pool->asked_at = ngx_current_msec;
+        pool->patient = 1;
+
         ngx_http_unique_random_reserve(outlook.range);
 
         return NGX_HTTP_UNIQUE_RANDOM_PATIENCE;

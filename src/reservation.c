@@ -52,7 +52,8 @@ enum {
 
 
 static const char  *reservation_refusals[] = {
-    "", "standby", "missing", "mismatch", "stale", "fenced", "exhausted", NULL
+    "", "standby", "volatile", "missing", "mismatch", "stale", "fenced",
+    "exhausted", NULL
 };
 
 
@@ -142,6 +143,7 @@ reservation_parse(reservation_t *reply, const PGresult *result,
     reply->fsync = reservation_text(result, COLUMN_FSYNC);
 
     if (reply->outcome == RESERVATION_STANDBY
+        || reply->outcome == RESERVATION_VOLATILE
         || reply->outcome == RESERVATION_MISSING)
     {
         return 0;

@@ -64,6 +64,7 @@ typedef struct {
 typedef enum {
     RESERVATION_GRANTED = 0,        /* or, if want is 0, nothing against it */
     RESERVATION_STANDBY,
+    RESERVATION_VOLATILE,
     RESERVATION_MISSING,
     RESERVATION_MISMATCH,
     RESERVATION_STALE,

@@ -279,14 +279,17 @@ subtest 'operators' => sub {
     # What it returns goes on with the range elsewhere.
     my $go_on = sql($db, "SELECT unique_random.close('numbers', 1)");
     like $go_on,
-        qr/^SELECT unique_random\.add\('numbers', 1, 1000, key => E'\\\\x[0-9a-f]{64}', reserved => 1000\);$/,
+        qr/^SELECT unique_random\.add\('numbers', 1, 1000, key => decode\('[0-9a-f]{64}', 'hex'\), reserved => 1000, failover => 'trust'\);$/,
         'close() returns what to run';
     is sql($db, 'SELECT fenced FROM unique_random.ranges'),
         'closed: moved away', 'and ends the range here';
+    fails($db, "SELECT unique_random.accept('numbers', 1, advance => 0)",
+        qr/range 1-1000 is closed: it goes on elsewhere/,
+        'for good');
 
     $pg->create_database('four')->apply_schema('four');
     sql('four', $go_on);
-    my $columns = 'SELECT pool, first, last, key, reserved'
+    my $columns = 'SELECT pool, first, last, key, reserved, failover'
         . ' FROM unique_random.ranges';
     is sql('four', $columns), sql($db, $columns), 'the range is the same there';
 };

@@ -225,6 +225,12 @@ test_refusals(void **state)
     assert_int_equal(reply.outcome, RESERVATION_STANDBY);
     PQclear(result);
 
+    columns[0] = "volatile";
+    result = row(columns);
+    assert_int_equal(reservation_parse(&reply, result, &first_ask, &error), 0);
+    assert_int_equal(reply.outcome, RESERVATION_VOLATILE);
+    PQclear(result);
+
     columns[0] = "missing";
     result = row(columns);
     assert_int_equal(reservation_parse(&reply, result, &first_ask, &error), 0);
