@@ -128,6 +128,16 @@ ngx_http_unique_random_zone_reply(ngx_http_unique_random_range_t *range,
 
     slot->answered_at = ngx_current_msec;
 
+    if (slot->outcome == RESERVATION_FENCED && range->params.ask.want) {
+
+        /* asked for before the fence: only a look can lift it */
+
+        slot->burned += reply->count;
+
+        ngx_shmtx_unlock(&pool->shpool->mutex);
+        return NGX_DECLINED;
+    }
+
     reason = ngx_http_unique_random_zone_contradiction(range, reply);
 
     if (reason) {
