@@ -67,7 +67,7 @@ typedef struct {
     uint32_t                   detail;         /* CRC of the text */
 
     unsigned                   known:1;        /* memory and key are set */
-    unsigned                   cautious:1;     /* the last reply was lost (I3) */
+    unsigned                   cautious:1;     /* a reply was lost (I3) */
 } ngx_http_unique_random_slot_t;
 
 

@@ -16,7 +16,8 @@
 #include "mapping.h"
 
 
-static const uint8_t  key[PERMUTATION_KEY_SIZE] = "the key of a range, 32 bytes...";
+static const uint8_t  key[PERMUTATION_KEY_SIZE] =
+    "the key of a range, 32 bytes...";
 
 
 static void

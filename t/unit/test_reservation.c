@@ -17,8 +17,10 @@
 #include "reservation.h"
 
 
-#define KEY     "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
-#define DIGEST  "630dcd2966c4336691125448bbb25b4ff412a49c732db2c8abc1b8581bd710dd"
+#define KEY     "000102030405060708090a0b0c0d0e0f"                            \
+                "101112131415161718191a1b1c1d1e1f"
+#define DIGEST  "630dcd2966c4336691125448bbb25b4f"                            \
+                "f412a49c732db2c8abc1b8581bd710dd"
 #define UUID    "5d6d2305-0952-4004-84dd-89a6e6fe499f"
 
 
