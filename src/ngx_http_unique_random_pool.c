@@ -19,6 +19,8 @@
 
 static char *ngx_http_unique_random_pool_directive(ngx_conf_t *cf,
     ngx_command_t *dummy, void *conf);
+static ngx_command_t *ngx_http_unique_random_pool_command(ngx_conf_t *cf,
+    ngx_str_t *name);
 static ngx_http_unique_random_pool_t *ngx_http_unique_random_pool_create(
     ngx_conf_t *cf, ngx_str_t *name);
 static char *ngx_http_unique_random_pool_init(ngx_conf_t *cf,
@@ -209,31 +211,8 @@ ngx_http_unique_random_pool_directive(ngx_conf_t *cf, ngx_command_t *dummy,
         goto invalid_number;
     }
 
-    for (cmd = ngx_http_unique_random_pool_commands; cmd->name.len; cmd++) {
-        if (cmd->name.len == value[0].len
-            && ngx_strcmp(cmd->name.data, value[0].data) == 0)
-        {
-            break;
-        }
-    }
-
-    if (cmd->name.len == 0) {
-
-        /* a conninfo that lacks the word "shard" is not for the log */
-
-        if (strspn((char *) value[0].data, "abcdefghijklmnopqrstuvwxyz_")
-            == value[0].len)
-        {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "unknown directive \"%V\" in "
-                               "unique_random_pool", &value[0]);
-
-        } else {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "unknown directive in unique_random_pool (it "
-                               "is not shown, since it may hold a password)");
-        }
-
+    cmd = ngx_http_unique_random_pool_command(cf, &value[0]);
+    if (cmd == NULL) {
         return NGX_CONF_ERROR;
     }
 
@@ -272,6 +251,38 @@ invalid_number:
                        &value[0]);
 
     return NGX_CONF_ERROR;
+}
+
+
+static ngx_command_t *
+ngx_http_unique_random_pool_command(ngx_conf_t *cf, ngx_str_t *name)
+{
+    ngx_command_t  *cmd;
+
+    for (cmd = ngx_http_unique_random_pool_commands; cmd->name.len; cmd++) {
+        if (cmd->name.len == name->len
+            && ngx_strcmp(cmd->name.data, name->data) == 0)
+        {
+            return cmd;
+        }
+    }
+
+    /* a conninfo that lacks the word "shard" is not for the log */
+
+    if (strspn((char *) name->data, "abcdefghijklmnopqrstuvwxyz_")
+        == name->len)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "unknown directive \"%V\" in "
+                           "unique_random_pool", name);
+
+    } else {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "unknown directive in unique_random_pool (it "
+                           "is not shown, since it may hold a password)");
+    }
+
+    return NULL;
 }
 
 

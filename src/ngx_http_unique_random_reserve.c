@@ -32,6 +32,8 @@ static void ngx_http_unique_random_reserve_done(
     ngx_http_unique_random_shard_t *shard);
 static void ngx_http_unique_random_reserve_failed(
     ngx_http_unique_random_shard_t *shard, ngx_uint_t result, ngx_uint_t lost);
+static void ngx_http_unique_random_reserve_end_all(
+    ngx_http_unique_random_shard_t *shard, ngx_uint_t lost);
 static void ngx_http_unique_random_reserve_end(
     ngx_http_unique_random_range_t *range);
 static void ngx_http_unique_random_reserve_log(
@@ -135,22 +137,14 @@ ngx_http_unique_random_reserve_handler(ngx_http_unique_random_postgres_t *pg,
 void
 ngx_http_unique_random_reserve_abort(ngx_http_unique_random_shard_t *shard)
 {
-    ngx_uint_t                       lost;
-    ngx_http_unique_random_range_t  *range;
+    ngx_uint_t  lost;
 
     lost = (shard->postgres.state == NGX_HTTP_UNIQUE_RANDOM_POSTGRES_BUSY
             && shard->step == NGX_HTTP_UNIQUE_RANDOM_STEP_RESERVE);
 
     ngx_http_unique_random_connect_abort(shard, "exiting");
 
-    while (!ngx_queue_empty(&shard->asks)) {
-        range = ngx_http_unique_random_reserve_head(shard);
-
-        ngx_http_unique_random_zone_failed(range, lost);
-        ngx_http_unique_random_reserve_end(range);
-
-        lost = 0;
-    }
+    ngx_http_unique_random_reserve_end_all(shard, lost);
 }
 
 
@@ -431,15 +425,12 @@ ngx_http_unique_random_reserve_done(ngx_http_unique_random_shard_t *shard)
 }
 
 
-/* ends all asks of the shard; "lost" tells of the one that was sent */
-
 static void
 ngx_http_unique_random_reserve_failed(ngx_http_unique_random_shard_t *shard,
     ngx_uint_t result, ngx_uint_t lost)
 {
     ngx_int_t                           rc;
     ngx_uint_t                          level;
-    ngx_http_unique_random_range_t     *range;
     ngx_http_unique_random_postgres_t  *pg;
 
     pg = &shard->postgres;
@@ -454,6 +445,22 @@ ngx_http_unique_random_reserve_failed(ngx_http_unique_random_shard_t *shard,
                   rc == NGX_OK ? ", it is unavailable for now" : "",
                   pg->error, lost ? ", what was asked for is burned" : "");
 
+    ngx_http_unique_random_reserve_end_all(shard, lost);
+
+    if (pg->state == NGX_HTTP_UNIQUE_RANDOM_POSTGRES_IDLE) {
+        ngx_http_unique_random_postgres_park(pg);
+    }
+}
+
+
+/* none was granted; "lost" tells of the one that was sent */
+
+static void
+ngx_http_unique_random_reserve_end_all(ngx_http_unique_random_shard_t *shard,
+    ngx_uint_t lost)
+{
+    ngx_http_unique_random_range_t  *range;
+
     while (!ngx_queue_empty(&shard->asks)) {
         range = ngx_http_unique_random_reserve_head(shard);
 
@@ -461,10 +468,6 @@ ngx_http_unique_random_reserve_failed(ngx_http_unique_random_shard_t *shard,
         ngx_http_unique_random_reserve_end(range);
 
         lost = 0;
-    }
-
-    if (pg->state == NGX_HTTP_UNIQUE_RANDOM_POSTGRES_IDLE) {
-        ngx_http_unique_random_postgres_park(pg);
     }
 }
 
