@@ -30,6 +30,8 @@ static void ngx_http_unique_random_wait_refuse(
     ngx_http_unique_random_status_e status);
 static ngx_msec_t ngx_http_unique_random_wait_ask(
     ngx_http_unique_random_pool_t *pool);
+static void ngx_http_unique_random_wait_meet(
+    ngx_http_unique_random_pool_t *pool);
 static ngx_msec_t ngx_http_unique_random_wait_left(
     ngx_http_unique_random_ctx_t *ctx);
 
@@ -237,6 +239,7 @@ ngx_http_unique_random_wait_ask(ngx_http_unique_random_pool_t *pool)
         pool->patient = 1;
 
         ngx_http_unique_random_reserve(outlook.range);
+        ngx_http_unique_random_wait_meet(pool);
 
         return NGX_HTTP_UNIQUE_RANDOM_PATIENCE;
     }
@@ -258,6 +261,27 @@ ngx_http_unique_random_wait_ask(ngx_http_unique_random_pool_t *pool)
     }
 
     return outlook.wait;
+}
+
+
+/*
+ * At a cold start the first to answer serves those who wait, and the numbers
+ * that follow are of all ranges.
+ */
+
+static void
+ngx_http_unique_random_wait_meet(ngx_http_unique_random_pool_t *pool)
+{
+    ngx_uint_t                        i;
+    ngx_http_unique_random_range_t  **ranges;
+
+    ranges = pool->ranges.elts;
+
+    for (i = 0; i < pool->ranges.nelts; i++) {
+        if (ngx_http_unique_random_zone_fetch_first(ranges[i])) {
+            ngx_http_unique_random_reserve(ranges[i]);
+        }
+    }
 }
 
 

@@ -146,6 +146,7 @@ ngx_http_unique_random_zone_fetch(ngx_http_unique_random_range_t *range)
         || !leases_low(&slot->leases, slot->granted)
         || (slot->fetcher
             && !ngx_http_unique_random_past(slot->fetch_deadline))
+        || range->shard->down
         || range->shard->drain
         || range->asked
         || ngx_exiting
@@ -160,6 +161,27 @@ ngx_http_unique_random_zone_fetch(ngx_http_unique_random_range_t *range)
                            + pool->reserve_timeout;
 
     return 1;
+}
+
+
+ngx_uint_t
+ngx_http_unique_random_zone_fetch_first(ngx_http_unique_random_range_t *range)
+{
+    ngx_uint_t                      fetch;
+    ngx_http_unique_random_pool_t  *pool;
+
+    pool = range->shard->pool;
+
+    ngx_shmtx_lock(&pool->shpool->mutex);
+
+    fetch = range->slot->id == range->slot_id
+            && !range->slot->known
+            && !ngx_http_unique_random_zone_in_flight(range->slot)
+            && ngx_http_unique_random_zone_fetch(range);
+
+    ngx_shmtx_unlock(&pool->shpool->mutex);
+
+    return fetch;
 }
 
 

@@ -121,6 +121,13 @@ ngx_int_t ngx_http_unique_random_zone_init(ngx_shm_zone_t *shm_zone,
 ngx_int_t ngx_http_unique_random_zone_draw(
     ngx_http_unique_random_pool_t *pool, ngx_http_unique_random_draw_t *draw);
 
+/*
+ * Whether this worker is to fetch for the range before any number is drawn from
+ * it: the first request that waits makes all ranges known.
+ */
+ngx_uint_t ngx_http_unique_random_zone_fetch_first(
+    ngx_http_unique_random_range_t *range);
+
 void ngx_http_unique_random_zone_outlook(ngx_http_unique_random_pool_t *pool,
     ngx_http_unique_random_outlook_t *outlook);
 
