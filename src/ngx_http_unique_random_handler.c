@@ -12,8 +12,12 @@
 #include "ngx_http_unique_random_module.h"
 #include "ngx_http_unique_random_reserve.h"
 #include "ngx_http_unique_random_wait.h"
+#include "number.h"
 
 #include <openssl/err.h>
+
+
+#define NGX_HTTP_UNIQUE_RANDOM_JSON  "{\"number\":"
 
 
 /* a response in one allocation */
@@ -21,7 +25,7 @@
 typedef struct {
     ngx_buf_t    buf;
     ngx_chain_t  out;
-    u_char       json[sizeof("{\"number\":}") + NGX_INT64_LEN];
+    u_char       json[sizeof(NGX_HTTP_UNIQUE_RANDOM_JSON "}") + NUMBER_LEN];
 } ngx_http_unique_random_body_t;
 
 
@@ -252,8 +256,14 @@ ngx_http_unique_random_send(ngx_http_request_t *r, ngx_uint_t status,
     } else {
         ctx = ngx_http_get_module_ctx(r, ngx_http_unique_random_module);
 
-        b->pos = body->json;
-        b->last = ngx_sprintf(body->json, "{\"number\":%uL}", ctx->number);
+        b->last = body->json + sizeof(body->json);
+        *(b->last - 1) = '}';
+
+        b->pos = number_print(b->last - 1, ctx->number);
+
+        b->pos -= sizeof(NGX_HTTP_UNIQUE_RANDOM_JSON) - 1;
+        ngx_memcpy(b->pos, NGX_HTTP_UNIQUE_RANDOM_JSON,
+                   sizeof(NGX_HTTP_UNIQUE_RANDOM_JSON) - 1);
     }
 
     b->memory = 1;

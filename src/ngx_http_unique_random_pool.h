@@ -34,7 +34,7 @@ struct ngx_http_unique_random_range_s {
     ngx_queue_t                       queue;       /* in shard->asks */
     ngx_uint_t                        flight;
     reservation_params_t              params;
-    uint64_t                          weight;      /* in the choice going on */
+    uint64_t                          weight;      /* in a choice */
 
     unsigned                          preferred:1; /* likewise */
     unsigned                          asked:1;
@@ -114,7 +114,11 @@ struct ngx_http_unique_random_pool_s {
     u_char                           *file;
     ngx_uint_t                        line;
 
-    /* of this worker */
+    /* of this worker: the weights of its ranges, all and with a lease */
+    ngx_uint_t                        fresh;       /* for so many draws */
+    uint64_t                          weight;
+    uint64_t                          leased;
+
     ngx_queue_t                       waiters;
     ngx_uint_t                        nwaiters;
     ngx_uint_t                        nasked;      /* ranges that are asked */

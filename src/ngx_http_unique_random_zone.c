@@ -17,10 +17,20 @@
 /* how often a range that is used up is asked for more */
 #define NGX_HTTP_UNIQUE_RANDOM_EXHAUSTED  1000
 
+/* draws by the same weights: one in so many looks at all ranges */
+#define NGX_HTTP_UNIQUE_RANDOM_FRESH      16
 
+
+static ngx_http_unique_random_range_t *ngx_http_unique_random_zone_pick(
+    ngx_http_unique_random_pool_t *pool, ngx_http_unique_random_draw_t *draw);
+static void ngx_http_unique_random_zone_weigh(
+    ngx_http_unique_random_pool_t *pool);
+static ngx_int_t ngx_http_unique_random_zone_take(
+    ngx_http_unique_random_draw_t *draw);
+static ngx_uint_t ngx_http_unique_random_zone_issues(
+    ngx_http_unique_random_range_t *range);
 static ngx_http_unique_random_range_t *ngx_http_unique_random_zone_choose(
-    ngx_http_unique_random_pool_t *pool, uint64_t random, uint64_t total,
-    ngx_uint_t preferred);
+    ngx_http_unique_random_pool_t *pool, uint64_t total, ngx_uint_t preferred);
 static ngx_uint_t ngx_http_unique_random_zone_fetch(
     ngx_http_unique_random_range_t *range);
 static ngx_msec_t ngx_http_unique_random_zone_due(
@@ -37,68 +47,130 @@ ngx_int_t
 ngx_http_unique_random_zone_draw(ngx_http_unique_random_pool_t *pool,
     ngx_http_unique_random_draw_t *draw)
 {
-    uint64_t                          left, total, leased, random[2];
+    ngx_int_t                        rc;
+    ngx_http_unique_random_range_t  *range;
+
+    range = ngx_http_unique_random_zone_pick(pool, draw);
+
+    ngx_shmtx_lock(&pool->shpool->mutex);
+
+    rc = range ? ngx_http_unique_random_zone_take(draw) : NGX_DECLINED;
+
+    if (rc != NGX_OK) {
+        ngx_http_unique_random_zone_weigh(pool);
+
+        range = ngx_http_unique_random_zone_pick(pool, draw);
+
+        rc = range ? ngx_http_unique_random_zone_take(draw) : NGX_DECLINED;
+    }
+
+    if (rc == NGX_OK) {
+        draw->fetch = ngx_http_unique_random_zone_fetch(range) ? range : NULL;
+    }
+
+    ngx_shmtx_unlock(&pool->shpool->mutex);
+
+    return rc;
+}
+
+
+/*
+ * Chooses by weights that are a few draws old, without the mutex: the range to
+ * draw from is put into "draw", the one that the choice fell on is returned.
+ * NULL if the weights are too old, or nothing was leased when they were taken.
+ */
+
+static ngx_http_unique_random_range_t *
+ngx_http_unique_random_zone_pick(ngx_http_unique_random_pool_t *pool,
+    ngx_http_unique_random_draw_t *draw)
+{
+    ngx_http_unique_random_range_t  *range;
+
+    if (pool->fresh == 0 || pool->leased == 0) {
+        return NULL;
+    }
+
+    pool->fresh--;
+
+    range = ngx_http_unique_random_zone_choose(pool, pool->weight, 0);
+
+    draw->range = range->preferred
+                  ? range
+                  : ngx_http_unique_random_zone_choose(pool, pool->leased, 1);
+
+    return range;
+}
+
+
+static void
+ngx_http_unique_random_zone_weigh(ngx_http_unique_random_pool_t *pool)
+{
+    uint64_t                          left;
     ngx_uint_t                        i;
     ngx_http_unique_random_range_t   *range, **ranges;
 
     ranges = pool->ranges.elts;
-    total = 0;
-    leased = 0;
 
-    random[0] = ngx_http_unique_random_random();
-    random[1] = ngx_http_unique_random_random();
-
-    ngx_shmtx_lock(&pool->shpool->mutex);
+    pool->fresh = ngx_max(pool->ranges.nelts,
+                          NGX_HTTP_UNIQUE_RANDOM_FRESH);
+    pool->weight = 0;
+    pool->leased = 0;
 
     /* ranges do not overlap, so the sums are at most 2^63 */
 
     for (i = 0; i < pool->ranges.nelts; i++) {
         range = ranges[i];
-        range->weight = 0;
 
-        if (range->shard->down
-            || range->slot->id != range->slot_id
-            || range->slot->outcome == RESERVATION_FENCED)
-        {
+        range->weight = 0;
+        range->preferred = 0;
+
+        if (!ngx_http_unique_random_zone_issues(range)) {
             continue;
         }
 
         left = leases_left(&range->slot->leases);
 
-        range->preferred = (left != 0);
         range->weight = left;
 
         if (!range->shard->drain) {
             range->weight += range->slot->remaining;
         }
 
-        total += range->weight;
+        pool->weight += range->weight;
 
         if (left) {
-            leased += range->weight;
+            range->preferred = 1;
+            pool->leased += range->weight;
         }
     }
+}
 
-    if (leased == 0) {
-        ngx_shmtx_unlock(&pool->shpool->mutex);
+
+static ngx_int_t
+ngx_http_unique_random_zone_take(ngx_http_unique_random_draw_t *draw)
+{
+    ngx_http_unique_random_slot_t  *slot;
+
+    slot = draw->range->slot;
+
+    if (!ngx_http_unique_random_zone_issues(draw->range)
+        || leases_take(&slot->leases, &draw->position) != 0)
+    {
         return NGX_DECLINED;
     }
 
-    range = ngx_http_unique_random_zone_choose(pool, random[0], total, 0);
-
-    draw->range = range->preferred
-                  ? range
-                  : ngx_http_unique_random_zone_choose(pool, random[1], leased,
-                                                       1);
-
-    (void) leases_take(&draw->range->slot->leases, &draw->position);
-    draw->range->slot->drawn++;
-
-    draw->fetch = ngx_http_unique_random_zone_fetch(range) ? range : NULL;
-
-    ngx_shmtx_unlock(&pool->shpool->mutex);
+    slot->drawn++;
 
     return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_unique_random_zone_issues(ngx_http_unique_random_range_t *range)
+{
+    return !range->shard->down
+           && range->slot->id == range->slot_id
+           && range->slot->outcome != RESERVATION_FENCED;
 }
 
 
@@ -106,14 +178,14 @@ ngx_http_unique_random_zone_draw(ngx_http_unique_random_pool_t *pool,
 
 static ngx_http_unique_random_range_t *
 ngx_http_unique_random_zone_choose(ngx_http_unique_random_pool_t *pool,
-    uint64_t random, uint64_t total, ngx_uint_t preferred)
+    uint64_t total, ngx_uint_t preferred)
 {
     uint64_t                          pick;
     ngx_uint_t                        i;
     ngx_http_unique_random_range_t  **ranges;
 
     ranges = pool->ranges.elts;
-    pick = ngx_http_unique_random_below(random, total);
+    pick = ngx_http_unique_random_below(ngx_http_unique_random_random(), total);
 
     for (i = 0; /* void */ ; i++) {
 
@@ -189,7 +261,7 @@ void
 ngx_http_unique_random_zone_outlook(ngx_http_unique_random_pool_t *pool,
     ngx_http_unique_random_outlook_t *outlook)
 {
-    uint64_t                          total, preferred, random;
+    uint64_t                          total, preferred;
     ngx_msec_t                        due;
     ngx_uint_t                        i;
     ngx_http_unique_random_slot_t    *slot;
@@ -254,12 +326,14 @@ ngx_http_unique_random_zone_outlook(ngx_http_unique_random_pool_t *pool,
 
     ngx_shmtx_unlock(&pool->shpool->mutex);
 
-    if (total) {
-        random = ngx_http_unique_random_random();
+    /* these weights are of another kind than those of draws */
 
+    pool->fresh = 0;
+
+    if (total) {
         outlook->range = preferred
-             ? ngx_http_unique_random_zone_choose(pool, random, preferred, 1)
-             : ngx_http_unique_random_zone_choose(pool, random, total, 0);
+                     ? ngx_http_unique_random_zone_choose(pool, preferred, 1)
+                     : ngx_http_unique_random_zone_choose(pool, total, 0);
     }
 }
 

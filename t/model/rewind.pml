@@ -1,0 +1,172 @@
+/*
+ * Databases that go back in time, and the operator who goes on with them.
+ *
+ * Server 0 is the primary.  The row of server 1 is a copy of its row, as old
+ * as you like: a standby that lags, or a backup.  At any moment the copy may
+ * be promoted, with the old primary still there or not; or be put in the place
+ * of the row, from a snapshot, which nothing tells from the row as it was, or
+ * from a dump.  The row may vanish, and be made anew with another key.
+ * Instances crash, and begin again with or without a memory.
+ *
+ * The operator may accept() at any time, in the right database, and knows how
+ * far the range had got; or, with FROZEN, only which positions were issued,
+ * but then looks that all instances have stopped.
+ */
+
+#define SERVERS  2
+
+#include "range.pml"
+
+
+#ifndef RESTORES
+#define RESTORES   0
+#endif
+
+#ifndef DUMPS
+#define DUMPS      0
+#endif
+
+#ifndef FAILOVERS
+#define FAILOVERS  0
+#endif
+
+#ifndef BLANKS
+#define BLANKS     0
+#endif
+
+#ifndef CRASHES
+#define CRASHES    0
+#endif
+
+#ifndef RESTARTS
+#define RESTARTS   0
+#endif
+
+#ifndef ACCEPTS
+#define ACCEPTS    0
+#endif
+
+
+byte  at;
+
+#ifdef FROZEN
+#define stopped(z)  (zone[z].fenced || zone[z].memory.epoch == 0)
+#define may_accept  (stopped(0) && stopped(1))
+#define known_mark  issued
+#else
+#define may_accept  true
+#define known_mark  granted
+#endif
+
+
+inline accept_one(s)
+{
+    high_water_mark(known_mark);
+
+    if
+    :: db[s].exists && ROW.key == KEY ->
+        accept(s)
+    :: else ->
+
+        /* unique_random.add() with the key */
+        epochs++;
+        new_row(s, KEY, at, epochs);
+        events++;
+        ROW.history = UP_TO(events)
+    fi;
+
+    at = 0
+}
+
+
+proctype environment()
+{
+    byte  restores, dumps, failovers, blanks, crashes, accepts, restarts;
+
+end:
+    do
+    :: d_step {                         /* the copy is brought up to date */
+           !db[1].up && db[0].exists && db[1].row.history != db[0].row.history;
+           copy_row(db[1].row, db[0].row)
+       }
+
+    :: d_step {
+           restores < RESTORES && !db[1].up;
+           restores++;
+           copy_row(db[0].row, db[1].row);
+           db[0].exists = 1;
+           db[0].found_out = 0
+       }
+
+    :: d_step {
+           dumps < DUMPS && !db[1].up;
+           dumps++;
+           copy_row(db[0].row, db[1].row);
+           db[0].row.written_here = 0;
+           db[0].exists = 1;
+           db[0].found_out = 0
+       }
+
+    :: atomic {
+           failovers < FAILOVERS;
+           failovers++;
+           db[1].up = 1;
+           db[1].timeline = db[0].timeline + 1;
+
+           if
+           :: db[0].up = 0
+           :: skip                      /* the old primary is still there */
+           fi
+       }
+
+    :: atomic {
+           blanks < BLANKS && !db[1].up;
+           blanks++;
+           db[0].exists = 0
+       }
+
+    :: d_step {                         /* made anew, with another key */
+           !db[0].exists && db[0].row.key == KEY && !db[1].up;
+           new_row(0, KEY + 1, 0, 1);
+           db[0].row.history = 0
+       }
+
+    :: d_step { accepts < ACCEPTS && !db[1].up && may_accept ->
+           accepts++;
+           accept_one(0)
+       }
+
+    :: d_step { accepts < ACCEPTS && db[1].up && may_accept ->
+           accepts++;
+           accept_one(1)
+       }
+
+    :: d_step { crashes < CRASHES -> crashes++; crash(0) }
+    :: d_step { crashes < CRASHES -> crashes++; crash(1) }
+    :: d_step { restarts < RESTARTS -> restarts++; restart(0) }
+    od
+}
+
+
+init
+{
+    d_step {
+        db[0].up = 1;
+        db[0].timeline = 1;
+        db[1].exists = 1;
+        db[1].timeline = 1;
+        new_row(0, KEY, 0, 1);
+        copy_row(db[1].row, db[0].row)
+    };
+
+    atomic {
+        run environment();
+        run worker(0);
+#ifdef WORKERS
+        run worker(0);
+#endif
+        run worker(1);
+        run client(0);
+        run client(1)
+    }
+}
