@@ -19,6 +19,13 @@
  */
 #define LEASE_FAIR_PART  4
 
+/*
+ * A rate that was measured for a moment only says little about the time ahead:
+ * a single burst of n requests makes for a lease of at most so many times n,
+ * and a lasting one for leases that each are so many times the last.
+ */
+#define LEASE_GROWTH     4
+
 
 #define lease_barrier()  __sync_synchronize()
 
@@ -159,20 +166,18 @@ uint64_t
 lease_size(const lease_policy_t *policy, uint64_t drawn, uint64_t elapsed,
     uint64_t remaining)
 {
-    uint64_t  size, fair;
+    uint64_t  size, fair, ahead;
 
-    if (elapsed == 0) {
-        elapsed = 1;
+    /* numbers that would overflow are far beyond max */
+
+    drawn = (drawn < UINT32_MAX) ? drawn : UINT32_MAX;
+    ahead = (policy->ahead < UINT32_MAX) ? policy->ahead : UINT32_MAX;
+
+    if (elapsed < ahead / LEASE_GROWTH) {
+        elapsed = ahead / LEASE_GROWTH;
     }
 
-    /* a rate that would overflow is far beyond max */
-
-    if (drawn > UINT32_MAX) {
-        drawn = UINT32_MAX;
-    }
-
-    size = drawn * (policy->ahead < UINT32_MAX ? policy->ahead : UINT32_MAX)
-           / elapsed;
+    size = elapsed ? drawn * ahead / elapsed : drawn;
 
     if (size < policy->min) {
         size = policy->min;

@@ -119,6 +119,7 @@ byte      issued;                       /* positions that clients were given */
 byte      issued_key;
 byte      granted;                      /* positions reserved by anyone, ever */
 byte      events;
+byte      asking[ZONES];                /* asks in flight */
 byte      epochs = 1;                   /* the clock */
 byte      incarnations = 1;
 
@@ -296,6 +297,16 @@ inline new_row(s, of_key, from, of_epoch)
 
 #define ROW  db[s].row
 
+#if defined(LOOKS_FENCE) && defined(STALE_FENCES)
+#define sets_fence  (outcome == FENCED || outcome == STALE)
+#elif defined(LOOKS_FENCE)
+#define sets_fence  (outcome == FENCED)
+#elif defined(STALE_FENCES)
+#define sets_fence  (want && (outcome == FENCED || outcome == STALE))
+#else
+#define sets_fence  (want && outcome == FENCED)
+#endif
+
 inline reserve(s, z)
 {
     mask = 0;
@@ -313,10 +324,10 @@ inline reserve(s, z)
         fi
     fi;
 
-    /* no false alarm: the true copy is refused by nobody */
-
+    /* no false alarm: the true copy is refused to nobody */
+#ifdef CHECK_FENCED
     assert(outcome != FENCED || ROW.fenced || !honest(s));
-
+#endif
 #ifdef CHECK_STALE
     assert(outcome != STALE || !honest(s));
 #endif
@@ -328,7 +339,7 @@ inline reserve(s, z)
     fi;
 
     if
-    :: outcome == FENCED && want ->
+    :: sets_fence ->
 #ifndef NO_FENCE_IN_ROW
         ROW.fenced = 1
 #endif
@@ -411,6 +422,7 @@ inline reserve(s, z)
 #define ask(z)                                                                \
     copy_memory(then, zone[z].memory);                                        \
     life = zone[z].life;                                                      \
+    asking[z]++;                                                              \
     want = (zone[z].fenced -> 0 : WANT)
 
 
@@ -523,7 +535,12 @@ inline zone_reply(z)
         :: else
         fi;
 
+#ifdef STALE_KEEPS_LATCH
+        zone[z].fenced = (outcome == FENCED
+                          || (outcome == STALE && zone[z].fenced))
+#else
         zone[z].fenced = (outcome == FENCED)
+#endif
     fi
 }
 
@@ -674,6 +691,7 @@ end:
        fi;
 
        d_step {
+           asking[z]--;
            forget(then);
            forget(row);
            s = 0; life = 0; want = 0; mask = 0; limit = 0; new_key = 0;
@@ -721,7 +739,12 @@ inline accept(s)
     ROW.returned = 0;
     ROW.holders[0] = 0;
     ROW.holders[1] = 0;
+#ifdef EPOCH_OF_CLOCK
+    epochs++;
+    ROW.epoch = epochs;
+#else
     ROW.epoch++;
+#endif
     ROW.incarnation = incarnations;
     incarnations++;
     epochs = (epochs < ROW.epoch -> ROW.epoch : epochs);

@@ -50,7 +50,8 @@
 byte  at;
 
 #ifdef FROZEN
-#define stopped(z)  (zone[z].fenced || zone[z].memory.epoch == 0)
+#define stopped(z)                                                            \
+    (zone[z].fenced || (zone[z].memory.epoch == 0 && asking[z] == 0))
 #define may_accept  (stopped(0) && stopped(1))
 #define known_mark  issued
 #else

@@ -239,15 +239,35 @@ test_size_follows_the_rate(void **state)
 {
     (void) state;
 
-    /* 500 in 100 ms is 5000 a second */
+    /* 2000 in 400 ms is 5000 a second */
 
-    assert_int_equal(lease_size(&policy, 500, 100, INT64_MAX), 5000);
-    assert_int_equal(lease_size(&policy, 0, 100, INT64_MAX), 16);
+    assert_int_equal(lease_size(&policy, 2000, 400, INT64_MAX), 5000);
+    assert_int_equal(lease_size(&policy, 0, 400, INT64_MAX), 16);
     assert_int_equal(lease_size(&policy, 1, 3600000, INT64_MAX), 16);
-    assert_int_equal(lease_size(&policy, 16, 0, INT64_MAX), 16000);
     assert_int_equal(lease_size(&policy, UINT64_MAX, 0, INT64_MAX), 65536);
     assert_int_equal(lease_size(&policy, UINT64_MAX, UINT64_MAX, INT64_MAX),
                      16);
+}
+
+
+/* a moment's rate is none */
+
+static void
+test_size_grows_by_steps(void **state)
+{
+    static const lease_policy_t  short_sighted = { 1, 1000, 3 };
+    static const lease_policy_t  blind = { 1, 1000, 0 };
+
+    (void) state;
+
+    assert_int_equal(lease_size(&policy, 256, 0, INT64_MAX), 1024);
+    assert_int_equal(lease_size(&policy, 256, 250, INT64_MAX), 1024);
+    assert_int_equal(lease_size(&policy, 256, 500, INT64_MAX), 512);
+
+    assert_int_equal(lease_size(&short_sighted, 9, 0, INT64_MAX), 9);
+    assert_int_equal(lease_size(&short_sighted, 9, 1, INT64_MAX), 27);
+    assert_int_equal(lease_size(&blind, 9, 0, INT64_MAX), 9);
+    assert_int_equal(lease_size(&blind, 9, 1, INT64_MAX), 1);
 }
 
 
@@ -258,9 +278,9 @@ test_size_shrinks_towards_the_end(void **state)
 
     (void) state;
 
-    assert_int_equal(lease_size(&policy, 500, 100, 4000), 1000);
-    assert_int_equal(lease_size(&policy, 500, 100, 3), 1);
-    assert_int_equal(lease_size(&policy, 500, 100, 0), 1);
+    assert_int_equal(lease_size(&policy, 2000, 400, 4000), 1000);
+    assert_int_equal(lease_size(&policy, 2000, 400, 3), 1);
+    assert_int_equal(lease_size(&policy, 2000, 400, 0), 1);
 
     left = 1000000;
 
@@ -288,6 +308,7 @@ main(void)
         cmocka_unit_test(test_burn_beyond_a_limit),
         cmocka_unit_test(test_low_at_half_of_the_last_grant),
         cmocka_unit_test(test_size_follows_the_rate),
+        cmocka_unit_test(test_size_grows_by_steps),
         cmocka_unit_test(test_size_shrinks_towards_the_end),
     };
 
