@@ -9,7 +9,13 @@
 #include "ngx_http_unique_random_handler.h"
 #include "ngx_http_unique_random_module.h"
 #include "ngx_http_unique_random_reserve.h"
+#include "ngx_http_unique_random_state.h"
 #include "ngx_http_unique_random_wait.h"
+#include "ngx_http_unique_random_worker.h"
+
+
+/* how often to look whether there is something to write */
+#define NGX_HTTP_UNIQUE_RANDOM_STATE_INTERVAL  1000
 
 
 static void *ngx_http_unique_random_create_main_conf(ngx_conf_t *cf);
@@ -28,7 +34,7 @@ static ngx_int_t ngx_http_unique_random_use_error(ngx_conf_t *cf,
     ngx_http_unique_random_use_t *use);
 static ngx_int_t ngx_http_unique_random_start_pool(ngx_conf_t *cf,
     ngx_http_unique_random_pool_t *pool);
-static void ngx_http_unique_random_exit_process(ngx_cycle_t *cycle);
+static ngx_msec_t ngx_http_unique_random_manager(void *data);
 
 static ngx_int_t ngx_http_unique_random_number_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
@@ -84,7 +90,7 @@ ngx_module_t  ngx_http_unique_random_module = {
     NGX_HTTP_MODULE,                       /* module type */
     NULL,                                  /* init master */
     NULL,                                  /* init module */
-    NULL,                                  /* init process */
+    ngx_http_unique_random_init_process,   /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
     ngx_http_unique_random_exit_process,   /* exit process */
@@ -273,6 +279,15 @@ ngx_http_unique_random_init(ngx_conf_t *cf)
         if (ngx_http_unique_random_start_pool(cf, pools[i]) != NGX_OK) {
             return NGX_ERROR;
         }
+
+        if (pools[i]->state
+            && ngx_http_unique_random_state_init(cf, pools[i],
+                                                 ngx_http_unique_random_manager,
+                                                 umcf)
+               != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
     }
 
     return NGX_OK;
@@ -405,29 +420,25 @@ ngx_http_unique_random_start_pool(ngx_conf_t *cf,
 }
 
 
-static void
-ngx_http_unique_random_exit_process(ngx_cycle_t *cycle)
-{
-    ngx_uint_t                           i, j;
-    ngx_http_unique_random_pool_t      **pools;
-    ngx_http_unique_random_shard_t     **shards;
-    ngx_http_unique_random_main_conf_t  *umcf;
+/* of all pools: two that share a folder share the manager as well */
 
-    umcf = ngx_http_cycle_get_module_main_conf(cycle,
-                                               ngx_http_unique_random_module);
-    if (umcf == NULL) {
-        return;
-    }
+static ngx_msec_t
+ngx_http_unique_random_manager(void *data)
+{
+    ngx_http_unique_random_main_conf_t *umcf = data;
+
+    ngx_uint_t                       i;
+    ngx_http_unique_random_pool_t  **pools;
 
     pools = umcf->pools.elts;
 
     for (i = 0; i < umcf->pools.nelts; i++) {
-        shards = pools[i]->shards.elts;
-
-        for (j = 0; j < pools[i]->shards.nelts; j++) {
-            ngx_http_unique_random_reserve_abort(shards[j]);
+        if (pools[i]->state) {
+            ngx_http_unique_random_state_save(pools[i], ngx_cycle->log);
         }
     }
+
+    return NGX_HTTP_UNIQUE_RANDOM_STATE_INTERVAL;
 }
 
 

@@ -238,6 +238,58 @@ COMMENT ON FUNCTION unique_random.suspicion(
     'why a range must not be granted from, or NULL';
 
 
+-- Why the caller and this range do not belong together, if so: the refusals
+-- mismatch, stale and fenced of reserve().
+
+CREATE OR REPLACE FUNCTION unique_random.objection(
+    r unique_random.ranges,
+    written_here boolean,
+    of_last bigint,
+    holder uuid,
+    holder_serial bigint,
+    seen_epoch bigint,
+    seen_incarnation uuid,
+    seen_serial bigint,
+    seen_reserved bigint,
+    seen_timeline bigint,
+    seen_digest text,
+    OUT refusal text,
+    OUT detail text)
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    -- another key is another range; the same one in an earlier life is a host
+    -- that was left behind
+
+    IF r.last <> of_last THEN
+        refusal := 'mismatch';
+
+    ELSIF encode(sha256(r.key), 'hex') <> seen_digest THEN
+        detail := 'the key has changed';
+
+    ELSIF r.epoch < seen_epoch
+          OR r.epoch = seen_epoch AND r.incarnation <> seen_incarnation
+    THEN
+        refusal := 'stale';
+
+    ELSE
+        detail := unique_random.suspicion(r, written_here, holder,
+                                          holder_serial, seen_epoch,
+                                          seen_serial, seen_reserved,
+                                          seen_timeline);
+    END IF;
+
+    IF detail IS NOT NULL THEN
+        refusal := 'fenced';
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION unique_random.objection(
+    unique_random.ranges, boolean, bigint, uuid, bigint, bigint, uuid, bigint,
+    bigint, bigint, text) IS
+    'why the caller and a range do not belong together, or NULL';
+
+
 -- The reservation.  Grants min(want, what is left) positions as one
 -- interval [start, start + count), or says in "refusal" why not:
 --
@@ -249,7 +301,8 @@ COMMENT ON FUNCTION unique_random.suspicion(
 --     fenced     "detail" says why; remembered in the row, for all callers
 --     exhausted  nothing is left
 --
--- want = 0 asks without reserving, locking or changing anything.
+-- want = 0 asks without reserving, locking or changing anything, except that
+-- what is seen to be wrong is remembered.  The key is sent with_key only.
 --
 -- set_config(..., true) reaches the commit of this transaction, and no SET
 -- clause is used, since that would be undone before it.
@@ -258,7 +311,6 @@ CREATE OR REPLACE FUNCTION unique_random.reserve(
     of_pool text,
     of_first bigint,
     of_last bigint,
-    want bigint,
     holder uuid,
     holder_serial bigint,
     seen_epoch bigint,
@@ -267,7 +319,9 @@ CREATE OR REPLACE FUNCTION unique_random.reserve(
     seen_reserved bigint,
     seen_timeline bigint,
     seen_digest text,
-    lock_wait integer)
+    lock_wait integer,
+    want bigint,
+    with_key boolean)
 RETURNS TABLE (
     refusal text,
     detail text,
@@ -323,7 +377,8 @@ BEGIN
             FOR UPDATE;
     END IF;
 
-    SELECT t AS range, t.xmin = t.writer::xid AS written_here INTO v
+    SELECT t AS range, t.xmin AS version,
+           t.xmin = t.writer::xid AS written_here INTO v
       FROM unique_random.ranges t
      WHERE t.pool = of_pool AND t.first = of_first;
 
@@ -335,46 +390,28 @@ BEGIN
 
     r := v.range;
 
-    digest := encode(sha256(r.key), 'hex');
+    SELECT o.refusal, o.detail INTO refusal, detail
+      FROM unique_random.objection(r, v.written_here, of_last, holder,
+                                   holder_serial, seen_epoch, seen_incarnation,
+                                   seen_serial, seen_reserved, seen_timeline,
+                                   seen_digest) o;
 
-    -- another key is another range; the same one in an earlier life is a host
-    -- that was left behind
+    -- without the lock, accept() may have been called since
 
-    IF r.last <> of_last THEN
-        refusal := 'mismatch';
-
-    ELSIF digest <> seen_digest THEN
-        detail := 'the key has changed';
-
-    ELSIF r.epoch < seen_epoch
-          OR r.epoch = seen_epoch AND r.incarnation <> seen_incarnation
-    THEN
-        refusal := 'stale';
-
-    ELSE
-        detail := unique_random.suspicion(r, v.written_here, holder,
-                                          holder_serial, seen_epoch,
-                                          seen_serial, seen_reserved,
-                                          seen_timeline);
-    END IF;
-
-    IF detail IS NOT NULL THEN
-        refusal := 'fenced';
-
-        IF want > 0 AND r.fenced IS NULL THEN
-            UPDATE unique_random.ranges t SET fenced = detail
-             WHERE t.pool = of_pool AND t.first = of_first;
-        END IF;
+    IF refusal = 'fenced' AND r.fenced IS NULL THEN
+        UPDATE unique_random.ranges t SET fenced = detail
+         WHERE t.pool = of_pool AND t.first = of_first AND t.xmin = v.version;
     END IF;
 
     pool := r.pool;
     first := r.first;
     last := r.last;
     algorithm := r.algorithm;
+    digest := encode(sha256(r.key), 'hex');
     start := r.reserved;
     count := 0;
 
-    IF seen_digest IS NULL THEN
+    IF with_key THEN
         key := encode(r.key, 'hex');
     END IF;
 
@@ -437,9 +474,99 @@ END
 $$;
 
 COMMENT ON FUNCTION unique_random.reserve(
-    text, bigint, bigint, bigint, uuid, bigint, bigint, uuid, bigint, bigint,
-    bigint, text, integer) IS
+    text, bigint, bigint, uuid, bigint, bigint, uuid, bigint, bigint, bigint,
+    text, integer, bigint, boolean) IS
     'grants the next positions of a range to an nginx, or says why not';
+
+
+-- Takes positions [starts[i], stops[i]) back that were granted to the caller
+-- and never issued, to be granted again when the fresh ones are used up.
+-- Returns why not, or NULL.  The caller has forgotten them before and does not
+-- try again, whatever comes of it.
+
+CREATE OR REPLACE FUNCTION unique_random.give_back(
+    of_pool text,
+    of_first bigint,
+    of_last bigint,
+    holder uuid,
+    holder_serial bigint,
+    seen_epoch bigint,
+    seen_incarnation uuid,
+    seen_serial bigint,
+    seen_reserved bigint,
+    seen_timeline bigint,
+    seen_digest text,
+    lock_wait integer,
+    starts bigint[],
+    stops bigint[])
+RETURNS text
+LANGUAGE plpgsql VOLATILE AS $$
+#variable_conflict use_column
+DECLARE
+    v record;
+    o record;
+    r unique_random.ranges;
+BEGIN
+    IF pg_is_in_recovery()
+       OR current_setting('transaction_read_only')::boolean
+    THEN
+        RETURN 'standby';
+    END IF;
+
+    PERFORM set_config('lock_timeout', lock_wait::text, true);
+
+    PERFORM FROM unique_random.ranges t
+      WHERE t.pool = of_pool AND t.first = of_first
+        FOR UPDATE;
+
+    SELECT t AS range, t.xmin = t.writer::xid AS written_here INTO v
+      FROM unique_random.ranges t
+     WHERE t.pool = of_pool AND t.first = of_first;
+
+    IF NOT FOUND THEN
+        RETURN 'missing';
+    END IF;
+
+    r := v.range;
+
+    SELECT * INTO o
+      FROM unique_random.objection(r, v.written_here, of_last, holder,
+                                   holder_serial, seen_epoch, seen_incarnation,
+                                   seen_serial, seen_reserved, seen_timeline,
+                                   seen_digest);
+
+    IF o.refusal IS NOT NULL THEN
+        RETURN coalesce(o.detail, o.refusal);
+    END IF;
+
+    -- what was granted in an earlier life may be somebody else's in this one
+
+    IF r.epoch <> seen_epoch THEN
+        RETURN 'the range has begun a new life';
+    END IF;
+
+    IF EXISTS (SELECT FROM unnest(starts, stops) AS u (start, stop)
+                WHERE u.stop > r.reserved)
+       OR EXISTS (SELECT FROM unnest(starts, stops) AS u (start, stop),
+                              unique_random.returned t
+                   WHERE t.pool = of_pool AND t.first = of_first
+                     AND t.start < u.stop AND t.stop > u.start)
+    THEN
+        RETURN 'they are not the caller''s';
+    END IF;
+
+    INSERT INTO unique_random.returned (pool, first, start, stop)
+    SELECT of_pool, of_first, u.start, u.stop
+      FROM unnest(starts, stops) AS u (start, stop);
+
+    RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION unique_random.give_back(
+    text, bigint, bigint, uuid, bigint, bigint, uuid, bigint, bigint, bigint,
+    text, integer, bigint[], bigint[]) IS
+    'takes positions back that an nginx has not issued, or says why not';
 
 
 -- For operators.

@@ -140,6 +140,17 @@ leases_low(const leases_t *leases, uint64_t granted)
 }
 
 
+void
+leases_move(leases_t *to, leases_t *leases)
+{
+    *to = *leases;
+
+    leases->tail = leases->head;
+
+    lease_barrier();
+}
+
+
 uint64_t
 leases_burn(leases_t *leases, uint64_t limit)
 {

@@ -153,7 +153,7 @@ ngx_http_unique_random_connect_resolve(ngx_http_unique_random_shard_t *shard)
 static void
 ngx_http_unique_random_connect_resolved(ngx_resolver_ctx_t *ctx)
 {
-    char                               addr[NGX_SOCKADDR_STRLEN + 1];
+    char                               addr[NGX_HTTP_UNIQUE_RANDOM_ADDR_LEN];
     size_t                             len;
     ngx_resolver_addr_t               *a;
     ngx_http_unique_random_shard_t    *shard;
@@ -177,6 +177,10 @@ ngx_http_unique_random_connect_resolved(ngx_resolver_ctx_t *ctx)
 
     shard->resolve = NULL;
     ngx_resolve_name_done(ctx);
+
+    if (addr[0]) {
+        ngx_http_unique_random_zone_set_addr(shard, addr);
+    }
 
     if (addr[0] == '\0'
         || ngx_http_unique_random_connect_addr(shard, addr) != NGX_OK)

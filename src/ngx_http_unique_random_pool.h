@@ -98,12 +98,17 @@ struct ngx_http_unique_random_pool_s {
 
     size_t                            zone_size;
     ngx_shm_zone_t                   *shm_zone;
+    ngx_uint_t                        generation;
     ngx_http_unique_random_shctx_t   *sh;
     ngx_slab_pool_t                  *shpool;
 
     lease_policy_t                    lease;       /* max is 0: "lease off" */
     ngx_flag_t                        bootstrap;
     ngx_path_t                       *state;
+    char                             *state_name;  /* of the pool */
+    u_char                           *state_file;
+    u_char                           *state_temp;
+    u_char                           *state_lock;
     ngx_msec_t                        connect_timeout;
     ngx_msec_t                        reserve_timeout;
     ngx_msec_t                        wait_timeout;
@@ -113,6 +118,10 @@ struct ngx_http_unique_random_pool_s {
 
     u_char                           *file;
     ngx_uint_t                        line;
+
+    /* of the process that writes the state */
+    uint32_t                          saved;       /* sum of what it wrote */
+    ngx_uint_t                        unsaved;     /* it could not */
 
     /* of this worker: the weights of its ranges, all and with a lease */
     ngx_uint_t                        fresh;       /* for so many draws */
@@ -127,7 +136,6 @@ struct ngx_http_unique_random_pool_s {
 
     /* posted when numbers may have come, or armed as a timer */
     ngx_event_t                       wake;
-
 };
 
 

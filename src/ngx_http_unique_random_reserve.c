@@ -40,6 +40,10 @@ static void ngx_http_unique_random_reserve_log(
     ngx_http_unique_random_range_t *range, reservation_t *reply);
 
 
+/* what to skip for grants that this nginx has not seen: a proposal */
+#define NGX_HTTP_UNIQUE_RANDOM_ADVANCE  100000
+
+
 #define ngx_http_unique_random_reserve_head(shard)                            \
     ngx_queue_data(ngx_queue_head(&(shard)->asks),                            \
                    ngx_http_unique_random_range_t, queue)
@@ -130,6 +134,36 @@ ngx_http_unique_random_reserve_handler(ngx_http_unique_random_postgres_t *pg,
         }
 
         ngx_http_unique_random_reserve_send(shard);
+    }
+}
+
+
+ngx_connection_t *
+ngx_http_unique_random_reserve_pending(ngx_http_unique_random_shard_t *shard)
+{
+    ngx_queue_t                        *q;
+    ngx_http_unique_random_range_t     *range;
+    ngx_http_unique_random_postgres_t  *pg;
+
+    pg = &shard->postgres;
+
+    if (pg->state != NGX_HTTP_UNIQUE_RANDOM_POSTGRES_BUSY
+        || shard->step != NGX_HTTP_UNIQUE_RANDOM_STEP_RESERVE)
+    {
+        return NULL;
+    }
+
+    for ( ;; ) {
+        q = ngx_queue_last(&shard->asks);
+
+        if (q == ngx_queue_head(&shard->asks)) {
+            return pg->connection;
+        }
+
+        range = ngx_queue_data(q, ngx_http_unique_random_range_t, queue);
+
+        ngx_http_unique_random_zone_failed(range, 0);
+        ngx_http_unique_random_reserve_end(range);
     }
 }
 
@@ -498,6 +532,7 @@ static void
 ngx_http_unique_random_reserve_log(ngx_http_unique_random_range_t *range,
     reservation_t *reply)
 {
+    uint64_t         left;
     ngx_log_t       *log;
     ngx_str_t       *pool, *shard;
     const uint64_t  *reserved;
@@ -506,6 +541,7 @@ ngx_http_unique_random_reserve_log(ngx_http_unique_random_range_t *range,
     pool = &range->shard->pool->name;
     shard = &range->shard->name;
     reserved = &range->params.ask.memory.reserved;
+    left = range->last - range->first + 1 - *reserved;
 
     switch (reply->outcome) {
 
@@ -562,8 +598,9 @@ ngx_http_unique_random_reserve_log(ngx_http_unique_random_range_t *range,
                       "its positions are known to be reserved; once it is "
                       "known how far the lost database had got, run SELECT "
                       "unique_random.accept('%V', %uL, at_least => %uL, "
-                      "advance => 100000);",
+                      "advance => %uL);",
                       range->first, range->last, shard, reply->detail,
-                      *reserved, pool, range->first, *reserved);
+                      *reserved, pool, range->first, *reserved,
+                      ngx_min(left / 2, NGX_HTTP_UNIQUE_RANDOM_ADVANCE));
     }
 }

@@ -21,6 +21,13 @@
  */
 void ngx_http_unique_random_reserve(ngx_http_unique_random_range_t *range);
 
+/*
+ * The worker exits: gives up what has not been sent, and returns the connection
+ * on which a reply is still awaited, or NULL.
+ */
+ngx_connection_t *ngx_http_unique_random_reserve_pending(
+    ngx_http_unique_random_shard_t *shard);
+
 /* the worker exits: ends what is under way */
 void ngx_http_unique_random_reserve_abort(
     ngx_http_unique_random_shard_t *shard);

@@ -11,6 +11,8 @@
 #include "ngx_http_unique_random_pool.h"
 
 
+static void ngx_http_unique_random_zone_introduce(
+    ngx_http_unique_random_range_t *range, reservation_ask_t *ask);
 static void ngx_http_unique_random_zone_landed(
     ngx_http_unique_random_range_t *range);
 static char *ngx_http_unique_random_zone_contradiction(
@@ -60,10 +62,8 @@ ngx_http_unique_random_zone_ask(ngx_http_unique_random_range_t *range,
     pool = range->shard->pool;
     slot = range->slot;
 
-    ask->pool = (char *) pool->name.data;
-    ask->holder = pool->sh->holder;
-    ask->first = range->first;
-    ask->last = range->last;
+    ngx_http_unique_random_zone_introduce(range, ask);
+
     ask->want = ngx_max(waiting, 1);
 
     /* the row's lock is given up well before we give up the connection */
@@ -76,6 +76,7 @@ ngx_http_unique_random_zone_ask(ngx_http_unique_random_range_t *range,
         /* the slot is another range's now: a look, whose reply is dropped */
 
         ngx_memzero(&ask->memory, sizeof(reservation_memory_t));
+        ask->with_key = 0;
         ask->want = 0;
 
         ngx_shmtx_unlock(&pool->shpool->mutex);
@@ -83,6 +84,7 @@ ngx_http_unique_random_zone_ask(ngx_http_unique_random_range_t *range,
     }
 
     ask->memory = slot->memory;
+    ask->with_key = !slot->has_key;
 
     if (pool->lease.max) {
         ask->want = ngx_max(ask->want,
@@ -213,6 +215,45 @@ ngx_http_unique_random_zone_failed(ngx_http_unique_random_range_t *range,
 }
 
 
+ngx_int_t
+ngx_http_unique_random_zone_leave(ngx_http_unique_random_range_t *range,
+    leases_t *leases, uint64_t *left, reservation_ask_t *ask)
+{
+    ngx_int_t                       rc;
+    ngx_http_unique_random_pool_t  *pool;
+    ngx_http_unique_random_slot_t  *slot;
+
+    pool = range->shard->pool;
+    slot = range->slot;
+
+    ngx_http_unique_random_zone_introduce(range, ask);
+
+    *left = 0;
+    rc = NGX_DECLINED;
+
+    ngx_shmtx_lock(&pool->shpool->mutex);
+
+    if (slot->id == range->slot_id) {
+        *left = leases_left(&slot->leases);
+
+        leases_move(leases, &slot->leases);
+
+        ask->memory = slot->memory;
+
+        if (*left
+            && !range->shard->down
+            && slot->outcome != RESERVATION_FENCED)
+        {
+            rc = NGX_OK;
+        }
+    }
+
+    ngx_shmtx_unlock(&pool->shpool->mutex);
+
+    return rc;
+}
+
+
 void
 ngx_http_unique_random_zone_key(ngx_http_unique_random_range_t *range,
     u_char *key)
@@ -222,6 +263,25 @@ ngx_http_unique_random_zone_key(ngx_http_unique_random_range_t *range,
     ngx_memcpy(key, range->slot->key, RESERVATION_KEY_LEN);
 
     ngx_shmtx_unlock(&range->shard->pool->shpool->mutex);
+}
+
+
+/* the part of an ask that never changes */
+
+static void
+ngx_http_unique_random_zone_introduce(ngx_http_unique_random_range_t *range,
+    reservation_ask_t *ask)
+{
+    ngx_http_unique_random_pool_t  *pool;
+
+    pool = range->shard->pool;
+
+    ngx_memzero(ask, sizeof(reservation_ask_t));
+
+    ask->pool = (char *) pool->name.data;
+    ask->holder = pool->sh->holder;
+    ask->first = range->first;
+    ask->last = range->last;
 }
 
 
@@ -326,8 +386,12 @@ ngx_http_unique_random_zone_remember(ngx_http_unique_random_slot_t *slot,
 
     slot->remaining = reply->remaining;
 
-    if (!slot->known) {
+    if (reply->has_key) {
         ngx_memcpy(slot->key, reply->key, RESERVATION_KEY_LEN);
+        slot->has_key = 1;
+    }
+
+    if (!slot->known) {
         *now = *row;
         slot->known = 1;
         return;

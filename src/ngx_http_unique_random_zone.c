@@ -247,7 +247,7 @@ ngx_http_unique_random_zone_fetch_first(ngx_http_unique_random_range_t *range)
     ngx_shmtx_lock(&pool->shpool->mutex);
 
     fetch = range->slot->id == range->slot_id
-            && !range->slot->known
+            && !range->slot->has_key
             && !ngx_http_unique_random_zone_in_flight(range->slot)
             && ngx_http_unique_random_zone_fetch(range);
 
@@ -385,6 +385,38 @@ ngx_http_unique_random_zone_health(ngx_http_unique_random_shard_t *shard,
     ngx_shmtx_unlock(&shard->pool->shpool->mutex);
 
     return rc;
+}
+
+
+void
+ngx_http_unique_random_zone_set_addr(ngx_http_unique_random_shard_t *shard,
+    const char *addr)
+{
+    ngx_shmtx_lock(&shard->pool->shpool->mutex);
+
+    shard->health->peer = shard->peer;
+    ngx_cpystrn((u_char *) shard->health->addr, (u_char *) addr,
+                NGX_HTTP_UNIQUE_RANDOM_ADDR_LEN);
+
+    ngx_shmtx_unlock(&shard->pool->shpool->mutex);
+}
+
+
+void
+ngx_http_unique_random_zone_addr(ngx_http_unique_random_shard_t *shard,
+    ngx_uint_t peer, char *addr)
+{
+    ngx_http_unique_random_health_t  *health;
+
+    health = shard->health;
+
+    ngx_shmtx_lock(&shard->pool->shpool->mutex);
+
+    ngx_cpystrn((u_char *) addr,
+                (u_char *) (health->peer == peer ? health->addr : ""),
+                NGX_HTTP_UNIQUE_RANDOM_ADDR_LEN);
+
+    ngx_shmtx_unlock(&shard->pool->shpool->mutex);
 }
 
 

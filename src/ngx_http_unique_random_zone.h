@@ -28,7 +28,8 @@ typedef struct ngx_http_unique_random_range_s  ngx_http_unique_random_range_t;
 /*
  * A slot is (first, last, key digest), I6: a configuration finds it by first
  * and last, and keeps its id to notice when it has been given to another
- * range.  The key is learned from the first reply and never changes.
+ * range.  The digest is learned from the state on disk or from the first reply,
+ * which has the key, and never changes.
  */
 
 typedef struct {
@@ -66,9 +67,13 @@ typedef struct {
     ngx_uint_t                 outcome;
     uint32_t                   detail;         /* CRC of the text */
 
-    unsigned                   known:1;        /* memory and key are set */
+    unsigned                   known:1;        /* memory is set */
+    unsigned                   has_key:1;
     unsigned                   cautious:1;     /* a reply was lost (I3) */
 } ngx_http_unique_random_slot_t;
+
+
+#define NGX_HTTP_UNIQUE_RANDOM_ADDR_LEN  (NGX_SOCKADDR_STRLEN + 1)
 
 
 /* found by the MD5 of the shard's name */
@@ -79,7 +84,22 @@ typedef struct {
     u_char                     id[16];
     ngx_uint_t                 fails;
     ngx_msec_t                 failed_at;
+
+    /* of the peer whose name was resolved last, for whoever cannot ask */
+    ngx_uint_t                 peer;
+    char                       addr[NGX_HTTP_UNIQUE_RANDOM_ADDR_LEN];
 } ngx_http_unique_random_health_t;
+
+
+/* a worker, and the configuration that it runs */
+
+typedef struct {
+    ngx_pid_t                  pid;
+    ngx_uint_t                 generation;
+} ngx_http_unique_random_worker_t;
+
+
+#define NGX_HTTP_UNIQUE_RANDOM_WORKERS  256
 
 
 typedef struct {
@@ -87,6 +107,10 @@ typedef struct {
     ngx_queue_t                shards;
     uint64_t                   last_id;
     char                       holder[RESERVATION_UUID_LEN + 1];
+
+    ngx_uint_t                 generations;    /* configurations so far */
+    ngx_uint_t                 generation;     /* the latest with workers */
+    ngx_http_unique_random_worker_t  workers[NGX_HTTP_UNIQUE_RANDOM_WORKERS];
 } ngx_http_unique_random_shctx_t;
 
 
@@ -163,6 +187,21 @@ void ngx_http_unique_random_zone_failed(ngx_http_unique_random_range_t *range,
  */
 ngx_int_t ngx_http_unique_random_zone_health(
     ngx_http_unique_random_shard_t *shard, ngx_uint_t result);
+
+/*
+ * Moves the leases of the range out of the zone, and says in "ask" what to tell
+ * the database with them.  NGX_DECLINED if there are none, or none that may be
+ * given back: "left" of them are burned.
+ */
+ngx_int_t ngx_http_unique_random_zone_leave(
+    ngx_http_unique_random_range_t *range, leases_t *leases, uint64_t *left,
+    reservation_ask_t *ask);
+
+/* the address that the name of a peer was last found to have; "" at first */
+void ngx_http_unique_random_zone_set_addr(
+    ngx_http_unique_random_shard_t *shard, const char *addr);
+void ngx_http_unique_random_zone_addr(ngx_http_unique_random_shard_t *shard,
+    ngx_uint_t peer, char *addr);
 
 void ngx_http_unique_random_zone_key(ngx_http_unique_random_range_t *range,
     u_char *key);

@@ -11,6 +11,7 @@
 
 #include "ngx_http_unique_random_pool.h"
 #include "ngx_http_unique_random_random.h"
+#include "ngx_http_unique_random_state.h"
 
 #include <ngx_md5.h>
 
@@ -75,8 +76,16 @@ ngx_http_unique_random_zone_init(ngx_shm_zone_t *shm_zone, void *data)
         return NGX_ERROR;
     }
 
-    if (old == NULL) {
-        ngx_http_unique_random_zone_inherit(pool, shm_zone->shm.log);
+    pool->generation = ++pool->sh->generations;
+
+    if (old || shm_zone->shm.exists) {
+        return NGX_OK;
+    }
+
+    ngx_http_unique_random_zone_inherit(pool, shm_zone->shm.log);
+
+    if (pool->state && !ngx_test_config) {
+        return ngx_http_unique_random_state_load(pool, shm_zone->shm.log);
     }
 
     return NGX_OK;
@@ -314,6 +323,7 @@ ngx_http_unique_random_zone_shard(ngx_http_unique_random_pool_t *pool,
 
         ngx_queue_remove(&health->queue);
         health->fails = 0;
+        health->addr[0] = '\0';
     }
 
     ngx_memcpy(health->id, id, sizeof(id));
@@ -389,6 +399,7 @@ ngx_http_unique_random_zone_inherit(ngx_http_unique_random_pool_t *pool,
             slot->memory.holder_serial = 0;
             ngx_memcpy(slot->key, from->key, RESERVATION_KEY_LEN);
             slot->known = from->known;
+            slot->has_key = from->has_key;
             slot->outcome = from->outcome;
             slot->remaining = from->remaining;
             slot->answered_at = from->answered_at;
@@ -399,8 +410,8 @@ ngx_http_unique_random_zone_inherit(ngx_http_unique_random_pool_t *pool,
 
     ngx_log_error(NGX_LOG_WARN, log, 0,
                   "the zone of unique_random_pool \"%V\" has another size: "
-                  "%uL leased positions are left to the old workers and then "
-                  "burned", &pool->name, left);
+                  "%uL leased positions are left to the old workers",
+                  &pool->name, left);
 }
 
 

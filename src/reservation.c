@@ -24,7 +24,11 @@ const char  *reservation_statement =
     " failover, current_setting('synchronous_commit'),"
     " current_setting('fsync')"
     " FROM unique_random.reserve($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,"
-    " $11, $12, $13)";
+    " $11, $12, $13, $14)";
+
+const char  *reservation_return_statement =
+    "SELECT unique_random.give_back($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,"
+    " $11, $12, $13, $14)";
 
 
 enum {
@@ -85,7 +89,6 @@ reservation_params(reservation_params_t *params, const reservation_ask_t *ask)
         { ask->pool, 0 },
         { NULL, ask->first },
         { NULL, ask->last },
-        { NULL, ask->want },
         { ask->holder, 0 },
         { NULL, m->holder_serial },
         { NULL, m->epoch },
@@ -94,7 +97,9 @@ reservation_params(reservation_params_t *params, const reservation_ask_t *ask)
         { NULL, m->reserved },
         { NULL, m->timeline },
         { m->digest, 0 },
-        { NULL, ask->lock_wait }
+        { NULL, ask->lock_wait },
+        { NULL, ask->want },
+        { ask->with_key ? "true" : "false", 0 }
     };
 
     for (i = 0; i < RESERVATION_NPARAMS; i++) {
@@ -262,7 +267,7 @@ reservation_check(reservation_t *reply, uint64_t reserved,
         return -1;
     }
 
-    if (ask->memory.digest[0] == '\0' && !reply->has_key) {
+    if (ask->with_key && !reply->has_key) {
         *error = "it has no key";
         return -1;
     }

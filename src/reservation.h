@@ -22,10 +22,20 @@
 #define RESERVATION_KEY_LEN     32
 #define RESERVATION_UUID_LEN    36
 #define RESERVATION_DIGEST_LEN  64
-#define RESERVATION_NPARAMS     13
+#define RESERVATION_NPARAMS     14
 
 
 extern const char  *reservation_statement;
+
+/*
+ * Gives leases back.  Its parameters are those of a reservation up to the last
+ * two, which are arrays: where the intervals start and where they stop.
+ * Answers with NULL, or with the reason why they are not taken back.
+ */
+extern const char  *reservation_return_statement;
+
+#define RESERVATION_STARTS      12
+#define RESERVATION_STOPS       13
 
 
 /* what an nginx remembers of a range (I8); epoch 0: nothing yet */
@@ -49,6 +59,7 @@ typedef struct {
     uint64_t               want;            /* 0: look, change nothing */
     uint64_t               lock_wait;       /* milliseconds */
     reservation_memory_t   memory;          /* as it was when asking */
+    unsigned               with_key:1;
 } reservation_ask_t;
 
 

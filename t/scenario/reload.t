@@ -194,7 +194,7 @@ wait_until(sub { take(16)->status(200) == 16 }, 60, 'numbers are given');
         $nginx->reload;
 
         my @burned = $nginx->error_log
-            =~ /has another size: (\d+) leased positions are left to the old workers and then burned/g;
+            =~ /has another size: (\d+) leased positions are left to the old workers/g;
         is @burned, $seen + 1,
             "a zone of $zone: the log says how many leased positions that costs ($burned[-1])";
     }

@@ -40,7 +40,8 @@ static const char  *grant[COLUMNS] = {
 };
 
 static const reservation_ask_t  first_ask = {
-    .pool = "numbers", .holder = UUID, .first = 1, .last = 100, .want = 16
+    .pool = "numbers", .holder = UUID, .first = 1, .last = 100, .want = 16,
+    .with_key = 1
 };
 
 
@@ -328,23 +329,26 @@ test_parameters(void **state)
     assert_string_equal(params.values[0], "numbers");
     assert_string_equal(params.values[1], "1");
     assert_string_equal(params.values[2], "9223372036854775807");
-    assert_string_equal(params.values[3], "16");
-    assert_string_equal(params.values[4], UUID);
-    assert_string_equal(params.values[6], "0");
-    assert_null(params.values[7]);
-    assert_null(params.values[11]);
-    assert_string_equal(params.values[12], "1500");
+    assert_string_equal(params.values[3], UUID);
+    assert_string_equal(params.values[5], "0");
+    assert_null(params.values[6]);
+    assert_null(params.values[10]);
+    assert_string_equal(params.values[11], "1500");
+    assert_string_equal(params.values[12], "16");
+    assert_string_equal(params.values[13], "true");
 
     strcpy(ask.memory.incarnation, UUID);
     strcpy(ask.memory.digest, DIGEST);
     ask.memory.epoch = 2;
+    ask.with_key = 0;
 
     reservation_params(&params, &ask);
     memset(&ask, 0, sizeof(ask));
 
-    assert_string_equal(params.values[6], "2");
-    assert_string_equal(params.values[7], UUID);
-    assert_string_equal(params.values[11], DIGEST);
+    assert_string_equal(params.values[5], "2");
+    assert_string_equal(params.values[6], UUID);
+    assert_string_equal(params.values[10], DIGEST);
+    assert_string_equal(params.values[13], "false");
 }
 
 

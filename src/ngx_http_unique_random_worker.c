@@ -1,0 +1,226 @@
+
+/*
+ * Copyright (C) 2026 the ngx_http_unique_random_module authors
+ *
+ * A worker that was killed stays in the table, and is known by its pid; if
+ * somebody else has that pid now, the leases are burned.  A worker that finds
+ * no place in the table is never the last one.
+ */
+
+
+#include "ngx_http_unique_random_reserve.h"
+#include "ngx_http_unique_random_return.h"
+#include "ngx_http_unique_random_state.h"
+#include "ngx_http_unique_random_worker.h"
+
+#include <poll.h>
+
+
+/*
+ * How long an exit may take, in milliseconds: a master that was told to stop
+ * turns TERM into KILL after one and a half seconds.
+ */
+#define NGX_HTTP_UNIQUE_RANDOM_EXIT_TIME  1000
+
+
+static void ngx_http_unique_random_worker_finish(
+    ngx_http_unique_random_shard_t *shard, ngx_msec_t deadline);
+static void ngx_http_unique_random_worker_start(
+    ngx_http_unique_random_pool_t *pool);
+static ngx_uint_t ngx_http_unique_random_worker_stop(
+    ngx_http_unique_random_pool_t *pool);
+static ngx_uint_t ngx_http_unique_random_worker_alive(ngx_pid_t pid);
+
+
+ngx_int_t
+ngx_http_unique_random_init_process(ngx_cycle_t *cycle)
+{
+    ngx_uint_t                           i;
+    ngx_http_unique_random_pool_t      **pools;
+    ngx_http_unique_random_main_conf_t  *umcf;
+
+    umcf = ngx_http_cycle_get_module_main_conf(cycle,
+                                               ngx_http_unique_random_module);
+
+    if (umcf == NULL
+        || (ngx_process != NGX_PROCESS_WORKER
+            && ngx_process != NGX_PROCESS_SINGLE))
+    {
+        return NGX_OK;
+    }
+
+    pools = umcf->pools.elts;
+
+    for (i = 0; i < umcf->pools.nelts; i++) {
+        ngx_http_unique_random_worker_start(pools[i]);
+    }
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_unique_random_exit_process(ngx_cycle_t *cycle)
+{
+    ngx_uint_t                           i, j, n;
+    ngx_msec_t                           deadline;
+    ngx_http_unique_random_pool_t      **pools, **last;
+    ngx_http_unique_random_shard_t     **shards;
+    ngx_http_unique_random_main_conf_t  *umcf;
+
+    umcf = ngx_http_cycle_get_module_main_conf(cycle,
+                                               ngx_http_unique_random_module);
+    if (umcf == NULL) {
+        return;
+    }
+
+    ngx_time_update();
+    deadline = ngx_current_msec + NGX_HTTP_UNIQUE_RANDOM_EXIT_TIME;
+
+    pools = umcf->pools.elts;
+
+    for (i = 0; i < umcf->pools.nelts; i++) {
+        shards = pools[i]->shards.elts;
+
+        for (j = 0; j < pools[i]->shards.nelts; j++) {
+            ngx_http_unique_random_worker_finish(shards[j], deadline
+                                    - NGX_HTTP_UNIQUE_RANDOM_EXIT_TIME / 2);
+        }
+
+        for (j = 0; j < pools[i]->shards.nelts; j++) {
+            ngx_http_unique_random_reserve_abort(shards[j]);
+        }
+    }
+
+    last = ngx_palloc(cycle->pool, umcf->pools.nelts * sizeof(pools[0]));
+    if (last == NULL) {
+        return;
+    }
+
+    n = 0;
+
+    for (i = 0; i < umcf->pools.nelts; i++) {
+        if (ngx_http_unique_random_worker_stop(pools[i])) {
+            last[n++] = pools[i];
+        }
+    }
+
+    ngx_http_unique_random_return(last, n, deadline, cycle->log);
+
+    for (i = 0; i < n; i++) {
+        if (last[i]->state) {
+            ngx_http_unique_random_state_save(last[i], cycle->log);
+        }
+    }
+}
+
+
+/*
+ * Takes in the reply that is on its way, if any: it is a grant that would be
+ * burned otherwise.  A graceful exit has waited for it before.
+ */
+
+static void
+ngx_http_unique_random_worker_finish(ngx_http_unique_random_shard_t *shard,
+    ngx_msec_t deadline)
+{
+    struct pollfd      pfd;
+    ngx_msec_int_t     left;
+    ngx_connection_t  *c;
+
+    for ( ;; ) {
+        c = ngx_http_unique_random_reserve_pending(shard);
+
+        ngx_time_update();
+        left = (ngx_msec_int_t) (deadline - ngx_current_msec);
+
+        if (c == NULL || left <= 0) {
+            return;
+        }
+
+        pfd.fd = c->fd;
+        pfd.events = POLLIN;
+
+        if (poll(&pfd, 1, (int) left) > 0) {
+            c->read->handler(c->read);
+        }
+    }
+}
+
+
+static void
+ngx_http_unique_random_worker_start(ngx_http_unique_random_pool_t *pool)
+{
+    ngx_uint_t                        i;
+    ngx_http_unique_random_shctx_t   *sh;
+    ngx_http_unique_random_worker_t  *w;
+
+    sh = pool->sh;
+
+    ngx_shmtx_lock(&pool->shpool->mutex);
+
+    sh->generation = ngx_max(sh->generation, pool->generation);
+
+    for (i = 0; i < NGX_HTTP_UNIQUE_RANDOM_WORKERS; i++) {
+        w = &sh->workers[i];
+
+        if (w->pid == 0
+            || w->pid == ngx_pid
+            || !ngx_http_unique_random_worker_alive(w->pid))
+        {
+            w->pid = ngx_pid;
+            w->generation = pool->generation;
+            break;
+        }
+    }
+
+    ngx_shmtx_unlock(&pool->shpool->mutex);
+}
+
+
+/*
+ * Whether it was the last one of its configuration, and no later configuration
+ * has workers: those of a reload go on with the leases.
+ */
+
+static ngx_uint_t
+ngx_http_unique_random_worker_stop(ngx_http_unique_random_pool_t *pool)
+{
+    ngx_uint_t                        i, last, found;
+    ngx_http_unique_random_shctx_t   *sh;
+    ngx_http_unique_random_worker_t  *w;
+
+    sh = pool->sh;
+
+    found = 0;
+
+    ngx_shmtx_lock(&pool->shpool->mutex);
+
+    last = (pool->generation >= sh->generation);
+
+    for (i = 0; i < NGX_HTTP_UNIQUE_RANDOM_WORKERS; i++) {
+        w = &sh->workers[i];
+
+        if (w->pid == ngx_pid) {
+            w->pid = 0;
+            found = 1;
+
+        } else if (w->pid
+                   && w->generation == pool->generation
+                   && ngx_http_unique_random_worker_alive(w->pid))
+        {
+            last = 0;
+        }
+    }
+
+    ngx_shmtx_unlock(&pool->shpool->mutex);
+
+    return last && found;
+}
+
+
+static ngx_uint_t
+ngx_http_unique_random_worker_alive(ngx_pid_t pid)
+{
+    return kill(pid, 0) == 0 || ngx_errno != NGX_ESRCH;
+}
