@@ -84,7 +84,7 @@ COMMENT ON COLUMN unique_random.ranges.granted IS
 COMMENT ON COLUMN unique_random.ranges.serial IS
     'counts the grants: the time as this range knows it';
 COMMENT ON COLUMN unique_random.ranges.epoch IS
-    'accept() increments it and renews the incarnation';
+    'accept() raises it and renews the incarnation';
 COMMENT ON COLUMN unique_random.ranges.fenced IS
     'why nothing is granted until accept() is called, or NULL';
 COMMENT ON COLUMN unique_random.ranges.failover IS
@@ -396,10 +396,13 @@ BEGIN
                                    seen_serial, seen_reserved, seen_timeline,
                                    seen_digest) o;
 
+    -- a later life may have granted all that this one thinks is free; and
     -- without the lock, accept() may have been called since
 
-    IF refusal = 'fenced' AND r.fenced IS NULL THEN
-        UPDATE unique_random.ranges t SET fenced = detail
+    IF refusal IN ('fenced', 'stale') AND r.fenced IS NULL THEN
+        UPDATE unique_random.ranges t
+           SET fenced = coalesce(detail,
+                                 'a later life of the range has been seen')
          WHERE t.pool = of_pool AND t.first = of_first AND t.xmin = v.version;
     END IF;
 
@@ -703,10 +706,16 @@ BEGIN
 
     SELECT * INTO f FROM unique_random.fingerprint();
 
+    -- later than any life that some nginx may have seen of another copy
+
+    skipped := target - r.reserved;
+    r.epoch := greatest(r.epoch + 1,
+                        extract(epoch FROM clock_timestamp())::bigint);
+
     UPDATE unique_random.ranges t
        SET reserved = target,
            granted = 0,
-           epoch = t.epoch + 1,
+           epoch = r.epoch,
            incarnation = gen_random_uuid(),
            fenced = NULL,
            system_identifier = f.system_identifier,
@@ -717,8 +726,7 @@ BEGIN
      WHERE t.pool = accept.pool AND t.first = accept.first;
 
     reserved := target;
-    skipped := target - r.reserved;
-    epoch := r.epoch + 1;
+    epoch := r.epoch;
 
     RETURN NEXT;
 END

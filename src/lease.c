@@ -140,36 +140,27 @@ leases_low(const leases_t *leases, uint64_t granted)
 }
 
 
+uint64_t
+leases_drop(leases_t *leases)
+{
+    uint64_t  left;
+
+    left = leases_left(leases);
+
+    leases->tail = leases->head;
+
+    lease_barrier();
+
+    return left;
+}
+
+
 void
 leases_move(leases_t *to, leases_t *leases)
 {
     *to = *leases;
 
-    leases->tail = leases->head;
-
-    lease_barrier();
-}
-
-
-uint64_t
-leases_burn(leases_t *leases, uint64_t limit)
-{
-    lease_t   *lease;
-    uint32_t   i;
-    uint64_t   burned;
-
-    burned = 0;
-
-    for (i = leases->tail; i != leases->head; i++) {
-        lease = &leases->lease[i % LEASES_MAX];
-
-        if (lease->end > limit) {
-            burned += lease->end - lease->next;
-            lease->next = lease->end;
-        }
-    }
-
-    return burned;
+    (void) leases_drop(leases);
 }
 
 

@@ -73,11 +73,11 @@ uint64_t leases_left(const leases_t *leases);
 /* whether it is time to fetch ahead, "granted" being the last grant's size */
 int leases_low(const leases_t *leases, uint64_t granted);
 
+/* drops them, by one store, and returns how many positions */
+uint64_t leases_drop(leases_t *leases);
+
 /* moves all there is to "to", which need not be initialized */
 void leases_move(leases_t *to, leases_t *leases);
-
-/* drops leases that reach beyond "limit", returns how many positions */
-uint64_t leases_burn(leases_t *leases, uint64_t limit);
 
 /*
  * The size of the next lease of a range that has "remaining" positions to

@@ -98,7 +98,7 @@ struct ngx_http_unique_random_pool_s {
 
     size_t                            zone_size;
     ngx_shm_zone_t                   *shm_zone;
-    ngx_uint_t                        generation;
+    uint32_t                          generation;
     ngx_http_unique_random_shctx_t   *sh;
     ngx_slab_pool_t                  *shpool;
 

@@ -11,6 +11,7 @@
 
 #include "ngx_http_unique_random_bootstrap.h"
 #include "ngx_http_unique_random_connect.h"
+#include "ngx_http_unique_random_report.h"
 #include "ngx_http_unique_random_reserve.h"
 
 
@@ -36,12 +37,6 @@ static void ngx_http_unique_random_reserve_end_all(
     ngx_http_unique_random_shard_t *shard, ngx_uint_t lost);
 static void ngx_http_unique_random_reserve_end(
     ngx_http_unique_random_range_t *range);
-static void ngx_http_unique_random_reserve_log(
-    ngx_http_unique_random_range_t *range, reservation_t *reply);
-
-
-/* what to skip for grants that this nginx has not seen: a proposal */
-#define NGX_HTTP_UNIQUE_RANDOM_ADVANCE  100000
 
 
 #define ngx_http_unique_random_reserve_head(shard)                            \
@@ -352,7 +347,7 @@ ngx_http_unique_random_reserve_reply(ngx_http_unique_random_shard_t *shard,
         ngx_http_unique_random_postgres_set_error(pg,
                                reply->outcome == RESERVATION_STANDBY
                                ? "it does not accept writes"
-                               : "a later life of the range has been seen");
+                               : RESERVATION_LATER_LIFE);
         ngx_http_unique_random_reserve_next_peer(shard);
         return;
     }
@@ -378,20 +373,10 @@ ngx_http_unique_random_reserve_reply(ngx_http_unique_random_shard_t *shard,
         return;
     }
 
-    if (reply->has_key
-        && shard->trust != (ngx_strcmp(reply->failover, "trust") == 0))
-    {
-        ngx_log_error(NGX_LOG_WARN, pg->log, 0,
-                      "range %uL-%uL of shard \"%V\" has failover=%s in its "
-                      "row, which is what counts; to change it, run SELECT "
-                      "unique_random.set_failover('%V', %uL, '%s');",
-                      range->first, range->last, &shard->name,
-                      reply->failover, &shard->pool->name, range->first,
-                      shard->trust ? "trust" : "fence");
-    }
+    ngx_http_unique_random_report_failover(range, reply);
 
     if (ngx_http_unique_random_zone_reply(range, reply) == NGX_OK) {
-        ngx_http_unique_random_reserve_log(range, reply);
+        ngx_http_unique_random_report(range, reply);
     }
 
     if (ngx_http_unique_random_zone_health(shard,
@@ -524,83 +509,5 @@ ngx_http_unique_random_reserve_end(ngx_http_unique_random_range_t *range)
 
     if (pool->nwaiters) {
         ngx_post_event(&pool->wake, &ngx_posted_events);
-    }
-}
-
-
-static void
-ngx_http_unique_random_reserve_log(ngx_http_unique_random_range_t *range,
-    reservation_t *reply)
-{
-    uint64_t         left;
-    ngx_log_t       *log;
-    ngx_str_t       *pool, *shard;
-    const uint64_t  *reserved;
-
-    log = range->shard->postgres.log;
-    pool = &range->shard->pool->name;
-    shard = &range->shard->name;
-    reserved = &range->params.ask.memory.reserved;
-    left = range->last - range->first + 1 - *reserved;
-
-    switch (reply->outcome) {
-
-    case RESERVATION_GRANTED:
-        ngx_log_error(NGX_LOG_NOTICE, log, 0,
-                      "range %uL-%uL of shard \"%V\" is granted from",
-                      range->first, range->last, shard);
-        return;
-
-    case RESERVATION_EXHAUSTED:
-        ngx_log_error(NGX_LOG_NOTICE, log, 0,
-                      "range %uL-%uL of shard \"%V\" is used up",
-                      range->first, range->last, shard);
-        return;
-
-    case RESERVATION_MISSING:
-        ngx_log_error(NGX_LOG_ERR, log, 0,
-                      "range %uL-%uL is missing or not visible in shard "
-                      "\"%V\"%s%s; if it is the right database, run "
-                      "%sSELECT unique_random.add('%V', %uL, %uL);",
-                      range->first, range->last, shard,
-                      reply->detail[0] ? ": " : "", reply->detail,
-                      reply->detail[0] ? "sql/schema.sql and then " : "",
-                      pool, range->first, range->last);
-        return;
-
-    case RESERVATION_MISMATCH:
-        ngx_log_error(NGX_LOG_ERR, log, 0,
-                      "range %uL-%uL is %uL-%uL in shard \"%V\": a range "
-                      "never changes, configure it as it is there",
-                      range->first, range->last, range->first, reply->last,
-                      shard);
-        return;
-
-    case RESERVATION_STALE:
-        ngx_log_error(NGX_LOG_ALERT, log, 0,
-                      "range %uL-%uL of shard \"%V\" is a stale copy: a later "
-                      "life of it has been seen", range->first, range->last,
-                      shard);
-        return;
-
-    default: /* RESERVATION_FENCED */
-
-        if (ngx_strncmp(reply->detail, "closed:", 7) == 0) {
-            ngx_log_error(NGX_LOG_ERR, log, 0,
-                          "range %uL-%uL of shard \"%V\" is %s: configure it "
-                          "where it is now",
-                          range->first, range->last, shard, reply->detail);
-            return;
-        }
-
-        ngx_log_error(NGX_LOG_ALERT, log, 0,
-                      "range %uL-%uL of shard \"%V\" is fenced: %s; %uL of "
-                      "its positions are known to be reserved; once it is "
-                      "known how far the lost database had got, run SELECT "
-                      "unique_random.accept('%V', %uL, at_least => %uL, "
-                      "advance => %uL);",
-                      range->first, range->last, shard, reply->detail,
-                      *reserved, pool, range->first, *reserved,
-                      ngx_min(left / 2, NGX_HTTP_UNIQUE_RANDOM_ADVANCE));
     }
 }

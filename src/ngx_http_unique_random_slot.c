@@ -153,6 +153,15 @@ ngx_http_unique_random_zone_reply(ngx_http_unique_random_range_t *range,
         reply->count = 0;
     }
 
+    if (reply->outcome == RESERVATION_STALE
+        && slot->outcome == RESERVATION_FENCED)
+    {
+        /* another life than the one that was fenced lifts no fence */
+
+        ngx_shmtx_unlock(&pool->shpool->mutex);
+        return NGX_DECLINED;
+    }
+
     if (reply->outcome == RESERVATION_GRANTED
         || reply->outcome == RESERVATION_EXHAUSTED)
     {
@@ -357,7 +366,7 @@ ngx_http_unique_random_zone_contradiction(
             && ngx_strcmp(row->incarnation, now->incarnation) != 0))
     {
         reply->outcome = RESERVATION_STALE;
-        return "a later life of the range has been seen";
+        return RESERVATION_LATER_LIFE;
     }
 
     if (row->reserved < then->reserved) {
@@ -400,18 +409,11 @@ ngx_http_unique_random_zone_remember(ngx_http_unique_random_slot_t *slot,
     if (row->epoch > now->epoch) {
 
         /*
-         * accept() skipped to what was reserved before this grant.  A lease
-         * that reaches beyond is not ours in the new life of the range.
+         * accept() need not have known of our leases, and how far it skipped
+         * cannot be seen any more: others have been granted since.
          */
 
-        slot->burned += leases_burn(&slot->leases,
-                                    row->reserved - reply->count);
-
-        /* and what was granted to us before is forgotten rightly */
-
-        if (reply->count == 0) {
-            row->holder_serial = 0;
-        }
+        slot->burned += leases_drop(&slot->leases);
 
         *now = *row;
         return;

@@ -75,7 +75,12 @@ ngx_http_unique_random_wait(ngx_http_unique_random_ctx_t *ctx)
     cln->handler = ngx_http_unique_random_wait_cleanup;
     cln->data = ctx;
 
-    if (ngx_handle_read_event(r->connection->read, 0) != NGX_OK) {
+    /* a client that has left already makes no event of its own */
+
+    if (r->connection->read->ready) {
+        ngx_post_event(r->connection->read, &ngx_posted_events);
+
+    } else if (ngx_handle_read_event(r->connection->read, 0) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 

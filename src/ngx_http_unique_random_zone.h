@@ -95,7 +95,7 @@ typedef struct {
 
 typedef struct {
     ngx_pid_t                  pid;
-    ngx_uint_t                 generation;
+    uint32_t                   generation;
 } ngx_http_unique_random_worker_t;
 
 
@@ -108,8 +108,8 @@ typedef struct {
     uint64_t                   last_id;
     char                       holder[RESERVATION_UUID_LEN + 1];
 
-    ngx_uint_t                 generations;    /* configurations so far */
-    ngx_uint_t                 generation;     /* the latest with workers */
+    uint32_t                   generations;    /* configurations so far */
+    uint32_t                   generation;     /* the latest with workers */
     ngx_http_unique_random_worker_t  workers[NGX_HTTP_UNIQUE_RANDOM_WORKERS];
 } ngx_http_unique_random_shctx_t;
 

@@ -285,8 +285,7 @@ reservation_check(reservation_t *reply, uint64_t reserved,
     }
 
     reply->remaining += size - reserved;
-    reply->memory.holder_serial = reply->count ? reply->memory.serial
-                                               : ask->memory.holder_serial;
+    reply->memory.holder_serial = reply->count ? reply->memory.serial : 0;
 
     return 0;
 }

@@ -84,8 +84,12 @@ typedef enum {
 } reservation_outcome_e;
 
 
+/* why a copy is stale, as the row remembers it for others, too */
+#define RESERVATION_LATER_LIFE  "a later life of the range has been seen"
+
+
 /*
- * "memory" is what to remember from now on; its digest is that of the row.
+ * "memory" is that of the row; its holder_serial is 0 if nothing was granted.
  * Strings belong to the PGresult.
  */
 

@@ -19,8 +19,12 @@
  * more.  An instance that starves, or asks for nothing for ever, repeats
  * nothing, so there is no fairness here, either.
  *
- * Each fence can be taken out by a macro: model.t shows that spin then finds
- * a number that is issued twice.  Names are those of docs/internals.md.
+ * Each fence can be taken out by a macro, NO_ROW_LOCK for instance: model.t
+ * shows that spin then finds a number that is issued twice, or an alarm that is
+ * false.  A few more say what the claim is (STRICT, UNSEEN, FROZEN, CARELESS,
+ * CHECK_...).
+ *
+ * Names are those of docs/internals.md.
  */
 
 
@@ -81,7 +85,6 @@ typedef row_t {
     bit   fenced;
     byte  returned;                     /* a set of positions */
     byte  holders[ZONES];               /* serials; 0: not there */
-    byte  accepted;                     /* reserved at the last accept() */
 
     byte  history;                      /* ghost: what led to this copy */
 };
@@ -135,30 +138,34 @@ byte      incarnations = 1;
 /* a copy that has missed something, which its fingerprint does not give away */
 
 #define silent(s)                                                             \
-    (forgot(s, UP_TO(events)) && db[s].row.written_here                       \
-     && db[s].row.timeline == db[s].timeline)
+    ((forgot(s, UP_TO(events)) || db[s].row.key != KEY)                       \
+     && db[s].row.written_here && db[s].row.timeline == db[s].timeline)
 
 /*
- * What is claimed.  Of a copy that has silently missed something, nobody can
- * know who has not seen more.  So the first who asks it must have; from then
- * on anybody may ask.
+ * What is claimed: a guard on the environment.  Of a copy that has silently
+ * missed something, nobody can know who has not seen more.  So the first who
+ * asks it must have; from then on anybody may ask.
  *
- * The code keeps that only if the first one asks for numbers and finds the
- * same life of the range: a look, and a refusal as stale, fence nothing.
- * STRICT is the claim as I8 has it.
+ * The code keeps that only if the first one finds the same life of the range
+ * or a later one: a refusal as stale fences nothing.  STRICT is the claim as
+ * I8 has it.
  */
 
-#ifdef UNSEEN
+#if defined(UNSEEN)
 #define claimed(s)  true
+#elif defined(FROZEN)
+#define claimed(s)                                                            \
+    (!silent(s) || db[s].found_out || forgot(s, then.seen))
 #else
 #define claimed(s)                                                            \
-    (want == 0 || !silent(s) || db[s].found_out || forgot(s, then.seen))
+    ((want == 0 && then.epoch)                                                \
+     || !silent(s) || db[s].found_out || forgot(s, then.seen))
 #endif
 
 #ifdef STRICT
 #define finds_out  (outcome != MISSING)
 #else
-#define finds_out  (outcome == FENCED && want)
+#define finds_out  (outcome == FENCED)
 #endif
 
 
@@ -212,7 +219,7 @@ byte      incarnations = 1;
      && (life != zone[z].life || row.holders[z] < then.holder_serial))
 #endif
 
-/* unique_random.suspicion() */
+/* unique_random.suspicion(); objection() is this and the two above it */
 
 #define suspicion(s, z)                                                       \
     (db[s].row.fenced || another_timeline(s) || another_writer(s)             \
@@ -263,7 +270,6 @@ inline copy_row(to, from)
     to.returned = from.returned;
     to.holders[0] = from.holders[0];
     to.holders[1] = from.holders[1];
-    to.accepted = from.accepted;
     to.history = from.history
 }
 
@@ -285,8 +291,7 @@ inline new_row(s, of_key, from, of_epoch)
     db[s].row.fenced = 0;
     db[s].row.returned = 0;
     db[s].row.holders[0] = 0;
-    db[s].row.holders[1] = 0;
-    db[s].row.accepted = from
+    db[s].row.holders[1] = 0
 }
 
 
@@ -297,14 +302,16 @@ inline new_row(s, of_key, from, of_epoch)
 
 #define ROW  db[s].row
 
-#if defined(LOOKS_FENCE) && defined(STALE_FENCES)
-#define sets_fence  (outcome == FENCED || outcome == STALE)
-#elif defined(LOOKS_FENCE)
-#define sets_fence  (outcome == FENCED)
-#elif defined(STALE_FENCES)
-#define sets_fence  (want && (outcome == FENCED || outcome == STALE))
+#ifndef STALE_FENCES_NOT
+#define wrong_life  (outcome == STALE)
 #else
-#define sets_fence  (want && outcome == FENCED)
+#define wrong_life  false
+#endif
+
+#ifdef LOOKS_CHANGE_NOTHING
+#define sets_fence  (want && (outcome == FENCED || wrong_life))
+#else
+#define sets_fence  (outcome == FENCED || wrong_life)
 #endif
 
 inline reserve(s, z)
@@ -353,6 +360,9 @@ inline reserve(s, z)
             mask = UP_TO(count) << ROW.reserved;
             ROW.reserved = ROW.reserved + count
         :: ROW.reserved == SIZE && ROW.returned ->
+#ifdef NEVER_RETURNED
+            assert(ROW.returned == 0);
+#endif
             mask = ROW.returned & ~(ROW.returned - 1);
             count = 1;
             ROW.returned = ROW.returned & ~mask
@@ -405,17 +415,25 @@ inline reserve(s, z)
             row.holder_serial = then.holder_serial;
             row.mine = then.mine
         fi;
-#ifdef LIMIT_OF_ACCEPT
-        limit = ROW.accepted
-#else
         limit = ROW.reserved - count
-#endif
     :: else
     fi;
+
+    printf("  server %d to zone %d: %e %x;", s, z, outcome, mask);
+    printf(" now reserved %d, serial %d, epoch %d, fenced %d\n",
+           ROW.reserved, ROW.serial, ROW.epoch, ROW.fenced);
 
     count = 0
 }
 
+
+/* a fenced zone only looks, so that it cannot raise the serial it waits for */
+
+#ifdef NO_LATCH
+#define latched(z)  false
+#else
+#define latched(z)  (zone[z].fenced)
+#endif
 
 /* ngx_http_unique_random_zone_ask() */
 
@@ -423,7 +441,8 @@ inline reserve(s, z)
     copy_memory(then, zone[z].memory);                                        \
     life = zone[z].life;                                                      \
     asking[z]++;                                                              \
-    want = (zone[z].fenced -> 0 : WANT)
+    want = (latched(z) -> 0 : WANT);                                          \
+    printf("zone %d asks for %d\n", z, want)
 
 
 /* ngx_http_unique_random_zone_contradiction() */
@@ -488,6 +507,8 @@ inline remember(z)
         copy_memory(zone[z].memory, row)
     :: zone[z].memory.epoch && row.epoch > zone[z].memory.epoch ->
 #ifndef LEASES_KEPT_AFTER_ACCEPT
+        zone[z].leased = 0;
+#else
         zone[z].leased = zone[z].leased & UP_TO(limit);
 #endif
         row.holder_serial = (mask -> row.holder_serial : 0);
@@ -497,7 +518,7 @@ inline remember(z)
         raise(serial);
         raise(reserved);
         raise(timeline);
-#ifdef GRANTS_RAISE_HOLDER_SERIAL
+#ifndef LOOKS_RAISE_HOLDER_SERIAL
         zone[z].memory.holder_serial = (mask
             && row.holder_serial > zone[z].memory.holder_serial
             -> row.holder_serial : zone[z].memory.holder_serial);
@@ -516,9 +537,9 @@ inline zone_reply(z)
 {
     if
     :: life != zone[z].life             /* it asked in an earlier life */
-    :: life == zone[z].life && zone[z].fenced && want
+    :: life == zone[z].life && latched(z) && want
                                         /* only a look can lift the fence */
-    :: life == zone[z].life && !(zone[z].fenced && want) ->
+    :: life == zone[z].life && !(latched(z) && want) ->
         new_key = row.key;
         contradiction(z);
 
@@ -535,12 +556,18 @@ inline zone_reply(z)
         :: else
         fi;
 
-#ifdef STALE_KEEPS_LATCH
+#ifndef STALE_LIFTS_FENCE
         zone[z].fenced = (outcome == FENCED
-                          || (outcome == STALE && zone[z].fenced))
+                          || (outcome == STALE && zone[z].fenced));
 #else
-        zone[z].fenced = (outcome == FENCED)
+        zone[z].fenced = (outcome == FENCED);
 #endif
+
+        printf("    zone %d takes %e; leased %x, fenced %d,", z, outcome,
+               zone[z].leased, zone[z].fenced);
+        printf(" remembers reserved %d, serial %d, epoch %d, own %d\n",
+               zone[z].memory.reserved, zone[z].memory.serial,
+               zone[z].memory.epoch, zone[z].memory.holder_serial)
     fi
 }
 
@@ -558,10 +585,9 @@ inline zone_failed(z)
     :: then.epoch && want && then.reserved < SIZE && life == zone[z].life ->
         zone[z].leased = zone[z].leased | BIT(then.reserved)
     :: else
-    fi
-#else
-    skip
+    fi;
 #endif
+    printf("    the reply for zone %d is lost\n", z)
 }
 
 
@@ -569,6 +595,12 @@ inline zone_failed(z)
  * A draw, ngx_http_unique_random_zone_draw() and leases_take(): one step under
  * the mutex, and the position is passed before it is used (I4).
  */
+
+#ifdef NO_FREEZE
+#define frozen(z)  false
+#else
+#define frozen(z)  (zone[z].fenced)
+#endif
 
 inline pass(z)
 {
@@ -578,6 +610,8 @@ inline pass(z)
 
 inline issue(z)
 {
+    printf("      client %d is given position %d\n", z, p);
+
 #ifndef REPEATS_ALLOWED
     assert(!(issued & BIT(p)));
 
@@ -585,7 +619,15 @@ inline issue(z)
     assert(!issued_key || issued_key == zone[z].memory.key);
 #endif
     issued = issued | BIT(p);
-    issued_key = zone[z].memory.key
+    issued_key = zone[z].memory.key;
+
+    /* that it can be done at all */
+#ifdef NEVER_ALL
+    assert(issued != UP_TO(SIZE));
+#endif
+#ifdef NEVER_AGAIN
+    assert(zone[z].memory.epoch == 1)
+#endif
 }
 
 
@@ -596,7 +638,7 @@ proctype client(byte z)
 end:
     do
     :: atomic {
-           zone[z].leased && !zone[z].fenced;
+           zone[z].leased && !frozen(z);
 
            do                           /* any of them */
            :: zone[z].leased & BIT(p) -> break
@@ -629,6 +671,7 @@ end:
 
 inline roll_back(s, z)
 {
+    printf("  the commit fails\n");
     events--;
     ROW.history = ROW.history & ~BIT(events);
     ROW.reserved = limit;
@@ -655,11 +698,18 @@ proctype worker(byte z)
 {
     memory_t  then, row;
     byte      s, life, want, mask, count, limit, new_key;
+#ifdef NO_ROW_LOCK
+    byte      read;
+#endif
     mtype     outcome;
 
 end:
     do
     :: d_step { any_up -> ask(z) };
+
+#ifdef NO_ROW_LOCK
+       read = db[0].row.reserved;       /* and written in another step */
+#endif
 
        atomic {
            if
@@ -673,29 +723,41 @@ end:
            d_step {
                if
                :: s == NOWHERE -> outcome = LOST
-               :: else -> reserve(s, z)
-               fi
+               :: else ->
+#ifdef NO_ROW_LOCK
+                   ROW.reserved = read;
+#endif
+                   reserve(s, z)
+               fi;
+
+               s = 0
            };
 
 #ifdef COMMITS_FAIL
            if
            :: true
-           :: mask -> roll_back(s, z)
+           :: mask -> roll_back(0, z)
            fi
 #endif
        };
 
-       if
-       :: d_step { outcome != LOST -> zone_reply(z) }
-       :: d_step { true -> zone_failed(z) }
-       fi;
+       atomic {
+           if
+           :: d_step { outcome != LOST -> zone_reply(z) }
+           :: d_step { true -> zone_failed(z) }
+           fi;
 
-       d_step {
-           asking[z]--;
-           forget(then);
-           forget(row);
-           s = 0; life = 0; want = 0; mask = 0; limit = 0; new_key = 0;
-           outcome = 0
+           d_step {
+               asking[z]--;
+               forget(then);
+               forget(row);
+               life = 0;
+               want = 0;
+               mask = 0;
+               limit = 0;
+               new_key = 0;
+               outcome = 0
+           }
        }
     od
 }
@@ -705,6 +767,7 @@ end:
 
 inline crash(z)
 {
+    printf("zone %d crashes\n", z);
     zone[z].leased = 0;
     zone[z].fenced = 0;
     zone[z].life++;
@@ -716,11 +779,13 @@ inline crash(z)
 }
 
 
-/* The same, but with what its state on disk remembers, or its old zone. */
+/* The same, but with what the state on disk remembers: not its own serial. */
 
 inline restart(z)
 {
+    printf("zone %d restarts\n", z);
     zone[z].leased = 0;
+    zone[z].fenced = 0;
     zone[z].life++;
     zone[z].memory.holder_serial = 0;
     zone[z].memory.mine = 0;
@@ -731,15 +796,47 @@ inline restart(z)
 }
 
 
-/* unique_random.accept(at_least => at) */
+/*
+ * The operator knows how far the range had got, in any copy of the database.
+ * FROZEN: he knows only what was issued; but then he looks first that every
+ * instance has stopped, and that the old primary is gone.  CARELESS: he knows
+ * nothing, and says advance => 0.
+ */
+
+byte  at;                               /* the mark, at_least => at */
+
+#ifdef FROZEN
+#define stopped(z)                                                            \
+    (asking[z] == 0 && (zone[z].fenced || zone[z].memory.epoch == 0))
+#define may_accept  (stopped(0) && stopped(1))
+#define known_mark  issued
+#else
+#define may_accept  true
+#define known_mark  granted
+#endif
+
+
+inline high_water_mark(set)
+{
+    at = 0;
+    do
+    :: set >> at -> at++
+    :: else -> break
+    od
+}
+
+
+/* unique_random.accept() */
 
 inline accept(s)
 {
+#ifndef CARELESS
     ROW.reserved = (ROW.reserved < at -> at : ROW.reserved);
+#endif
     ROW.returned = 0;
     ROW.holders[0] = 0;
     ROW.holders[1] = 0;
-#ifdef EPOCH_OF_CLOCK
+#ifndef EPOCHS_COUNTED
     epochs++;
     ROW.epoch = epochs;
 #else
@@ -751,20 +848,15 @@ inline accept(s)
     ROW.fenced = 0;
     ROW.timeline = db[s].timeline;
     ROW.written_here = 1;
-    ROW.accepted = ROW.reserved;
+#ifdef CARELESS
+    ROW.history = ROW.history | BIT(events);
     events++;
-    ROW.history = UP_TO(events);
-    db[s].found_out = 0
-}
+#else
+    events++;
+    ROW.history = UP_TO(events);        /* it makes up for what is lost */
+#endif
+    db[s].found_out = 0;
 
-
-/* how far the range had got, in any copy of the database */
-
-inline high_water_mark(set)
-{
-    at = 0;
-    do
-     :: set >> at -> at++
-    :: else -> break
-    od
+    printf("accept() at server %d: reserved %d, epoch %d\n", s, ROW.reserved,
+           ROW.epoch)
 }

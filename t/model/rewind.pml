@@ -8,9 +8,8 @@
  * from a dump.  The row may vanish, and be made anew with another key.
  * Instances crash, and begin again with or without a memory.
  *
- * The operator may accept() at any time, in the right database, and knows how
- * far the range had got; or, with FROZEN, only which positions were issued,
- * but then looks that all instances have stopped.
+ * The operator may accept() at any time, in the right database: range.pml says
+ * what he knows.
  */
 
 #define SERVERS  2
@@ -47,19 +46,6 @@
 #endif
 
 
-byte  at;
-
-#ifdef FROZEN
-#define stopped(z)                                                            \
-    (zone[z].fenced || (zone[z].memory.epoch == 0 && asking[z] == 0))
-#define may_accept  (stopped(0) && stopped(1))
-#define known_mark  issued
-#else
-#define may_accept  true
-#define known_mark  granted
-#endif
-
-
 inline accept_one(s)
 {
     high_water_mark(known_mark);
@@ -88,12 +74,14 @@ end:
     do
     :: d_step {                         /* the copy is brought up to date */
            !db[1].up && db[0].exists && db[1].row.history != db[0].row.history;
-           copy_row(db[1].row, db[0].row)
+           copy_row(db[1].row, db[0].row);
+           printf("the copy is brought up to date\n")
        }
 
     :: d_step {
            restores < RESTORES && !db[1].up;
            restores++;
+           printf("the snapshot is restored\n");
            copy_row(db[0].row, db[1].row);
            db[0].exists = 1;
            db[0].found_out = 0
@@ -102,6 +90,7 @@ end:
     :: d_step {
            dumps < DUMPS && !db[1].up;
            dumps++;
+           printf("the dump is restored\n");
            copy_row(db[0].row, db[1].row);
            db[0].row.written_here = 0;
            db[0].exists = 1;
@@ -111,11 +100,17 @@ end:
     :: atomic {
            failovers < FAILOVERS;
            failovers++;
+           printf("server 1 is promoted\n");
            db[1].up = 1;
-           db[1].timeline = db[0].timeline + 1;
+#ifdef UPGRADE
+           db[1].timeline = 1;          /* a new cluster counts anew */
+#else
+           db[1].timeline = 3;
+#endif
 
            if
-           :: db[0].up = 0
+           :: db[0].up = 0;
+              printf("server 0 is gone\n")
            :: skip                      /* the old primary is still there */
            fi
        }
@@ -123,11 +118,13 @@ end:
     :: atomic {
            blanks < BLANKS && !db[1].up;
            blanks++;
+           printf("the row vanishes\n");
            db[0].exists = 0
        }
 
     :: d_step {                         /* made anew, with another key */
            !db[0].exists && db[0].row.key == KEY && !db[1].up;
+           printf("a new row is made\n");
            new_row(0, KEY + 1, 0, 1);
            db[0].row.history = 0
        }
@@ -139,6 +136,9 @@ end:
 
     :: d_step { accepts < ACCEPTS && db[1].up && may_accept ->
            accepts++;
+#ifdef FROZEN
+           db[0].up = 0;
+#endif
            accept_one(1)
        }
 
@@ -153,9 +153,8 @@ init
 {
     d_step {
         db[0].up = 1;
-        db[0].timeline = 1;
+        db[0].timeline = 2;
         db[1].exists = 1;
-        db[1].timeline = 1;
         new_row(0, KEY, 0, 1);
         copy_row(db[1].row, db[0].row)
     };

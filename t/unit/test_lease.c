@@ -197,9 +197,9 @@ test_killed_while_putting(void **state)
 
 
 static void
-test_burn_beyond_a_limit(void **state)
+test_move(void **state)
 {
-    leases_t  leases;
+    leases_t  leases, moved;
     uint64_t  position;
 
     (void) state;
@@ -208,14 +208,22 @@ test_burn_beyond_a_limit(void **state)
 
     leases_put(&leases, 0, 10);
     leases_put(&leases, 90, 100);
-    leases_put(&leases, 20, 30);
     leases_take(&leases, &position);
 
-    assert_int_equal(leases_burn(&leases, 30), 10);
-    assert_int_equal(leases_left(&leases), 19);
+    leases_move(&moved, &leases);
 
-    assert_int_equal(leases_burn(&leases, 0), 19);
+    assert_int_equal(leases_left(&leases), 0);
     assert_int_equal(leases_take(&leases, &position), -1);
+    assert_int_equal(leases_left(&moved), 19);
+    assert_int_equal(leases_take(&moved, &position), 0);
+    assert_int_equal(position, 1);
+
+    /* what comes later is another matter */
+
+    assert_int_equal(leases_put(&leases, 200, 201), 0);
+    assert_int_equal(leases_take(&leases, &position), 0);
+    assert_int_equal(position, 200);
+    assert_int_equal(leases_left(&moved), 18);
 }
 
 
@@ -305,7 +313,7 @@ main(void)
         cmocka_unit_test(test_full),
         cmocka_unit_test(test_continued_when_used_up),
         cmocka_unit_test(test_killed_while_putting),
-        cmocka_unit_test(test_burn_beyond_a_limit),
+        cmocka_unit_test(test_move),
         cmocka_unit_test(test_low_at_half_of_the_last_grant),
         cmocka_unit_test(test_size_follows_the_rate),
         cmocka_unit_test(test_size_grows_by_steps),
