@@ -44,7 +44,7 @@ refresh     = cmp -s $(1) $@ || { install -m $(2) $(1) $@ && echo "built $@"; }
 
 # Two kinds of tests share ports and folders: never run them side by side.
 .NOTPARALLEL:
-.PHONY: all nginx deps run install clean help FORCE \
+.PHONY: all nginx deps run bench fuzz install clean help FORCE \
         test test-release test-asan test-valgrind asan memcheck
 
 all: $(so)	## build the module (default); NGINX_SRC=dir for other nginx sources
@@ -86,6 +86,14 @@ run:	## two PostgreSQL clusters and nginx on 127.0.0.1:8000, until Ctrl-C
 	@$(submake) all
 	@exec tools/run $(so)
 
+bench: all	## measure beside nginx alone, into bench/results (BENCH=--quick)
+	@tools/install-deps build run test bench
+	@bench/run $(BENCH) $(so)
+
+fuzz:	## fuzz the parsers (FUZZ="--seconds=600 conninfo")
+	@tools/install-deps build fuzz
+	@t/fuzz/run $(FUZZ)
+
 install: all	## install the module (DESTDIR, prefix, modulesdir)
 	install -d $(DESTDIR)$(modulesdir) $(DESTDIR)$(datadir) $(DESTDIR)$(docdir)
 	install -m 644 $(so) $(DESTDIR)$(modulesdir)/
@@ -101,8 +109,9 @@ help:	## show this
 
 # Tests.  T="t/a.t t/b.t" picks some, PROVE_FLAGS=-v shows more.
 
-T              ?= $(build)/unit/*.t t/*.t t/scenario/*.t
-T_ASAN         ?= $(subst $(build)/unit/,$(build)/asan/unit/,$(T))
+T              ?= $(build)/unit/*.t t/*.t t/model/*.t t/fuzz/*.t t/scenario/*.t
+T_ASAN         ?= $(subst $(build)/unit/,$(build)/asan/unit/,\
+                      $(filter-out t/model/% t/fuzz/%,$(T)))
 T_VALGRIND     ?= t/000-load.t t/030-variables.t t/scenario/reload.t
 PROVE_FLAGS    ?=
 VALGRIND_FLAGS := --leak-check=full --show-possibly-lost=no --num-callers=40 \

@@ -226,17 +226,25 @@ sub upgrade {
     my $old = $self->{master};
 
     kill USR2 => $old;
-    my $new = wait_until(sub {
+    wait_until(sub {
         my $pid = $self->_pid_file;
-        return defined $pid && $pid != $old && $pid;
+        return defined $pid && $pid != $old;
     }, 20, 'the new binary has written its pid');
 
-    $self->{master} = $new;
-    wait_until(sub { $self->worker_pids >= $self->{workers} }, 20,
-        'the new binary has its workers');
+    $self->adopt;
 
     kill QUIT => $old;
     wait_gone(30, $old);
+    return $self;
+}
+
+# A master that somebody else has put into the place of the old one.
+sub adopt {
+    my ($self) = @_;
+
+    $self->{master} = $self->_pid_file;
+    wait_until(sub { $self->worker_pids >= $self->{workers} }, 20,
+        'the new binary has its workers');
     return $self;
 }
 
