@@ -280,4 +280,26 @@ sub serial {
     run(command => [ 'umount', $folder ]) if !$code;
 }
 
+# A folder that somebody else owns now.
+{
+    my $folder = tmp_dir() . '/theirs';
+    my ($nginx, $file) = pool('theirs', folder => $folder);
+
+    take($nginx, 20);
+    wait_until(sub { remembered($file) == serial('theirs') }, 30, 'a state');
+
+    my ($mode, $uid, $gid) = (stat $folder)[ 2, 4, 5 ];
+    chmod 0500, $folder;
+    chown 0, 0, $folder if $> == 0;
+
+    is take($nginx, 100), 100, 'a folder that cannot be written to stops none';
+    $nginx->wait_for_log(qr/\[crit\].*open\(\) "\Q$file\E\.?\w*" failed, what is remembered .* is not kept \(13: Permission denied\)/, 30);
+    pass '... and is told of';
+
+    chown $uid, $gid, $folder if $> == 0;
+    chmod $mode & 07777, $folder;
+    $nginx->wait_for_log(qr/\[notice\].*"\Q$file\E" is written again/, 30);
+    pass '... until it can';
+}
+
 done_testing;
