@@ -48,6 +48,7 @@ sub example {
     for (
         [ qr/^load_module .*;\n/m,      $load ],
         [ qr{/run/nginx\.pid},          "$dir/nginx.pid" ],
+        [ qr{/var/lib/nginx/},          "$dir/" ],
         [ qr{/var/log/nginx/error},     "$dir/error" ],
         [ qr{/var/log/nginx/access},    "$dir/access" ],
         [ qr/listen  8000;/,            "listen  127.0.0.1:$port;" ],
