@@ -16,7 +16,7 @@
 typedef struct {
     ngx_pid_t    pid;
     ngx_uint_t   left;
-    uint64_t     numbers[64];
+    uint64_t     numbers[512];
 } ngx_http_unique_random_buffer_t;
 
 

@@ -10,6 +10,7 @@ use lib 't/lib';
 use Test::More;
 use Time::HiRes qw( sleep time );
 
+use UniqueRandom::Faults qw( report );
 use UniqueRandom::Load;
 use UniqueRandom::Nginx;
 use UniqueRandom::Postgres;
@@ -105,6 +106,13 @@ note sprintf '%d databases, %d workers, %d times nginx killed in %d s (SEED=%d):
     $during->attempts, $during->status(200), $during->failed,
     $during->status(503), $duplicates,
     scalar $during->out_of_range(1, 2 * RANGE), $burned, $burned / $deaths;
+
+report(
+    fault  => 'databases, workers and the whole of nginx killed at random',
+    runs   => $deaths,
+    result => $during,
+    burned => $burned,
+);
 
 cmp_ok $deaths{$_}, '>', 0, "of each kind some were killed: $_"
     for sort keys %deaths;

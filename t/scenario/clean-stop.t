@@ -9,6 +9,7 @@ use lib 't/lib';
 
 use Test::More;
 
+use UniqueRandom::Faults qw( report );
 use UniqueRandom::Load;
 use UniqueRandom::Nginx;
 use UniqueRandom::Postgres;
@@ -80,6 +81,13 @@ sub returned {
     note sprintf '%d attempts, %d acknowledged, %d duplicates, %d missing',
         $all->attempts, $all->status(200), scalar $all->duplicates,
         scalar $all->missing(1, 2 * SIZE);
+
+    report(
+        fault  => 'nginx stopped and started, then drained',
+        runs   => 20,
+        result => $all,
+        burned => scalar $all->missing(1, 2 * SIZE),
+    );
 
     is $all->status(200), 2 * SIZE, '... and then the pool is issued';
     is $all->duplicates, 0, '... no number twice';

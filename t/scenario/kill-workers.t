@@ -8,6 +8,7 @@ use warnings;
 use Test::More;
 use Time::HiRes qw( sleep time );
 
+use UniqueRandom::Faults   qw( report );
 use UniqueRandom::Load     ();
 use UniqueRandom::Nginx    ();
 use UniqueRandom::Postgres ();
@@ -85,6 +86,13 @@ note sprintf '%d kills: %d attempts, %d acknowledged, %d failed, '
     $during->closed, $during->status(503), $duplicates,
     scalar $all->out_of_range(1, 2 * RANGE),
     $rest->status(200), $reserved, $burned, $burned / ($kills || 1);
+
+report(
+    fault  => 'workers killed, at any instruction',
+    runs   => $kills,
+    result => $all,
+    burned => $burned,
+);
 
 cmp_ok $kills, '>', SECONDS, 'workers were killed';
 cmp_ok $during->status(200), '>', 1000, 'and numbers given meanwhile';

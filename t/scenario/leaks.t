@@ -12,6 +12,7 @@ use Socket qw( SOL_SOCKET SO_LINGER SO_RCVBUF );
 use Test::More;
 use Time::HiRes qw( sleep );
 
+use UniqueRandom::Faults qw( report );
 use UniqueRandom::Load;
 use UniqueRandom::Nginx;
 use UniqueRandom::Postgres;
@@ -117,6 +118,13 @@ sub growth {
         . '%d descriptors', $reloads, $result->attempts, $result->status(200),
         $result->closed, $result->failed, scalar $result->duplicates,
         $rss / 1024, $fds;
+
+    report(
+        fault  => 'nginx reloaded with ranges that come and go',
+        runs   => $reloads,
+        result => $result,
+        burned => 'those of ranges that went',
+    );
 
     is $result->status(200) + $result->closed, $result->attempts,
         "$reloads reloads: no request fails";

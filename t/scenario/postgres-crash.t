@@ -7,6 +7,7 @@ use warnings;
 
 use Test::More;
 
+use UniqueRandom::Faults   qw( report );
 use UniqueRandom::Load     ();
 use UniqueRandom::Nginx    ();
 use UniqueRandom::Postgres ();
@@ -122,6 +123,13 @@ push @results, map { $_->finish } @loads;
     is $all->out_of_range(1, RANGE), 0, 'no number is out of range';
 
     # One may have been fetching ahead as the database died.
+    report(
+        fault  => 'PostgreSQL killed under load, synchronous_commit=off',
+        runs   => ROUNDS,
+        result => $all,
+        burned => $missing,
+    );
+
     cmp_ok $missing, '<=', ROUNDS * LEASE,
         'no more are missing than may have been under way';
     cmp_ok $all->status(409), '>', ROUNDS, 'all say that it is used up';

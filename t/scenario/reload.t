@@ -6,6 +6,7 @@ use warnings;
 
 use Test::More;
 
+use UniqueRandom::Faults   qw( report );
 use UniqueRandom::Load     ();
 use UniqueRandom::Nginx    ();
 use UniqueRandom::Postgres ();
@@ -147,6 +148,13 @@ $_->start for @clusters;
 
     note sprintf '%d reserved, %d acknowledged, %d of them left in the zone, '
         . '%d burned', $reserved, $all->status(200), $rest->status(200), $burned;
+    report(
+        fault  => 'nginx reloaded: shards added, removed, reordered, drained',
+        runs   => scalar(() = $nginx->error_log =~ /signal 1 \(SIGHUP\)/g),
+        result => $all,
+        burned => $burned,
+    );
+
     is $burned, 0, 'no number was lost';
 }
 

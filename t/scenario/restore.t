@@ -10,7 +10,7 @@ use warnings;
 use Test::More;
 
 use UniqueRandom::Faults   ();
-use UniqueRandom::Load     ();
+use UniqueRandom::Nginx    ();
 use UniqueRandom::Postgres ();
 use UniqueRandom::Util     qw( tmp_dir wait_until );
 
@@ -242,6 +242,170 @@ sub add_again {
         },
         alert => qr/database OID is \d+ instead of \d+/,
     );
+}
+
+# I7, I8: somebody changes the table by hand.
+{
+    my $pg     = UniqueRandom::Postgres->new;
+    my $ranges = 'unique_random.ranges';
+    my $n      = 0;
+
+    for my $change (
+        [
+            'UPDATE lowers the counter', [qw( running forgotten )],
+            "UPDATE $ranges SET reserved = reserved - 90",
+            qr/the row was not written by a reservation/,
+        ],
+        [
+            'the table is rewritten', [qw( running forgotten )],
+            "ALTER TABLE $ranges ADD note float DEFAULT random()",
+            qr/the row was not written by a reservation/,
+        ],
+        [
+            'SET UNLOGGED', [qw( running forgotten )],
+            "ALTER TABLE $ranges SET UNLOGGED",
+            qr/the table is unlogged or temporary/,
+            sub {
+                my ($case, $at_least) = @_;
+                my $name = $case->{pool}->name;
+                return "ALTER TABLE $ranges SET LOGGED; SELECT"
+                    . " unique_random.accept('$name', 1, at_least => $at_least)";
+            },
+        ],
+
+        # To one that remembers nothing these are ranges yet to be made.
+        [
+            'TRUNCATE', [qw( running restarted )],
+            "TRUNCATE $ranges", qr/the range is not what it was/, \&add_again,
+        ],
+        [
+            'DROP TABLE', [qw( running restarted )],
+            "DROP TABLE $ranges CASCADE",
+            qr/the range is not what it was/,
+            sub {
+                my ($case) = @_;
+                $pg->apply_schema('drop_table');
+                return add_again(@_);
+            },
+        ],
+        )
+    {
+        my ($fault, $cases, $sql, $alert, $accept) = @$change;
+        (my $db = lc $fault) =~ s/ /_/g;
+
+        go_back(
+            $fault,
+            name     => 'hand' . ++$n,
+            pg       => $pg,
+            database => $db,
+            cases    => $cases,
+            go_back  => sub { $pg->psql($db, $sql) },
+            alert    => $alert,
+            accept   => $accept,
+        );
+    }
+
+    # What everybody's database does is no change.
+    my $pool = UniqueRandom::Faults->new(
+        name     => 'vacuum',
+        size     => SIZE,
+        clusters => [ $pg, $other ],
+    );
+    my $nginx = $pool->nginx;
+
+    for my $sql ('VACUUM FREEZE', 'VACUUM FULL', 'CLUSTER unique_random.ranges'
+        . ' USING ranges_pkey', 'REINDEX DATABASE numbers', 'ANALYZE')
+    {
+        $pool->wait_for(0, $nginx);
+        my $serial = $pool->row(0, 'serial');
+        $pool->sql(0, $sql);
+        wait_until(
+            sub {
+                $pool->take($nginx, 16);
+                return $pool->row(0, 'serial') > $serial + 1;
+            },
+            30, "reservations after $sql",
+        );
+        pass "$sql changes nothing";
+    }
+
+    $pool->end('maintenance', $nginx);
+    is_deeply [ $nginx->errors ], [], '... and nothing is wrong';
+}
+
+# I8: a blank database is in the place of the one that was there: for who
+# remembers a range, "bootstrap on" does not make it again.
+{
+    my $pg = UniqueRandom::Postgres->new;
+    my $new;
+
+    go_back(
+        'a blank database',
+        name    => 'blank',
+        pg      => $pg,
+        cases   => [qw( running restarted )],
+        more    => 'bootstrap on;',
+        go_back => sub {
+            $pg->stop;
+            $new = UniqueRandom::Postgres->new(port => $pg->port)
+                ->create_database('numbers');
+            $_->moved(0, $new) for @_;
+        },
+        alert  => qr/the range is not what it was/,
+        accept => sub {
+            is $new->psql('numbers', 'SELECT count(*) FROM pg_namespace'
+                    . " WHERE nspname = 'unique_random'"),
+                $_[0]{how} eq 'running' ? 0 : 1, '... and nothing was made';
+            $new->apply_schema('numbers');
+            return add_again(@_);
+        },
+    );
+}
+
+# I6, I8: another nginx, which remembers nothing, makes the range again in a
+# blank database.  What it issues until somebody who remembers comes by, nobody
+# can know to have been issued before; but then the range stops for all.
+{
+    my $pg   = UniqueRandom::Postgres->new;
+    my $pool = UniqueRandom::Faults->new(
+        name     => 'anew',
+        size     => SIZE,
+        clusters => [ $pg, $other ],
+    );
+    my $nginx = $pool->nginx;
+
+    $pool->wait_for(0, $nginx);
+    $pool->take($nginx, 200);
+
+    my $case  = { pool => $pool, key => $pool->row(0, "encode(key, 'hex')") };
+    my $known = $pool->row(0, 'reserved');
+
+    $pg->psql('numbers', 'DROP SCHEMA unique_random CASCADE');
+
+    my $stranger = UniqueRandom::Nginx->new(
+        http => 'unique_random_pool anew { bootstrap on; lease max=20; shard '
+            . $pool->url(0) . ' range=1-' . SIZE . ' fail_timeout=200ms; }',
+    );
+    wait_until(sub { $stranger->get('/random')->{status} == 200 }, 30,
+        'a number of the new range');
+
+    $pool->start($nginx);
+    $nginx->wait_for_log(qr/\[alert\].*is fenced: the key has changed;/, 30);
+    my $during = $pool->finish;
+    is $during->status(200), $during->attempts,
+        'a range that was made again: no request failed';
+
+    wait_until(sub { $stranger->get('/random')->{status} == 503 }, 30,
+        'the new range stops');
+    like $stranger->error_log, qr/\[alert\].*is fenced: the key has changed;/,
+        '... and stops for who made it, too';
+
+    # With the old key, and without those who know another one.
+    $stranger->stop;
+    $pool->sql(0, 'DELETE FROM unique_random.ranges;'
+            . add_again($case, $known));
+    $pool->wait_for(0, $nginx);
+    $pool->end('a range that was made again', $nginx);
 }
 
 done_testing;

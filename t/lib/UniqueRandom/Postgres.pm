@@ -112,7 +112,8 @@ sub _new_identity {
 }
 
 # Arguments: name, conf => { setting => value }, hba => [ lines that come
-# before those that trust everybody ], data => a folder of save_data(),
+# before those that trust everybody ], data => a folder of save_data(), port =>
+# one that another cluster has had, archive => 1 to archive WAL for recover(),
 # start => 0.
 sub new {
     my ($class, %arg) = @_;
@@ -141,19 +142,23 @@ sub _new {
 
     mkdir $dir or die "$dir: $!\n";
 
-    # What postgres writes there: its socket and its log.
-    mkdir "$dir/socket" or die "$dir/socket: $!\n";
-    chown @$ids, $dir, "$dir/socket" if $ids;
+    # What postgres writes there: its socket, its log and its archive.
+    mkdir $_ or die "$_: $!\n" for "$dir/socket", "$dir/archive";
+    chown @$ids, $dir, "$dir/socket", "$dir/archive" if $ids;
 
     my $self = bless {
         name  => $name,
         dir   => $dir,
         data  => "$dir/data",
-        port  => free_port(),
+        port  => $arg{port} // free_port(),
         conf  => { %{ $arg{conf} // {} } },
         hba   => [ @{ $arg{hba} // [] } ],
         owner => $$,
     }, $class;
+
+    @{ $self->{conf} }{qw( archive_mode archive_command restore_command )}
+        = ('on', "cp %p $dir/archive/%f", "cp $dir/archive/%f %p")
+        if $arg{archive};
 
     my $weak = $self;
     weaken($weak);
@@ -524,6 +529,62 @@ sub restore_data {
     return $self;
 }
 
+# A copy that pg_basebackup takes while it runs, for recover().
+sub base_backup {
+    my ($self) = @_;
+
+    my $copy = "$self->{dir}/backup-" . ++$self->{saved};
+    _run_ok(command => [
+        _bin('pg_basebackup'), '-D', $copy, '-X', 'none', '-c', 'fast',
+        '--no-sync', '-h', $self->socket, '-p', $self->{port},
+        '-U', 'postgres',
+    ]);
+    return $copy;
+}
+
+# Goes back to a moment after a base backup: recovery_target_... => '...'.
+sub recover {
+    my ($self, $backup, %target) = @_;
+
+    $self->restore_data($backup);
+    $self->_write('recovery.signal', '');
+    $self->set_conf(%target, recovery_target_action => 'promote');
+    $self->start;
+    wait_until(sub { !$self->is_in_recovery }, 30, "$self->{name} is back");
+
+    return $self->set_conf(map { $_ => undef } keys %target,
+        'recovery_target_action');
+}
+
+# The SQL that makes a database as it is now.
+sub dump {
+    my ($self, $db) = @_;
+
+    return _run_ok(command => [
+        _bin('pg_dump'), '-h', $self->socket, '-p', $self->{port},
+        '-U', 'postgres', $db,
+    ]);
+}
+
+# Takes over what another cluster has, by pg_upgrade.  Neither is running.
+sub upgrade_from {
+    my ($self, $old) = @_;
+
+    for my $cluster ($self, $old) {
+        croak "$cluster->{name} is running" if $cluster->{pid};
+    }
+
+    my $bin = dirname(_bin('postgres'));
+
+    _run_ok(command => [
+        'env', '-C', $self->{dir}, "$bin/pg_upgrade", '--no-sync',
+        '-U', 'postgres', '-b', $bin, '-B', $bin,
+        '-d', $old->{data}, '-p', free_port(),
+        '-D', $self->{data}, '-P', free_port(),
+    ]);
+    return $self;
+}
+
 # A streaming standby of this cluster, started.  For a synchronous one, set
 # synchronous_standby_names to its name.
 sub standby {
@@ -546,6 +607,20 @@ sub standby {
     $standby->_configure;
     $standby->start unless exists $arg{start} && !$arg{start};
     return $standby;
+}
+
+# A standby that falls behind: what its primary writes from now on does not
+# reach it, whatever becomes of it.
+sub stop_receiving {
+    my ($self) = @_;
+
+    my $receivers = 'SELECT count(*) FROM pg_stat_wal_receiver';
+
+    $self->psql('postgres', "ALTER SYSTEM SET primary_conninfo = ''");
+    $self->reload;
+    wait_until(sub { $self->psql('postgres', $receivers) == 0 }, 30,
+        "$self->{name} receives nothing");
+    return $self;
 }
 
 sub is_in_recovery {

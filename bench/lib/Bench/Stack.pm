@@ -1,0 +1,233 @@
+package Bench::Stack;
+
+# Shards, and nginx in front of them.
+#
+#   my $stack = Bench::Stack->new(shards => 2);
+#   my $nginx = $stack->nginx(workers => 2);
+#   my $slice = $stack->load([$nginx], path => '/random', connections => 32);
+#   $stack->end;
+#
+# nginx answers /limit with a text of its own and /POOL with the numbers of
+# each pool; there is one that is called "random" unless others are asked for.
+
+use strict;
+use warnings;
+
+use Carp qw( croak );
+use Exporter qw( import );
+use List::Util qw( max min sum );
+
+use UniqueRandom::Nginx    ();
+use UniqueRandom::Postgres ();
+use UniqueRandom::Util     qw( at_exit tcp_proxy );
+
+use Bench::Wrk ();
+
+our @EXPORT_OK = qw( RANGE nginx_binary );
+
+# Numbers of a shard: more than anybody draws.
+use constant RANGE    => 1 << 40;
+use constant CLUSTERS => 4;
+
+my @clusters;
+my $databases = 0;
+
+# The instances of the case that is running.
+my @instances;
+
+sub nginx_binary { return $ENV{TEST_NGINX_BINARY} || '/usr/sbin/nginx' }
+
+# A cluster for all cases.  Where the tests are out for speed, the settings are
+# PostgreSQL's own.
+sub _cluster {
+    my ($i) = @_;
+
+    if (!$clusters[$i]) {
+        my $pg = UniqueRandom::Postgres->new(
+            name => "bench$i",
+            conf => {
+                autovacuum_naptime => '1min',
+                checkpoint_timeout => '5min',
+                shared_buffers     => '128MB',
+                max_connections    => 200,
+            },
+        );
+
+        # It would be killed, which leaves shared memory behind.  With "fast",
+        # it would write out everything first.
+        at_exit(sub { $pg->stop('immediate') });
+
+        for my $setting (qw( fsync synchronous_commit full_page_writes )) {
+            croak "$setting is not on"
+                if $pg->psql('postgres', "SHOW $setting") ne 'on';
+        }
+
+        $clusters[$i] = $pg;
+    }
+
+    return $clusters[$i];
+}
+
+sub server_version {
+    return _cluster(0)->psql('postgres', 'SHOW server_version');
+}
+
+# Arguments: shards, how many; proxy => 1 to put a proxy before each; pools =>
+# { NAME => { conf => directives, used => 0.5, the part that is } }.
+sub new {
+    my ($class, %arg) = @_;
+
+    my $self = bless {
+        pools  => $arg{pools} // { random => {} },
+        shards => [],
+    }, $class;
+
+    for my $i (0 .. $arg{shards} - 1) {
+        my $pg    = _cluster($i % CLUSTERS);
+        my $db    = 'bench' . $databases++;
+        my $shard = {
+            pg    => $pg,
+            db    => $db,
+            first => $i * RANGE + 1,
+            last  => ($i + 1) * RANGE,
+            proxy => $arg{proxy} && tcp_proxy($pg->port),
+        };
+
+        $pg->create_database($db)->apply_schema($db);
+        push @{ $self->{shards} }, $shard;
+        $self->_add($shard, $_) for sort keys %{ $self->{pools} };
+    }
+
+    return $self;
+}
+
+sub _add {
+    my ($self, $shard, $pool) = @_;
+
+    my $used = int RANGE * ($self->{pools}{$pool}{used} // 0);
+
+    $shard->{pg}->psql($shard->{db}, "SELECT unique_random.add('$pool',"
+        . " $shard->{first}, $shard->{last}, reserved => $used)");
+    return;
+}
+
+# Another nginx on these shards; arguments of UniqueRandom::Nginx->new().
+sub nginx {
+    my ($self, %arg) = @_;
+
+    my ($http, $server) = ('keepalive_requests 1000000000;', <<'EOT');
+location /limit {
+    add_header Cache-Control no-store always;
+    default_type application/json;
+    return 200 '{"number":874109}';
+}
+EOT
+
+    for my $pool (sort keys %{ $self->{pools} }) {
+        $server .= "location /$pool { unique_random $pool; }\n";
+        $http .= "\nunique_random_pool $pool {\n"
+            . ($self->{pools}{$pool}{conf} // '')
+            . join('', map { $self->_directive($_) } @{ $self->{shards} })
+            . "\n}";
+    }
+
+    my $nginx = UniqueRandom::Nginx->new(
+        http   => $http,
+        server => $server,
+        level  => 'notice',
+        %arg,
+    );
+
+    push @instances, $nginx;
+    return $nginx;
+}
+
+sub _directive {
+    my ($self, $shard) = @_;
+
+    my $url = $shard->{pg}->url(
+        db   => $shard->{db},
+        port => ($shard->{proxy} // $shard->{pg})->port,
+    );
+
+    return "\nshard $url range=$shard->{first}-$shard->{last}"
+        . " name=$shard->{db};";
+}
+
+sub shards { return @{ $_[0]->{shards} } }
+
+# What every answer of a database, of a connecting one as well, comes later by.
+sub delay {
+    my ($self, $seconds) = @_;
+
+    $_->{proxy}->delay($seconds) for $self->shards;
+    return;
+}
+
+# A slice of load on each instance at once; arguments of Bench::Wrk.  Their sum
+# has the worst of their latencies, and cpu, the microseconds that the workers
+# used for a request.
+sub load {
+    my ($self, $instances, %arg) = @_;
+
+    my $cpu    = sub { sum map { _cpu($_) } @$instances };
+    my $before = $cpu->();
+    my @wrk    = map { Bench::Wrk->start(port => $_->port, %arg) } @$instances;
+    my @slices = map { $_->finish } @wrk;
+
+    my %sum = map {
+        my $key = $_;
+        ($key => sum map { $_->{$key} } @slices);
+    } qw( requests rate );
+
+    for my $key (qw( p50 p99 p999 max )) {
+        my @values = grep {defined} map { $_->{$key} } @slices or next;
+        $sum{$key} = max @values;
+    }
+
+    $sum{cpu} = 1e6 * ($cpu->() - $before) / $sum{requests};
+    return \%sum;
+}
+
+sub _cpu {
+    my ($nginx) = @_;
+
+    return sum map { $nginx->cpu_time($_) } $nginx->worker_pids;
+}
+
+# What each shard says of itself: time, serial and reserved, in all ranges.
+sub progress {
+    my ($self) = @_;
+
+    return map {
+        my %now;
+        @now{qw( time serial reserved )} = split /\|/,
+            $_->{pg}->psql($_->{db}, 'SELECT extract(epoch FROM'
+                . ' clock_timestamp()), sum(serial), sum(reserved)'
+                . ' FROM unique_random.ranges');
+        \%now;
+    } $self->shards;
+}
+
+# Ends nginx and proxies, and the case if anything was wrong in a log.
+sub end {
+    my ($self) = @_;
+
+    $_->term for @instances;
+    $_->{proxy} && $_->{proxy}->stop for $self->shards;
+
+    my $errors = complaints();
+    die $errors if $errors ne '';
+    return;
+}
+
+# What the instances have logged, the first lines of it, and ends them.
+sub complaints {
+    my @lines = map { $_->errors(qr/emerg|alert|crit|error|warn/) }
+        splice @instances;
+
+    return @lines ? join '', "nginx says:\n", @lines[ 0 .. min(9, $#lines) ]
+        : '';
+}
+
+1;

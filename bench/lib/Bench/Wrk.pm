@@ -1,0 +1,63 @@
+package Bench::Wrk;
+
+# Slices of load by wrk.
+#
+#   my $slice = Bench::Wrk->start(port => ..., path => '/random',
+#       connections => 32, seconds => 1)->finish;
+#
+# More arguments: pipeline => requests at a time, bodies => a file to write
+# the bodies to.  A slice is a hash:
+#
+#   requests   that were answered
+#   rate       of them in a second
+#   p50, p99, p999, max    latency in ms; percentiles only without pipeline
+#
+# A request that failed, or was answered with an error, ends the case.
+
+use strict;
+use warnings;
+
+use Carp qw( croak );
+use File::Basename qw( dirname );
+use JSON::PP ();
+
+my $script = dirname(__FILE__) . '/../../wrk.lua';
+
+sub start {
+    my ($class, %arg) = @_;
+
+    my $seconds = $arg{seconds} // 1;
+    my $self    = bless { what => "$arg{path} of port $arg{port}" }, $class;
+
+    local $ENV{BENCH_PIPELINE} = $arg{pipeline} // 1;
+    local $ENV{BENCH_BODIES}   = $arg{bodies};
+    delete $ENV{BENCH_BODIES} if !defined $arg{bodies};
+
+    open $self->{out}, '-|', 'wrk', '--threads', 1,
+        '--connections', $arg{connections}, '--duration', "${seconds}s",
+        '--script', $script, "http://127.0.0.1:$arg{port}$arg{path}"
+        or croak "cannot run wrk: $!";
+
+    return $self;
+}
+
+sub finish {
+    my ($self) = @_;
+
+    my $text = do { local $/; readline $self->{out} };
+    close $self->{out} or croak "wrk failed: $text";
+
+    my ($json) = $text =~ /^(\{.*\})$/m or croak "wrk said: $text";
+    my $slice = JSON::PP::decode_json($json);
+
+    my @errors = map {"$slice->{$_} $_"}
+        grep { $slice->{$_} } qw( connect read write status timeout );
+    croak "failed requests to $self->{what}: @errors" if @errors;
+
+    $slice->{rate} = $slice->{requests} / $slice->{seconds};
+    $_ /= 1000 for grep {defined} @$slice{qw( p50 p99 p999 max )};
+
+    return $slice;
+}
+
+1;
