@@ -16,7 +16,8 @@ CC_OPT     ?= $(shell dpkg-buildflags --get CFLAGS 2>/dev/null || echo -O2 -g) \
 LD_OPT     ?= $(shell dpkg-buildflags --get LDFLAGS 2>/dev/null) -fPIC
 
 DEBUG      := -O1 -g -DNGX_DEBUG_PALLOC=1 -DNGX_HAVE_NONALIGNED=0
-SANITIZE   := -fsanitize=address,undefined -fno-sanitize=nonnull-attribute \
+SANITIZE   := -fsanitize=address,undefined \
+              -fno-sanitize=nonnull-attribute,pointer-overflow \
               -fno-sanitize-recover=all -fno-omit-frame-pointer
 
 DESTDIR    ?=
@@ -158,7 +159,8 @@ prove = export $(if $(2),TEST_NGINX_BINARY=$(build)/$(2)/nginx \
 
 # nginx's pools hide overruns and reused memory, hence NGX_DEBUG_PALLOC, which
 # makes every allocation one of its own.  Reading words from odd addresses is
-# what nginx does on purpose where the processor can.
+# what nginx does on purpose where the processor can; so is arithmetic with
+# pointers that lead nowhere when it moves a long pipeline to another buffer.
 source  = $(if $(DISTRIBUTED),$$(tools/nginx-source $(build)),$(NGINX_SRC))
 variant = src=$(source) && $(submake) all nginx \
               BUILD=$(build)/$(1) NGINX_SRC="$$src" NGX_CONFIGURE= \

@@ -24,6 +24,10 @@ static char *ngx_http_unique_random_merge_loc_conf(ngx_conf_t *cf,
     void *parent, void *child);
 static char *ngx_http_unique_random(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+static char *ngx_http_unique_random_ready(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_unique_random_use(ngx_conf_t *cf, ngx_command_t *cmd,
+    ngx_http_unique_random_loc_conf_t *urlcf, ngx_http_handler_pt handler);
 static ngx_int_t ngx_http_unique_random_add_variables(ngx_conf_t *cf);
 static ngx_int_t ngx_http_unique_random_init(ngx_conf_t *cf);
 static ngx_int_t ngx_http_unique_random_find_pool(ngx_conf_t *cf,
@@ -60,6 +64,13 @@ static ngx_command_t  ngx_http_unique_random_commands[] = {
     { ngx_string("unique_random"),
       NGX_HTTP_LOC_CONF|NGX_HTTP_LIF_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE1,
       ngx_http_unique_random,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("unique_random_ready"),
+      NGX_HTTP_LOC_CONF|NGX_HTTP_LIF_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE1,
+      ngx_http_unique_random_ready,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
@@ -174,7 +185,7 @@ ngx_http_unique_random_merge_loc_conf(ngx_conf_t *cf, void *parent,
         conf->use = prev->use;
 
         if (clcf->lmt_excpt && clcf->handler == NULL && conf->use) {
-            clcf->handler = ngx_http_unique_random_handler;
+            clcf->handler = conf->use->handler;
         }
     }
 
@@ -185,8 +196,23 @@ ngx_http_unique_random_merge_loc_conf(ngx_conf_t *cf, void *parent,
 static char *
 ngx_http_unique_random(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    ngx_http_unique_random_loc_conf_t *urlcf = conf;
+    return ngx_http_unique_random_use(cf, cmd, conf,
+                                      ngx_http_unique_random_handler);
+}
 
+
+static char *
+ngx_http_unique_random_ready(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    return ngx_http_unique_random_use(cf, cmd, conf,
+                                      ngx_http_unique_random_ready_handler);
+}
+
+
+static char *
+ngx_http_unique_random_use(ngx_conf_t *cf, ngx_command_t *cmd,
+    ngx_http_unique_random_loc_conf_t *urlcf, ngx_http_handler_pt handler)
+{
     ngx_str_t                            *value;
     ngx_http_core_loc_conf_t             *clcf;
     ngx_http_unique_random_use_t         *use, **u;
@@ -211,6 +237,9 @@ ngx_http_unique_random(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     *u = use;
 
+    use->directive = cmd->name;
+    use->handler = handler;
+
     if (cf->args->nelts == 2) {
         value = cf->args->elts;
         use->name = value[1];
@@ -228,7 +257,7 @@ ngx_http_unique_random(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     urlcf->use = use;
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-    clcf->handler = ngx_http_unique_random_handler;
+    clcf->handler = handler;
 
     return NGX_CONF_OK;
 }
@@ -336,8 +365,8 @@ ngx_http_unique_random_use_error(ngx_conf_t *cf,
 
     if (umcf->pools.nelts == 0) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"unique_random\" needs a \"unique_random_pool\", and "
-                      "there is none in %s:%ui", use->file, use->line);
+                      "\"%V\" needs a \"unique_random_pool\", and there is "
+                      "none in %s:%ui", &use->directive, use->file, use->line);
         return NGX_ERROR;
     }
 
@@ -368,8 +397,8 @@ ngx_http_unique_random_use_error(ngx_conf_t *cf,
 
     } else {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"unique_random\" must name one of the pools %V "
-                      "in %s:%ui", &list, use->file, use->line);
+                      "\"%V\" must name one of the pools %V in %s:%ui",
+                      &use->directive, &list, use->file, use->line);
     }
 
     return NGX_ERROR;
@@ -486,7 +515,8 @@ ngx_http_unique_random_status_variable(ngx_http_request_t *r,
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_unique_random_module);
 
-    if (ctx == NULL || ctx->status == NGX_HTTP_UNIQUE_RANDOM_NONE) {
+    if (ctx == NULL || ctx->ready || ctx->status == NGX_HTTP_UNIQUE_RANDOM_NONE)
+    {
         return ngx_http_unique_random_variable(v, NULL);
     }
 
@@ -504,7 +534,8 @@ ngx_http_unique_random_wait_variable(ngx_http_request_t *r,
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_unique_random_module);
 
-    if (ctx == NULL || ctx->status == NGX_HTTP_UNIQUE_RANDOM_NONE) {
+    if (ctx == NULL || ctx->ready || ctx->status == NGX_HTTP_UNIQUE_RANDOM_NONE)
+    {
         return ngx_http_unique_random_variable(v, NULL);
     }
 

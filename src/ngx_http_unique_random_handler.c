@@ -29,9 +29,15 @@ typedef struct {
 } ngx_http_unique_random_body_t;
 
 
+static ngx_int_t ngx_http_unique_random_start(ngx_http_request_t *r,
+    ngx_uint_t methods, ngx_str_t *allow, ngx_http_unique_random_ctx_t **ctx);
+static ngx_int_t ngx_http_unique_random_join(
+    ngx_http_unique_random_ctx_t *ctx);
 static ngx_int_t ngx_http_unique_random_number(
     ngx_http_unique_random_ctx_t *ctx, ngx_http_unique_random_draw_t *draw);
 static ngx_int_t ngx_http_unique_random_answer(
+    ngx_http_unique_random_ctx_t *ctx);
+static ngx_int_t ngx_http_unique_random_answer_ready(
     ngx_http_unique_random_ctx_t *ctx);
 static ngx_int_t ngx_http_unique_random_send(ngx_http_request_t *r,
     ngx_uint_t status, ngx_str_t *text, ngx_str_t *key, ngx_str_t *value);
@@ -48,6 +54,8 @@ static ngx_str_t  ngx_http_unique_random_no_store = ngx_string("no-store");
 
 static ngx_str_t  ngx_http_unique_random_allow = ngx_string("Allow");
 static ngx_str_t  ngx_http_unique_random_methods = ngx_string("GET, POST");
+static ngx_str_t  ngx_http_unique_random_ready_methods =
+    ngx_string("GET, HEAD");
 
 static ngx_str_t  ngx_http_unique_random_retry_after =
     ngx_string("Retry-After");
@@ -60,39 +68,28 @@ static ngx_str_t  ngx_http_unique_random_used_up =
 static ngx_str_t  ngx_http_unique_random_not_in_time =
     ngx_string("{\"detail\":\"No number could be reserved in time.\"}");
 
+static ngx_str_t  ngx_http_unique_random_is_ready =
+    ngx_string("{\"status\":\"ready\"}");
+static ngx_str_t  ngx_http_unique_random_not_ready_used_up =
+    ngx_string("{\"status\":\"unavailable\",\"detail\":"
+               "\"All available numbers have been used.\"}");
+static ngx_str_t  ngx_http_unique_random_not_ready_in_time =
+    ngx_string("{\"status\":\"unavailable\",\"detail\":"
+               "\"No number could be reserved in time.\"}");
+
 
 ngx_int_t
 ngx_http_unique_random_handler(ngx_http_request_t *r)
 {
-    ngx_int_t                            rc;
-    ngx_http_unique_random_ctx_t        *ctx;
-    ngx_http_unique_random_draw_t        draw;
-    ngx_http_unique_random_loc_conf_t   *urlcf;
+    ngx_int_t                       rc;
+    ngx_http_unique_random_ctx_t   *ctx;
+    ngx_http_unique_random_draw_t   draw;
 
-    rc = ngx_http_discard_request_body(r);
-
-    if (rc != NGX_OK) {
+    rc = ngx_http_unique_random_start(r, NGX_HTTP_GET|NGX_HTTP_POST,
+                                      &ngx_http_unique_random_methods, &ctx);
+    if (ctx == NULL) {
         return rc;
     }
-
-    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_POST))) {
-        return ngx_http_unique_random_send(r, NGX_HTTP_NOT_ALLOWED,
-                                          &ngx_http_unique_random_not_allowed,
-                                          &ngx_http_unique_random_allow,
-                                          &ngx_http_unique_random_methods);
-    }
-
-    urlcf = ngx_http_get_module_loc_conf(r, ngx_http_unique_random_module);
-
-    ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_unique_random_ctx_t));
-    if (ctx == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    ctx->request = r;
-    ctx->pool = urlcf->use->pool;
-
-    ngx_http_set_ctx(r, ctx, ngx_http_unique_random_module);
 
     /* those who wait have been here before */
 
@@ -107,6 +104,84 @@ ngx_http_unique_random_handler(ngx_http_request_t *r)
 
         return ngx_http_unique_random_answer(ctx);
     }
+
+    return ngx_http_unique_random_join(ctx);
+}
+
+
+/* waits as if for a number, and leaves it to others */
+
+ngx_int_t
+ngx_http_unique_random_ready_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                      rc;
+    ngx_http_unique_random_ctx_t  *ctx;
+
+    rc = ngx_http_unique_random_start(r, NGX_HTTP_GET|NGX_HTTP_HEAD,
+                                      &ngx_http_unique_random_ready_methods,
+                                      &ctx);
+    if (ctx == NULL) {
+        return rc;
+    }
+
+    ctx->ready = 1;
+
+    if (ngx_http_unique_random_zone_ready(ctx->pool)) {
+        ctx->status = NGX_HTTP_UNIQUE_RANDOM_LEASED;
+        return ngx_http_unique_random_answer(ctx);
+    }
+
+    return ngx_http_unique_random_join(ctx);
+}
+
+
+/* without a context, the request is answered, or has failed */
+
+static ngx_int_t
+ngx_http_unique_random_start(ngx_http_request_t *r, ngx_uint_t methods,
+    ngx_str_t *allow, ngx_http_unique_random_ctx_t **ctx)
+{
+    ngx_int_t                           rc;
+    ngx_http_unique_random_ctx_t       *c;
+    ngx_http_unique_random_loc_conf_t  *urlcf;
+
+    *ctx = NULL;
+
+    rc = ngx_http_discard_request_body(r);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    if (!(r->method & methods)) {
+        return ngx_http_unique_random_send(r, NGX_HTTP_NOT_ALLOWED,
+                                          &ngx_http_unique_random_not_allowed,
+                                          &ngx_http_unique_random_allow,
+                                          allow);
+    }
+
+    urlcf = ngx_http_get_module_loc_conf(r, ngx_http_unique_random_module);
+
+    c = ngx_pcalloc(r->pool, sizeof(ngx_http_unique_random_ctx_t));
+    if (c == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    c->request = r;
+    c->pool = urlcf->use->pool;
+
+    ngx_http_set_ctx(r, c, ngx_http_unique_random_module);
+
+    *ctx = c;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_unique_random_join(ngx_http_unique_random_ctx_t *ctx)
+{
+    ngx_int_t  rc;
 
     rc = ngx_http_unique_random_wait(ctx);
 
@@ -208,6 +283,10 @@ ngx_http_unique_random_number(ngx_http_unique_random_ctx_t *ctx,
 static ngx_int_t
 ngx_http_unique_random_answer(ngx_http_unique_random_ctx_t *ctx)
 {
+    if (ctx->ready) {
+        return ngx_http_unique_random_answer_ready(ctx);
+    }
+
     switch (ctx->status) {
 
     case NGX_HTTP_UNIQUE_RANDOM_EXHAUSTED:
@@ -226,6 +305,34 @@ ngx_http_unique_random_answer(ngx_http_unique_random_ctx_t *ctx)
         return ngx_http_unique_random_send(ctx->request, NGX_HTTP_OK, NULL,
                                            NULL, NULL);
     }
+}
+
+
+static ngx_int_t
+ngx_http_unique_random_answer_ready(ngx_http_unique_random_ctx_t *ctx)
+{
+    ngx_str_t  *text;
+
+    switch (ctx->status) {
+
+    case NGX_HTTP_UNIQUE_RANDOM_EXHAUSTED:
+        text = &ngx_http_unique_random_not_ready_used_up;
+        break;
+
+    case NGX_HTTP_UNIQUE_RANDOM_UNAVAILABLE:
+        text = &ngx_http_unique_random_not_ready_in_time;
+        break;
+
+    default:
+        return ngx_http_unique_random_send(ctx->request, NGX_HTTP_OK,
+                                           &ngx_http_unique_random_is_ready,
+                                           NULL, NULL);
+    }
+
+    return ngx_http_unique_random_send(ctx->request,
+                                       NGX_HTTP_SERVICE_UNAVAILABLE, text,
+                                       &ngx_http_unique_random_retry_after,
+                                       &ngx_http_unique_random_one_second);
 }
 
 

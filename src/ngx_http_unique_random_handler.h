@@ -35,12 +35,15 @@ typedef struct {
     ngx_msec_t                        start;
     ngx_msec_t                        wait;
 
+    unsigned                          ready:1;     /* asks whether there is a
+                                                      number, takes none */
     unsigned                          waiting:1;
     unsigned                          discard_body:1;  /* once it is answered */
 } ngx_http_unique_random_ctx_t;
 
 
 ngx_int_t ngx_http_unique_random_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_unique_random_ready_handler(ngx_http_request_t *r);
 
 /* answers a request that has waited; the status is the outcome of the wait */
 void ngx_http_unique_random_finish(ngx_http_unique_random_ctx_t *ctx,

@@ -19,9 +19,11 @@ typedef struct {
 } ngx_http_unique_random_main_conf_t;
 
 
-/* a "unique_random" directive; its pool may be declared after it */
+/* "unique_random" or "unique_random_ready"; its pool may come after it */
 
 typedef struct {
+    ngx_str_t                         directive;
+    ngx_http_handler_pt               handler;
     ngx_str_t                         name;       /* empty: the only pool */
     ngx_http_unique_random_pool_t    *pool;
     u_char                           *file;

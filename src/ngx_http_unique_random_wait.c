@@ -183,15 +183,20 @@ ngx_http_unique_random_wait_serve(ngx_http_unique_random_pool_t *pool)
     ngx_http_unique_random_ctx_t   *ctx;
     ngx_http_unique_random_draw_t   draw;
 
-    while (pool->nwaiters
-           && ngx_http_unique_random_zone_draw(pool, &draw) == NGX_OK)
-    {
+    while (pool->nwaiters) {
         ctx = ngx_http_unique_random_wait_head(pool);
+
+        if (ctx->ready
+            ? !ngx_http_unique_random_zone_ready(pool)
+            : ngx_http_unique_random_zone_draw(pool, &draw) != NGX_OK)
+        {
+            return;
+        }
 
         ngx_http_unique_random_wait_remove(ctx);
 
         ngx_http_unique_random_finish(ctx, NGX_HTTP_UNIQUE_RANDOM_WAITED,
-                                      &draw);
+                                      ctx->ready ? NULL : &draw);
     }
 }
 

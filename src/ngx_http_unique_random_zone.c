@@ -174,6 +174,19 @@ ngx_http_unique_random_zone_issues(ngx_http_unique_random_range_t *range)
 }
 
 
+ngx_uint_t
+ngx_http_unique_random_zone_ready(ngx_http_unique_random_pool_t *pool)
+{
+    ngx_shmtx_lock(&pool->shpool->mutex);
+
+    ngx_http_unique_random_zone_weigh(pool);
+
+    ngx_shmtx_unlock(&pool->shpool->mutex);
+
+    return pool->leased != 0;
+}
+
+
 /* one of all ranges, or of the preferred ones, whose weights sum up to total */
 
 static ngx_http_unique_random_range_t *
