@@ -150,12 +150,18 @@ test-valgrind: memcheck	## some tests under valgrind
 unit  = if [ -f t/unit/Makefile ]; then \
             $(submake) $(jobs) -s -C t/unit BUILD=$(1) CFLAGS='$(2)'; fi
 
-# With the nginx and the module of a variant, if one is given.
+# With the nginx and the module of a variant, if one is given.  Tests that break
+# something add what came of it to a table, which docs/reliability.md explains.
 prove = export $(if $(2),TEST_NGINX_BINARY=$(build)/$(2)/nginx \
             TEST_NGINX_LOAD_MODULES=$(build)/$(2)/$(MODULE).so) \
-            TEST_NGINX_USE_VALGRIND='$(3)'; \
+            TEST_NGINX_USE_VALGRIND='$(3)' FAULTS=$(build)/faults.md; \
         files=$$(ls -d $(1)) && \
-            prove $(perl_libs) $(stand_in) $(PROVE_FLAGS) $$files
+            printf '| %s | %s | %s | %s | %s | %s | %s |\n' \
+                fault runs attempts acknowledged failed duplicates burned \
+                --- --- --- --- --- --- --- > $$FAULTS && \
+            prove $(perl_libs) $(stand_in) $(PROVE_FLAGS) $$files; \
+        status=$$?; [ $$(wc -l < $$FAULTS) = 2 ] || cat $$FAULTS; \
+        exit $$status
 
 # nginx's pools hide overruns and reused memory, hence NGX_DEBUG_PALLOC, which
 # makes every allocation one of its own.  Reading words from odd addresses is
