@@ -50,25 +50,25 @@ ngx_http_unique_random_zone_draw(ngx_http_unique_random_pool_t *pool,
     ngx_int_t                        rc;
     ngx_http_unique_random_range_t  *range;
 
-    range = ngx_http_unique_random_zone_pick(pool, draw);
-
-    ngx_shmtx_lock(&pool->shpool->mutex);
-
-    rc = range ? ngx_http_unique_random_zone_take(draw) : NGX_DECLINED;
-
-    if (rc != NGX_OK) {
-        ngx_http_unique_random_zone_weigh(pool);
-
+    do {
         range = ngx_http_unique_random_zone_pick(pool, draw);
 
-        rc = range ? ngx_http_unique_random_zone_take(draw) : NGX_DECLINED;
-    }
+        ngx_shmtx_lock(&pool->shpool->mutex);
 
-    if (rc == NGX_OK) {
-        draw->fetch = ngx_http_unique_random_zone_fetch(range) ? range : NULL;
-    }
+        if (range && ngx_http_unique_random_zone_take(draw) == NGX_OK) {
+            draw->fetch = ngx_http_unique_random_zone_fetch(range) ? range
+                                                                   : NULL;
+            rc = NGX_OK;
 
-    ngx_shmtx_unlock(&pool->shpool->mutex);
+        } else {
+            ngx_http_unique_random_zone_weigh(pool);
+
+            rc = pool->leased ? NGX_AGAIN : NGX_DECLINED;
+        }
+
+        ngx_shmtx_unlock(&pool->shpool->mutex);
+
+    } while (rc == NGX_AGAIN);
 
     return rc;
 }
