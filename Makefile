@@ -80,7 +80,7 @@ $(nginx_h):
 	@exit 1
 
 deps:	## install the packages that building and testing need (Debian)
-	@tools/install-deps build run test
+	@tools/install-deps build run test fuzz
 
 run:	## two PostgreSQL clusters and nginx on 127.0.0.1:8000, until Ctrl-C
 	@tools/install-deps build run
@@ -92,7 +92,6 @@ bench: all	## measure beside nginx alone, into bench/results (BENCH=--quick)
 	@bench/run $(BENCH) $(so)
 
 fuzz:	## fuzz the parsers (FUZZ="--seconds=600 conninfo")
-	@tools/install-deps build fuzz
 	@t/fuzz/run $(FUZZ)
 
 install: all	## install the module (DESTDIR, prefix, modulesdir)

@@ -97,17 +97,28 @@ ngx_http_unique_random_env_get(ngx_conf_t *cf, u_char *name, u_char *last,
     ngx_str_t *part)
 {
     char       *found;
-    u_char     *colon, buf[256];
+    u_char     *p, *fallback, buf[256];
     ngx_str_t   var;
 
-    colon = ngx_strlchr(name, last, ':');
-
-    if (colon && colon[1] != '-') {
-        colon = NULL;
+    for (p = name; p < last; p++) {
+        if (!isalnum(*p) && *p != '_') {
+            break;
+        }
     }
 
     var.data = name;
-    var.len = (colon ? colon : last) - name;
+    var.len = p - name;
+
+    fallback = (last - p >= 2 && p[0] == ':' && p[1] == '-') ? p + 2 : NULL;
+
+    /* what follows may be a secret */
+
+    if (p < last && fallback == NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid text after environment variable \"%V\", "
+                           "\"}\" or \":-\" is expected", &var);
+        return NGX_ERROR;
+    }
 
     if (var.len == 0 || var.len >= sizeof(buf)) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
@@ -119,15 +130,15 @@ ngx_http_unique_random_env_get(ngx_conf_t *cf, u_char *name, u_char *last,
 
     found = getenv((char *) buf);
 
-    if (found && (*found || colon == NULL)) {
+    if (found && (*found || fallback == NULL)) {
         part->data = (u_char *) found;
         part->len = ngx_strlen(found);
         return NGX_OK;
     }
 
-    if (colon) {
-        part->data = colon + 2;
-        part->len = last - part->data;
+    if (fallback) {
+        part->data = fallback;
+        part->len = last - fallback;
         return NGX_OK;
     }
 

@@ -202,6 +202,7 @@ reservation_parse_row(reservation_t *reply, const PGresult *result,
         || reservation_number(result, COLUMN_RETURNED, &returned) != 0
         || reservation_number(result, COLUMN_SERIAL, &m->serial) != 0
         || reservation_number(result, COLUMN_EPOCH, &m->epoch) != 0
+        || m->epoch == 0
         || reservation_number(result, COLUMN_TIMELINE, &m->timeline) != 0
         || reservation_copy(m->digest, RESERVATION_DIGEST_LEN, result,
                             COLUMN_DIGEST)
@@ -250,6 +251,11 @@ reservation_check(reservation_t *reply, uint64_t reserved,
 {
     uint64_t  size;
 
+    if (reply->outcome != RESERVATION_GRANTED && reply->count) {
+        *error = "it both grants and refuses";
+        return -1;
+    }
+
     if (reply->outcome == RESERVATION_MISMATCH) {
         return 0;
     }
@@ -276,11 +282,6 @@ reservation_check(reservation_t *reply, uint64_t reserved,
         && (reply->count == 0) != (ask->want == 0))
     {
         *error = "it neither grants nor refuses";
-        return -1;
-    }
-
-    if (reply->outcome != RESERVATION_GRANTED && reply->count) {
-        *error = "it both grants and refuses";
         return -1;
     }
 
@@ -312,6 +313,8 @@ reservation_number(const PGresult *result, int column, uint64_t *number)
 }
 
 
+/* of a digest or a UUID, as PostgreSQL prints them */
+
 static int
 reservation_copy(char *to, size_t len, const PGresult *result, int column)
 {
@@ -319,7 +322,7 @@ reservation_copy(char *to, size_t len, const PGresult *result, int column)
 
     text = reservation_text(result, column);
 
-    if (strlen(text) != len) {
+    if (strlen(text) != len || strspn(text, "0123456789abcdef-") != len) {
         return -1;
     }
 

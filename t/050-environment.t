@@ -657,7 +657,7 @@ sesame
 
 
 
-=== TEST 38: a colon without a dash is part of the name
+=== TEST 38: a colon needs a dash
 --- http_config
     unique_random_pool numbers {
         shard  postgresql://nginx:sesame@127.0.0.1/numbers range=1-${UR_LAST:9};
@@ -665,7 +665,7 @@ sesame
 --- config
 --- must_die
 --- error_log
-environment variable "UR_LAST:9" is not set (a binary upgrade keeps it only with "env UR_LAST:9;")
+invalid text after environment variable "UR_LAST", "}" or ":-" is expected
 --- no_error_log
 sesame
 

@@ -147,7 +147,11 @@ test_implausible(void **state)
         { "reserved", "9223372036854775808" }, { "returned", "17" },
         { "serial", "" }, { "epoch", "x" }, { "incarnation", "" },
         { "timeline", NULL }, { "refusal", "exhausted" },
-        { "refusal", "fenced" },
+        { "refusal", "fenced" }, { "refusal", "mismatch" },
+        { "refusal", "stale" }, { "epoch", "0" },
+        { "incarnation", "5D6D2305-0952-4004-84DD-89A6E6FE499F" },
+        { "digest", "630dcd2966c4336691125448bbb25b4f"
+                    "f412a49c732db2c8abc1b8581bd710d\n" },
     };
 
     (void) state;
