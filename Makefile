@@ -45,7 +45,7 @@ refresh     = cmp -s $(1) $@ || { install -m $(2) $(1) $@ && echo "built $@"; }
 
 # Two kinds of tests share ports and folders: never run them side by side.
 .NOTPARALLEL:
-.PHONY: all nginx deps run bench fuzz install clean help FORCE \
+.PHONY: all nginx deps pages run bench fuzz install clean help FORCE \
         test test-release test-asan test-valgrind asan memcheck
 
 all: $(so)	## build the module (default); NGINX_SRC=dir for other nginx sources
@@ -80,11 +80,15 @@ $(nginx_h):
 	@exit 1
 
 deps:	## install the packages that building and testing need (Debian)
-	@tools/install-deps build run test fuzz
+	@tools/install-deps build pages run test fuzz
+
+pages:	## build the API page that /docs shows, into build/pages
+	@tools/install-deps pages
+	@tools/pages $(build)/pages
 
 run:	## two PostgreSQL clusters and nginx on 127.0.0.1:8000, until Ctrl-C
-	@tools/install-deps build run
-	@$(submake) all
+	@tools/install-deps build pages run
+	@$(submake) all pages
 	@exec tools/run $(so)
 
 bench: all	## measure beside nginx alone, into bench/results (BENCH=--quick)
@@ -94,10 +98,15 @@ bench: all	## measure beside nginx alone, into bench/results (BENCH=--quick)
 fuzz:	## fuzz the parsers (FUZZ="--seconds=600 conninfo")
 	@t/fuzz/run $(FUZZ)
 
-install: all	## install the module (DESTDIR, prefix, modulesdir)
+install: all	## install module, schema, example and, if built, pages
 	install -d $(DESTDIR)$(modulesdir) $(DESTDIR)$(datadir) $(DESTDIR)$(docdir)
 	install -m 644 $(so) $(DESTDIR)$(modulesdir)/
 	install -m 644 sql/schema.sql $(DESTDIR)$(datadir)/
+	sed 's|/usr/share/$(MODULE)|$(datadir)|' pages/docs.conf \
+	    > $(DESTDIR)$(datadir)/docs.conf
+	if [ -e $(build)/pages/index.html ]; then \
+	    install -d $(DESTDIR)$(datadir)/pages && \
+	    install -m 644 $(build)/pages/* $(DESTDIR)$(datadir)/pages/; fi
 	install -m 644 nginx.conf.example $(DESTDIR)$(docdir)/
 
 clean:	## remove what was built (.run keeps the data of make run)

@@ -7,6 +7,7 @@ use warnings;
 
 use lib 't/lib';
 
+use Cwd qw( abs_path );
 use Test::More;
 
 use UniqueRandom::Nginx;
@@ -49,6 +50,7 @@ sub example {
         [ qr/^load_module .*;\n/m,      $load ],
         [ qr{/run/nginx\.pid},          "$dir/nginx.pid" ],
         [ qr{/var/lib/nginx/},          "$dir/" ],
+        [ qr{/usr/share/\S+/docs\*\.conf}, abs_path('pages/docs.conf') ],
         [ qr{/var/log/nginx/error},     "$dir/error" ],
         [ qr{/var/log/nginx/access},    "$dir/access" ],
         [ qr/listen  8000;/,            "listen  127.0.0.1:$port;" ],

@@ -62,6 +62,9 @@ for my $time ('at first', 'and again, with the data that were kept') {
     is $http->get("http://127.0.0.1:$port/health")->{content},
         '{"status":"ok"}', '... /health';
 
+    like $http->get("http://127.0.0.1:$port/docs")->{content},
+        qr{<title>Unique random numbers}, '... /docs' if -e 'build/pages/index.html';
+
     my @started = descendants($pid);
     cmp_ok scalar(@started), '>', 1, '... it runs ' . @started . ' processes';
 
