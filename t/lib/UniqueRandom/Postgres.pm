@@ -183,6 +183,11 @@ sub _configure {
         max_wal_senders          => 5,
         wal_receiver_timeout     => '5s',
         wal_retrieve_retry_interval => '100ms',
+
+        # Before it recovers, a cluster makes sure that its files are on disk:
+        # with all at once, rather than one by one.
+        _bin('') =~ m{/(\d+)/} && $1 >= 14
+        ? (recovery_init_sync_method => 'syncfs') : (),
         %{ $self->{conf} },
     );
 

@@ -7,14 +7,19 @@ package UniqueRandom::Proxy;
 #
 #   $proxy->hang         takes data from neither side; connections stay open
 #   $proxy->deaf         forwards to the server, drops what it answers
+#   $proxy->mute         drops what clients send
+#   $proxy->partial(9)   forwards 9 bytes of what the server answers from now
+#                        on, ends the connection and takes no new ones
 #   $proxy->delay(0.2)   forwards what the server answers that much later
 #   $proxy->forward      as in the beginning; what was held back goes out
 #   $proxy->cut          breaks the connections there are
-#   $proxy->refuse       breaks them and takes no new ones, until
-#   $proxy->accept
+#   $proxy->refuse       breaks them and takes no new ones
+#   $proxy->accept       takes new ones again
 #
 #   $proxy->connections  how many were accepted so far
 #   $proxy->bytes        how many were received from clients so far
+#   $proxy->answered     how many from the server
+#   $proxy->ended        how many connections partial() has ended so far
 #
 # Without `to` it is a black hole, which accepts and says nothing.
 
@@ -79,6 +84,8 @@ sub _command {
 
 sub hang        { return $_[0]->_command('mode hang') }
 sub deaf        { return $_[0]->_command('mode deaf') }
+sub mute        { return $_[0]->_command('mode mute') }
+sub partial     { return $_[0]->_command("mode partial $_[1]") }
 sub forward     { return $_[0]->_command('mode forward') }
 sub delay       { return $_[0]->_command("mode delay $_[1]") }
 sub cut         { return $_[0]->_command('cut') }
@@ -86,6 +93,8 @@ sub refuse      { return $_[0]->_command('refuse') }
 sub accept      { return $_[0]->_command('accept') }
 sub connections { return $_[0]->_command('connections') }
 sub bytes       { return $_[0]->_command('bytes') }
+sub answered    { return $_[0]->_command('answered') }
+sub ended       { return $_[0]->_command('ended') }
 
 sub stop {
     my ($self) = @_;
@@ -120,8 +129,8 @@ sub _listen {
 sub _serve {
     my ($self, $control, $listener) = @_;
 
-    @$self{qw( listener mode delay connections bytes links )}
-        = ($listener, 'forward', 0, 0, 0, {});
+    @$self{qw( listener mode argument links )} = ($listener, 'forward', 0, {});
+    @$self{qw( connections bytes answered ended )} = (0) x 4;
 
     while (1) {
         my $read = IO::Select->new($control);
@@ -173,10 +182,11 @@ sub _obey {
     my ($self, $verb, @arg) = @_;
 
     if ($verb eq 'mode') {
-        ($self->{mode}, $self->{delay}) = ($arg[0], $arg[1] // 0);
+        ($self->{mode}, $self->{argument}) = ($arg[0], $arg[1] // 0);
 
-        if ($self->{mode} eq 'forward') {
-            $_->{not_before} = 0 for values %{ $self->{links} };
+        for my $end (values %{ $self->{links} }) {
+            $end->{not_before} = 0 if $self->{mode} eq 'forward';
+            $end->{passed}     = 0;
         }
 
     } elsif ($verb eq 'cut' || $verb eq 'refuse') {
@@ -244,7 +254,7 @@ sub _end {
     setsockopt $socket, IPPROTO_TCP, TCP_NODELAY, 1;
 
     return $self->{links}{$socket}
-        = { socket => $socket, out => '', not_before => 0 };
+        = { socket => $socket, out => '', not_before => 0, passed => 0 };
 }
 
 sub _drop {
@@ -268,28 +278,51 @@ sub _receive {
     my $peer = $end->{peer};
 
     if ($n == 0) {
-        $self->_drop($end);
-
-        if ($peer) {
-            # What is on its way still arrives.
-            $peer->{closing} = 1;
-            delete $peer->{peer};
-            $self->_drop($peer) if !length $peer->{out};
-        }
-
+        $self->_close($end);
         return;
     }
 
-    $self->{bytes} += $n unless $end->{is_server};
+    $self->{ $end->{is_server} ? 'answered' : 'bytes' } += $n;
 
-    return if !$peer || ($self->{mode} eq 'deaf' && $end->{is_server});
+    return if !$peer
+        || $self->{mode} eq ($end->{is_server} ? 'deaf' : 'mute');
 
-    if ($self->{delay} && $end->{is_server} && !length $peer->{out}) {
-        $peer->{not_before} = time + $self->{delay};
+    if ($self->{mode} eq 'delay' && $end->{is_server} && !length $peer->{out})
+    {
+        $peer->{not_before} = time + $self->{argument};
+    }
+
+    if ($self->{mode} eq 'partial' && $end->{is_server}) {
+        my $rest = $self->{argument} - $end->{passed};
+        $end->{passed} += $n;
+
+        if ($n >= $rest) {
+            $peer->{out} .= substr $data, 0, $rest;
+            $self->{ended}++;
+            $self->_close($end);
+            close delete $self->{listener} if $self->{listener};
+            return;
+        }
     }
 
     $peer->{out} .= $data;
     $self->_flush($peer) if $peer->{not_before} <= time;
+    return;
+}
+
+# What is on its way to the other end still arrives.
+sub _close {
+    my ($self, $end) = @_;
+
+    my $peer = $end->{peer};
+    $self->_drop($end);
+
+    if ($peer) {
+        $peer->{closing} = 1;
+        delete $peer->{peer};
+        $self->_drop($peer) if !length $peer->{out};
+    }
+
     return;
 }
 
