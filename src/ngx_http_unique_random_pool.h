@@ -127,6 +127,7 @@ struct ngx_http_unique_random_pool_s {
     ngx_uint_t                        fresh;       /* for so many draws */
     uint64_t                          weight;
     uint64_t                          leased;
+    ngx_http_unique_random_range_t   *look;        /* to be asked again */
 
     ngx_queue_t                       waiters;
     ngx_uint_t                        nwaiters;

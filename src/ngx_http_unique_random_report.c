@@ -22,16 +22,14 @@ void
 ngx_http_unique_random_report(ngx_http_unique_random_range_t *range,
     reservation_t *reply)
 {
-    uint64_t         left;
-    ngx_log_t       *log;
-    ngx_str_t       *pool, *shard;
-    const uint64_t  *reserved;
+    uint64_t    left;
+    ngx_log_t  *log;
+    ngx_str_t  *pool, *shard;
 
     log = range->shard->postgres.log;
     pool = &range->shard->pool->name;
     shard = &range->shard->name;
-    reserved = &range->params.ask.memory.reserved;
-    left = range->last - range->first + 1 - *reserved;
+    left = range->last - range->first + 1 - reply->seen;
 
     switch (reply->outcome) {
 
@@ -85,6 +83,20 @@ ngx_http_unique_random_report(ngx_http_unique_random_range_t *range,
             return;
         }
 
+        if (ngx_strcmp(reply->detail, RESERVATION_GONE) == 0) {
+            ngx_log_error(NGX_LOG_ALERT, log, 0,
+                          "range %uL-%uL of shard \"%V\" is fenced: %s; %uL of "
+                          "its positions are known to be reserved; restore "
+                          "its row or, from a copy of its key, run SELECT "
+                          "unique_random.add('%V', %uL, %uL, key => ..., "
+                          "reserved => %uL);",
+                          range->first, range->last, shard, reply->detail,
+                          reply->seen, pool, range->first, range->last,
+                          reply->seen
+                          + ngx_min(left / 2, NGX_HTTP_UNIQUE_RANDOM_ADVANCE));
+            return;
+        }
+
         ngx_log_error(NGX_LOG_ALERT, log, 0,
                       "range %uL-%uL of shard \"%V\" is fenced: %s; %uL of "
                       "its positions are known to be reserved; once it is "
@@ -92,7 +104,7 @@ ngx_http_unique_random_report(ngx_http_unique_random_range_t *range,
                       "unique_random.accept('%V', %uL, at_least => %uL, "
                       "advance => %uL);",
                       range->first, range->last, shard, reply->detail,
-                      *reserved, pool, range->first, *reserved,
+                      reply->seen, pool, range->first, reply->seen,
                       ngx_min(left / 2, NGX_HTTP_UNIQUE_RANDOM_ADVANCE));
     }
 }

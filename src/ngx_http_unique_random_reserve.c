@@ -268,11 +268,12 @@ ngx_http_unique_random_reserve_refused(ngx_http_unique_random_shard_t *shard)
         return;
     }
 
-    /* invalid_schema_name, undefined_table, undefined_function */
+    /* invalid_schema_name, undefined_table, _function, _object (of a type) */
 
     if (ngx_strcmp(state, "3F000") == 0
         || ngx_strcmp(state, "42P01") == 0
-        || ngx_strcmp(state, "42883") == 0)
+        || ngx_strcmp(state, "42883") == 0
+        || ngx_strcmp(state, "42704") == 0)
     {
         ngx_memzero(&reply, sizeof(reservation_t));
         reply.outcome = RESERVATION_MISSING;
@@ -334,15 +335,19 @@ ngx_http_unique_random_reserve_reply(ngx_http_unique_random_shard_t *shard,
     reservation_t *reply)
 {
     ngx_int_t                           rc;
+    ngx_uint_t                          stale;
     ngx_http_unique_random_range_t     *range;
     ngx_http_unique_random_postgres_t  *pg;
 
     pg = &shard->postgres;
     range = ngx_http_unique_random_reserve_head(shard);
 
+    stale = reply->outcome == RESERVATION_STALE
+            || (reply->outcome == RESERVATION_FENCED
+                && ngx_strcmp(reply->detail, RESERVATION_LATER_LIFE) == 0);
+
     if (reply->outcome == RESERVATION_STANDBY
-        || (reply->outcome == RESERVATION_STALE
-            && shard->tried + 1 < shard->peers.nelts))
+        || (stale && shard->tried + 1 < shard->peers.nelts))
     {
         ngx_http_unique_random_postgres_set_error(pg,
                                reply->outcome == RESERVATION_STANDBY

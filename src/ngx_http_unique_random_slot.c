@@ -195,6 +195,8 @@ ngx_http_unique_random_zone_reply(ngx_http_unique_random_range_t *range,
     slot->outcome = reply->outcome;
     slot->detail = detail;
 
+    reply->seen = ngx_max(slot->memory.reserved, reply->memory.reserved);
+
     ngx_shmtx_unlock(&pool->shpool->mutex);
 
     return rc;
@@ -347,7 +349,7 @@ ngx_http_unique_random_zone_contradiction(
         && (reply->outcome == RESERVATION_MISSING
             || reply->outcome == RESERVATION_MISMATCH))
     {
-        return "the range is not what it was";
+        return RESERVATION_GONE;
     }
 
     if (!slot->known

@@ -33,6 +33,10 @@ static ngx_http_unique_random_range_t *ngx_http_unique_random_zone_choose(
     ngx_http_unique_random_pool_t *pool, uint64_t total, ngx_uint_t preferred);
 static ngx_uint_t ngx_http_unique_random_zone_fetch(
     ngx_http_unique_random_range_t *range);
+static ngx_uint_t ngx_http_unique_random_zone_look(
+    ngx_http_unique_random_range_t *range);
+static ngx_uint_t ngx_http_unique_random_zone_claim(
+    ngx_http_unique_random_range_t *range);
 static ngx_msec_t ngx_http_unique_random_zone_due(
     ngx_http_unique_random_range_t *range);
 
@@ -56,8 +60,14 @@ ngx_http_unique_random_zone_draw(ngx_http_unique_random_pool_t *pool,
         ngx_shmtx_lock(&pool->shpool->mutex);
 
         if (range && ngx_http_unique_random_zone_take(draw) == NGX_OK) {
-            draw->fetch = ngx_http_unique_random_zone_fetch(range) ? range
-                                                                   : NULL;
+            if (ngx_http_unique_random_zone_fetch(range)) {
+                draw->fetch = range;
+
+            } else {
+                draw->fetch = pool->look;
+                pool->look = NULL;
+            }
+
             rc = NGX_OK;
 
         } else {
@@ -115,6 +125,7 @@ ngx_http_unique_random_zone_weigh(ngx_http_unique_random_pool_t *pool)
                           NGX_HTTP_UNIQUE_RANDOM_FRESH);
     pool->weight = 0;
     pool->leased = 0;
+    pool->look = NULL;
 
     /* ranges do not overlap, so the sums are at most 2^63 */
 
@@ -123,6 +134,10 @@ ngx_http_unique_random_zone_weigh(ngx_http_unique_random_pool_t *pool)
 
         range->weight = 0;
         range->preferred = 0;
+
+        if (pool->look == NULL && ngx_http_unique_random_zone_look(range)) {
+            pool->look = range;
+        }
 
         if (!ngx_http_unique_random_zone_issues(range)) {
             continue;
@@ -229,13 +244,50 @@ ngx_http_unique_random_zone_fetch(ngx_http_unique_random_range_t *range)
     if (pool->lease.max == 0
         || slot->remaining == 0
         || !leases_low(&slot->leases, slot->granted)
-        || (slot->fetcher
-            && !ngx_http_unique_random_past(slot->fetch_deadline))
+        || slot->outcome != RESERVATION_GRANTED)
+    {
+        return 0;
+    }
+
+    return ngx_http_unique_random_zone_claim(range);
+}
+
+
+/* whether it is to look again at a range that was refused */
+
+static ngx_uint_t
+ngx_http_unique_random_zone_look(ngx_http_unique_random_range_t *range)
+{
+    ngx_http_unique_random_slot_t  *slot;
+
+    slot = range->slot;
+
+    if (slot->id != range->slot_id
+        || slot->outcome == RESERVATION_GRANTED
+        || slot->outcome == RESERVATION_EXHAUSTED)
+    {
+        return 0;
+    }
+
+    return ngx_http_unique_random_zone_claim(range);
+}
+
+
+static ngx_uint_t
+ngx_http_unique_random_zone_claim(ngx_http_unique_random_range_t *range)
+{
+    ngx_http_unique_random_pool_t  *pool;
+    ngx_http_unique_random_slot_t  *slot;
+
+    pool = range->shard->pool;
+    slot = range->slot;
+
+    if ((slot->fetcher
+         && !ngx_http_unique_random_past(slot->fetch_deadline))
         || range->shard->down
         || range->shard->drain
         || range->asked
         || ngx_exiting
-        || slot->outcome != RESERVATION_GRANTED
         || ngx_http_unique_random_zone_due(range) != 0)
     {
         return 0;

@@ -87,10 +87,13 @@ typedef enum {
 /* why a copy is stale, as the row remembers it for others, too */
 #define RESERVATION_LATER_LIFE  "a later life of the range has been seen"
 
+/* why a range is fenced that has no row any more, or one with other bounds */
+#define RESERVATION_GONE        "the range is not what it was"
+
 
 /*
  * "memory" is that of the row; its holder_serial is 0 if nothing was granted.
- * Strings belong to the PGresult.
+ * "seen" is for whoever takes the reply in.  Strings belong to the PGresult.
  */
 
 typedef struct {
@@ -100,6 +103,7 @@ typedef struct {
     uint64_t               start;
     uint64_t               count;
     uint64_t               remaining;       /* to reserve, with the returned */
+    uint64_t               seen;            /* reserved, at most, by anyone */
     reservation_memory_t   memory;
     uint8_t                key[RESERVATION_KEY_LEN];
     unsigned               has_key:1;

@@ -151,6 +151,9 @@ my $settings = 'wait_timeout 500ms; lease min=10 max=10;';
         '... and "bootstrap on" does not make it again';
     like $nginx->error_log, qr/\[alert\].* is fenced: the range is not what/,
         '... an alert tells';
+    like $nginx->error_log,
+        qr/run SELECT unique_random\.add\('blank', 1, 1000, key => \.\.\., reserved => \d+\);/,
+        '... how to have it again, with its key';
 
     $pg->apply_schema('c');
     add('c', 'blank', 1);

@@ -203,7 +203,8 @@ stage(
     note "lost after @bytes bytes: @granted";
     is $result->status(200), $result->attempts,
         'cut at every stage: no request failed of ' . $result->attempts;
-    cmp_ok scalar(grep { $_ == 0 } @granted), '>=', 3, '... some before the grant';
+    cmp_ok scalar(grep { $_ == 0 } @granted), '>=', 3,
+        '... some before the grant';
     cmp_ok scalar(grep { $_ == LEASE } @granted), '>=', 3,
         '... some after the grant';
 

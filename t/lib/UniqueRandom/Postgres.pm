@@ -363,7 +363,11 @@ sub _abandon {
 
     return if $self->{owner} != $$ || !$self->{dir};
 
-    $self->kill9 if $self->{pid};
+    # One that is killed leaves its shared memory behind.
+    if ($self->{pid}) {
+        eval { $self->resume; $self->stop('immediate'); 1 } or $self->kill9;
+    }
+
     File::Path::remove_tree(delete $self->{dir}, { error => \my $ignored })
         unless $ENV{UNIQUE_RANDOM_KEEP};
     return;
