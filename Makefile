@@ -108,6 +108,7 @@ install: all	## install module, schema, example and, if built, pages
 	    install -d $(DESTDIR)$(datadir)/pages && \
 	    install -m 644 $(build)/pages/* $(DESTDIR)$(datadir)/pages/; fi
 	install -m 644 nginx.conf.example $(DESTDIR)$(docdir)/
+	install -m 644 logrotate/$(MODULE) $(DESTDIR)$(docdir)/logrotate
 
 clean:	## remove what was built (.run keeps the data of make run)
 	rm -rf $(build) t/servroot

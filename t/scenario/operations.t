@@ -52,14 +52,14 @@ sub operator {
     }
 
     local @ENV{ keys %$env } = values %$env;
-    local $ENV{NGINX} = join ' ', $ENV{TEST_NGINX_BINARY} || '/usr/sbin/nginx',
+    local $ENV{NGINX_COMMAND} = join ' ', $ENV{TEST_NGINX_BINARY} || '/usr/sbin/nginx',
         $nginx ? ('-p', $nginx->dir . '/', '-e', 'error.log', '-c', 'nginx.conf')
         : ();
 
     my ($code, $out) = run(
         command => [
             'bash', '-euc',
-            "cd $here\nnginx() { \$NGINX \"\$\@\"; }\n$block",
+            "cd $here\nnginx() { \$NGINX_COMMAND \"\$\@\"; }\n$block",
         ],
         merge => 1,
     );

@@ -1,0 +1,39 @@
+#!/bin/sh
+#
+# /etc/nginx/templates/PATH.template becomes /etc/nginx/conf.d/PATH, with
+# variables of the environment, as in nginx's official image.
+#
+# Unlike there, only those are replaced by default that are meant for it, so
+# that none takes the place of one of nginx's own: NGINX_ENVSUBST_FILTER is a
+# pattern for others.  The URLs of shards, which may have passwords, never are.
+
+set -eu
+
+templates=${NGINX_ENVSUBST_TEMPLATE_DIR:-/etc/nginx/templates}
+suffix=${NGINX_ENVSUBST_TEMPLATE_SUFFIX:-.template}
+output=${NGINX_ENVSUBST_OUTPUT_DIR:-/etc/nginx/conf.d}
+
+: "${NGINX_ENVSUBST_FILTER:=^(NGINX_|UNIQUE_RANDOM_|LOG_LEVEL\$)}"
+export NGINX_ENVSUBST_FILTER
+
+names=$(awk 'BEGIN {
+    for (name in ENVIRON) {
+        if (name ~ /^[A-Za-z_][A-Za-z0-9_]*$/ \
+            && name ~ ENVIRON["NGINX_ENVSUBST_FILTER"] \
+            && name !~ /^DB_SHARD_[0-9]+_URL$/)
+        {
+            printf "${%s} ", name
+        }
+    }
+}')
+
+[ -d "$templates" ] || exit 0
+
+find "$templates" -follow -type f -name "*$suffix" | sort \
+    | while read -r template; do
+        path=${template#"$templates/"}
+        rendered=$output/${path%"$suffix"}
+
+        mkdir -p "$(dirname "$rendered")"
+        envsubst "$names" < "$template" > "$rendered"
+    done
