@@ -100,7 +100,7 @@ ngx_module_t  ngx_http_unique_random_module = {
     ngx_http_unique_random_commands,       /* module directives */
     NGX_HTTP_MODULE,                       /* module type */
     NULL,                                  /* init master */
-    NULL,                                  /* init module */
+    ngx_http_unique_random_init_module,    /* init module */
     ngx_http_unique_random_init_process,   /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */

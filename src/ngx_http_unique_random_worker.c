@@ -32,6 +32,39 @@ static ngx_uint_t ngx_http_unique_random_worker_stop(
 static ngx_uint_t ngx_http_unique_random_worker_alive(ngx_pid_t pid);
 
 
+/*
+ * The configuration is accepted, and those of the last one will be told to
+ * leave, maybe before a new worker has begun: from here on they give nothing
+ * back.
+ */
+
+ngx_int_t
+ngx_http_unique_random_init_module(ngx_cycle_t *cycle)
+{
+    ngx_uint_t                           i;
+    ngx_http_unique_random_pool_t      **pools;
+    ngx_http_unique_random_main_conf_t  *umcf;
+
+    umcf = ngx_http_cycle_get_module_main_conf(cycle,
+                                               ngx_http_unique_random_module);
+    if (umcf == NULL) {
+        return NGX_OK;
+    }
+
+    pools = umcf->pools.elts;
+
+    for (i = 0; i < umcf->pools.nelts; i++) {
+        ngx_shmtx_lock(&pools[i]->shpool->mutex);
+
+        pools[i]->sh->generation = pools[i]->generation;
+
+        ngx_shmtx_unlock(&pools[i]->shpool->mutex);
+    }
+
+    return NGX_OK;
+}
+
+
 ngx_int_t
 ngx_http_unique_random_init_process(ngx_cycle_t *cycle)
 {
@@ -159,8 +192,6 @@ ngx_http_unique_random_worker_start(ngx_http_unique_random_pool_t *pool)
 
     ngx_shmtx_lock(&pool->shpool->mutex);
 
-    sh->generation = ngx_max(sh->generation, pool->generation);
-
     for (i = 0; i < NGX_HTTP_UNIQUE_RANDOM_WORKERS; i++) {
         w = &sh->workers[i];
 
@@ -179,8 +210,8 @@ ngx_http_unique_random_worker_start(ngx_http_unique_random_pool_t *pool)
 
 
 /*
- * Whether it was the last one of its configuration, and no later configuration
- * has workers: those of a reload go on with the leases.
+ * Whether it was the last one of its configuration, and there is no later one:
+ * the workers of a reload go on with the leases.
  */
 
 static ngx_uint_t
@@ -196,7 +227,7 @@ ngx_http_unique_random_worker_stop(ngx_http_unique_random_pool_t *pool)
 
     ngx_shmtx_lock(&pool->shpool->mutex);
 
-    last = (pool->generation >= sh->generation);
+    last = (pool->generation == sh->generation);
 
     for (i = 0; i < NGX_HTTP_UNIQUE_RANDOM_WORKERS; i++) {
         w = &sh->workers[i];

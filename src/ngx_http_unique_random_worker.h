@@ -14,7 +14,8 @@
 #include "ngx_http_unique_random_module.h"
 
 
-/* of ngx_module_t; nginx calls the first in its helper processes, too */
+/* of ngx_module_t; nginx calls the second in its helper processes, too */
+ngx_int_t ngx_http_unique_random_init_module(ngx_cycle_t *cycle);
 ngx_int_t ngx_http_unique_random_init_process(ngx_cycle_t *cycle);
 void ngx_http_unique_random_exit_process(ngx_cycle_t *cycle);
 

@@ -109,7 +109,7 @@ typedef struct {
     char                       holder[RESERVATION_UUID_LEN + 1];
 
     uint32_t                   generations;    /* configurations so far */
-    uint32_t                   generation;     /* the latest with workers */
+    uint32_t                   generation;     /* the latest one accepted */
     ngx_http_unique_random_worker_t  workers[NGX_HTTP_UNIQUE_RANDOM_WORKERS];
 } ngx_http_unique_random_shctx_t;
 

@@ -165,8 +165,19 @@ wait_until(sub { take(16)->status(200) == 16 }, 60, 'numbers are given');
     $nginx->configure(http => pool(\@shards, min => 5000));
     $nginx->reload;
 
-    # Half of a lease is drawn before the next is asked for.
+    # The first to be back serves alone.
+    wait_until(
+        sub {
+            my %of = map { int(($_ - 1) / RANGE) => 1 } take(400)->numbers;
+            return keys %of == @shards;
+        },
+        60, 'numbers of all shards',
+    );
+
+    # Half of a lease is drawn before the next is asked for; and slowly at last,
+    # so that what is asked for has come.
     take(20_000);
+    take(2000, connections => 1, processes => 1);
     $_->stop for @clusters;
 
     for my $change (

@@ -56,7 +56,8 @@ sub pipelined {
     my $nginx = $stack->nginx;
     my $row   = beside(
         _pair($bench, $stack, [$nginx], connections => 32, pipeline => 16),
-        label => '16 requests at a time, 32 connections',
+        label  => '16 requests at a time, 32 connections',
+        target => [ '>=', 0.92 ],
     );
 
     $stack->end;
