@@ -14,6 +14,8 @@
 #define NGX_HTTP_UNIQUE_RANDOM_ADVANCE  100000
 
 
+static void ngx_http_unique_random_report_fenced(
+    ngx_http_unique_random_range_t *range, reservation_t *reply);
 static void ngx_http_unique_random_report_stale(
     ngx_http_unique_random_range_t *range);
 
@@ -22,14 +24,12 @@ void
 ngx_http_unique_random_report(ngx_http_unique_random_range_t *range,
     reservation_t *reply)
 {
-    uint64_t    left;
     ngx_log_t  *log;
     ngx_str_t  *pool, *shard;
 
     log = range->shard->postgres.log;
     pool = &range->shard->pool->name;
     shard = &range->shard->name;
-    left = range->last - range->first + 1 - reply->seen;
 
     switch (reply->outcome) {
 
@@ -69,44 +69,60 @@ ngx_http_unique_random_report(ngx_http_unique_random_range_t *range,
         return;
 
     default: /* RESERVATION_FENCED */
+        ngx_http_unique_random_report_fenced(range, reply);
+    }
+}
 
-        if (ngx_strcmp(reply->detail, RESERVATION_LATER_LIFE) == 0) {
-            ngx_http_unique_random_report_stale(range);
-            return;
-        }
 
-        if (ngx_strncmp(reply->detail, "closed:", 7) == 0) {
-            ngx_log_error(NGX_LOG_ERR, log, 0,
-                          "range %uL-%uL of shard \"%V\" is %s: configure it "
-                          "where it is now",
-                          range->first, range->last, shard, reply->detail);
-            return;
-        }
+static void
+ngx_http_unique_random_report_fenced(ngx_http_unique_random_range_t *range,
+    reservation_t *reply)
+{
+    uint64_t    left;
+    ngx_log_t  *log;
+    ngx_str_t  *pool, *shard;
 
-        if (ngx_strcmp(reply->detail, RESERVATION_GONE) == 0) {
-            ngx_log_error(NGX_LOG_ALERT, log, 0,
-                          "range %uL-%uL of shard \"%V\" is fenced: %s; %uL of "
-                          "its positions are known to be reserved; restore "
-                          "its row or, from a copy of its key, run SELECT "
-                          "unique_random.add('%V', %uL, %uL, key => ..., "
-                          "reserved => %uL);",
-                          range->first, range->last, shard, reply->detail,
-                          reply->seen, pool, range->first, range->last,
-                          reply->seen
-                          + ngx_min(left / 2, NGX_HTTP_UNIQUE_RANDOM_ADVANCE));
-            return;
-        }
+    log = range->shard->postgres.log;
+    pool = &range->shard->pool->name;
+    shard = &range->shard->name;
+    left = range->last - range->first + 1 - reply->seen;
 
+    if (ngx_strcmp(reply->detail, RESERVATION_LATER_LIFE) == 0) {
+        ngx_http_unique_random_report_stale(range);
+        return;
+    }
+
+    if (ngx_strncmp(reply->detail, "closed:", 7) == 0) {
+        ngx_log_error(NGX_LOG_ERR, log, 0,
+                      "range %uL-%uL of shard \"%V\" is %s: configure it "
+                      "where it is now",
+                      range->first, range->last, shard, reply->detail);
+        return;
+    }
+
+    if (ngx_strcmp(reply->detail, RESERVATION_GONE) == 0) {
         ngx_log_error(NGX_LOG_ALERT, log, 0,
                       "range %uL-%uL of shard \"%V\" is fenced: %s; %uL of "
-                      "its positions are known to be reserved; once it is "
-                      "known how far the lost database had got, run SELECT "
-                      "unique_random.accept('%V', %uL, at_least => %uL, "
-                      "advance => %uL);",
+                      "its positions are known to be reserved; restore "
+                      "its row or, from a copy of its key, run SELECT "
+                      "unique_random.add('%V', %uL, %uL, key => ..., "
+                      "reserved => %uL);",
                       range->first, range->last, shard, reply->detail,
-                      reply->seen, pool, range->first, reply->seen,
-                      ngx_min(left / 2, NGX_HTTP_UNIQUE_RANDOM_ADVANCE));
+                      reply->seen, pool, range->first, range->last,
+                      reply->seen
+                      + ngx_min(left / 2, NGX_HTTP_UNIQUE_RANDOM_ADVANCE));
+        return;
     }
+
+    ngx_log_error(NGX_LOG_ALERT, log, 0,
+                  "range %uL-%uL of shard \"%V\" is fenced: %s; %uL of "
+                  "its positions are known to be reserved; once it is "
+                  "known how far the lost database had got, run SELECT "
+                  "unique_random.accept('%V', %uL, at_least => %uL, "
+                  "advance => %uL);",
+                  range->first, range->last, shard, reply->detail,
+                  reply->seen, pool, range->first, reply->seen,
+                  ngx_min(left / 2, NGX_HTTP_UNIQUE_RANDOM_ADVANCE));
 }
 
 

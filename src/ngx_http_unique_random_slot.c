@@ -11,6 +11,10 @@
 #include "ngx_http_unique_random_pool.h"
 
 
+static ngx_int_t ngx_http_unique_random_zone_take_in(
+    ngx_http_unique_random_range_t *range, reservation_t *reply);
+static void ngx_http_unique_random_zone_grant(
+    ngx_http_unique_random_slot_t *slot, reservation_t *reply);
 static void ngx_http_unique_random_zone_introduce(
     ngx_http_unique_random_range_t *range, reservation_ask_t *ask);
 static void ngx_http_unique_random_zone_landed(
@@ -110,21 +114,32 @@ ngx_int_t
 ngx_http_unique_random_zone_reply(ngx_http_unique_random_range_t *range,
     reservation_t *reply)
 {
-    char                           *reason;
-    uint32_t                        detail;
     ngx_int_t                       rc;
     ngx_http_unique_random_pool_t  *pool;
-    ngx_http_unique_random_slot_t  *slot;
 
     pool = range->shard->pool;
-    slot = range->slot;
 
     ngx_shmtx_lock(&pool->shpool->mutex);
 
-    if (slot->id != range->slot_id) {
-        ngx_shmtx_unlock(&pool->shpool->mutex);
-        return NGX_DECLINED;
-    }
+    rc = (range->slot->id == range->slot_id)
+         ? ngx_http_unique_random_zone_take_in(range, reply) : NGX_DECLINED;
+
+    ngx_shmtx_unlock(&pool->shpool->mutex);
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_unique_random_zone_take_in(ngx_http_unique_random_range_t *range,
+    reservation_t *reply)
+{
+    char                           *reason;
+    uint32_t                        detail;
+    ngx_int_t                       rc;
+    ngx_http_unique_random_slot_t  *slot;
+
+    slot = range->slot;
 
     ngx_http_unique_random_zone_landed(range);
 
@@ -135,8 +150,6 @@ ngx_http_unique_random_zone_reply(ngx_http_unique_random_range_t *range,
         /* asked for before the fence: only a look can lift it */
 
         slot->burned += reply->count;
-
-        ngx_shmtx_unlock(&pool->shpool->mutex);
         return NGX_DECLINED;
     }
 
@@ -158,7 +171,6 @@ ngx_http_unique_random_zone_reply(ngx_http_unique_random_range_t *range,
     {
         /* another life than the one that was fenced lifts no fence */
 
-        ngx_shmtx_unlock(&pool->shpool->mutex);
         return NGX_DECLINED;
     }
 
@@ -169,21 +181,7 @@ ngx_http_unique_random_zone_reply(ngx_http_unique_random_range_t *range,
     }
 
     if (reply->count) {
-        if (leases_put(&slot->leases, reply->start,
-                       reply->start + reply->count)
-            != 0)
-        {
-            slot->burned += reply->count;
-        }
-
-        slot->granted = reply->count;
-        slot->granted_at = ngx_current_msec;
-        slot->drawn = 0;
-        slot->cautious = 0;
-
-        if (reply->remaining == 0) {
-            reply->outcome = RESERVATION_EXHAUSTED;
-        }
+        ngx_http_unique_random_zone_grant(slot, reply);
     }
 
     detail = ngx_crc32_short((u_char *) reply->detail,
@@ -197,9 +195,28 @@ ngx_http_unique_random_zone_reply(ngx_http_unique_random_range_t *range,
 
     reply->seen = ngx_max(slot->memory.reserved, reply->memory.reserved);
 
-    ngx_shmtx_unlock(&pool->shpool->mutex);
-
     return rc;
+}
+
+
+static void
+ngx_http_unique_random_zone_grant(ngx_http_unique_random_slot_t *slot,
+    reservation_t *reply)
+{
+    if (leases_put(&slot->leases, reply->start, reply->start + reply->count)
+        != 0)
+    {
+        slot->burned += reply->count;
+    }
+
+    slot->granted = reply->count;
+    slot->granted_at = ngx_current_msec;
+    slot->drawn = 0;
+    slot->cautious = 0;
+
+    if (reply->remaining == 0) {
+        reply->outcome = RESERVATION_EXHAUSTED;
+    }
 }
 
 
