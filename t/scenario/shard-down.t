@@ -16,14 +16,10 @@ use constant RANGE => 10_000_000;
 my (@clusters, @shards);
 
 for my $i (0, 1) {
-    my $pg = UniqueRandom::Postgres->new(name => "shard$i");
-    my ($first, $last) = ($i * RANGE + 1, ($i + 1) * RANGE);
+    my ($pg, $shard) = UniqueRandom::Postgres->new_shard($i, RANGE);
 
-    $pg->create_database('numbers')->apply_schema('numbers');
-    $pg->psql('numbers', "SELECT unique_random.add('numbers', $first, $last)");
     push @clusters, $pg;
-    push @shards, 'shard ' . $pg->url(db => 'numbers') . " range=$first-$last "
-        . 'fail_timeout=1s;';
+    push @shards, "shard $shard fail_timeout=1s;";
 }
 
 # Nobody waits longer than for the other shard to be asked, so the deadline

@@ -430,6 +430,20 @@ sub apply_schema {
     return $self;
 }
 
+# A cluster with a database "numbers" and range $i of a pool of that name, each
+# of $size numbers; and its parameters for `shard` in nginx.conf.
+sub new_shard {
+    my ($class, $i, $size) = @_;
+
+    my $self = $class->new(name => "shard$i");
+    my ($first, $last) = ($i * $size + 1, ($i + 1) * $size);
+
+    $self->create_database('numbers')->apply_schema('numbers');
+    $self->psql('numbers', "SELECT unique_random.add('numbers', $first, $last)");
+
+    return ($self, $self->url(db => 'numbers') . " range=$first-$last");
+}
+
 # A role that has to give its password, over TCP.
 sub create_user {
     my ($self, $user, $password, $options) = @_;
