@@ -22,7 +22,8 @@
 /*
  * A rate that was measured for a moment only says little about the time ahead:
  * a single burst of n requests makes for a lease of at most so many times n,
- * and a lasting one for leases that each are so many times the last.
+ * and a lasting one for leases that each are so many times the last.  A pause
+ * is a moment, too, at most: the next burst may be like the one before.
  */
 #define LEASE_GROWTH     4
 
@@ -164,16 +165,47 @@ leases_move(leases_t *to, leases_t *leases)
 }
 
 
+void
+lease_rate_start(lease_rate_t *rate)
+{
+    rate->drawn = 0;
+    rate->elapsed = 0;
+}
+
+
+void
+lease_rate_count(lease_rate_t *rate, const lease_policy_t *policy, uint64_t now)
+{
+    uint64_t  pause, longest;
+
+    rate->drawn++;
+
+    longest = policy->ahead / LEASE_GROWTH;
+
+    /* now, or a little later by the clock of another worker */
+
+    if (rate->last - now < longest) {
+        return;
+    }
+
+    pause = now - rate->last;
+
+    rate->elapsed += (pause < longest) ? pause : longest;
+    rate->last = now;
+}
+
+
 uint64_t
-lease_size(const lease_policy_t *policy, uint64_t drawn, uint64_t elapsed,
+lease_size(const lease_policy_t *policy, const lease_rate_t *rate,
     uint64_t remaining)
 {
-    uint64_t  size, fair, ahead;
+    uint64_t  size, fair, ahead, drawn, elapsed;
 
     /* numbers that would overflow are far beyond max */
 
-    drawn = (drawn < UINT32_MAX) ? drawn : UINT32_MAX;
+    drawn = (rate->drawn < UINT32_MAX) ? rate->drawn : UINT32_MAX;
     ahead = (policy->ahead < UINT32_MAX) ? policy->ahead : UINT32_MAX;
+    elapsed = rate->elapsed;
 
     if (elapsed < ahead / LEASE_GROWTH) {
         elapsed = ahead / LEASE_GROWTH;

@@ -59,6 +59,18 @@ typedef struct {
 } lease_policy_t;
 
 
+/*
+ * How fast positions were drawn while they were: of a pause, that between two
+ * bursts, only the beginning counts.
+ */
+
+typedef struct {
+    uint64_t             drawn;      /* since the last grant */
+    uint64_t             elapsed;    /* milliseconds, without pauses */
+    uint64_t             last;       /* when the last one was drawn */
+} lease_rate_t;
+
+
 void leases_init(leases_t *leases);
 
 /* adds [start, end); -1 if there is no place for it */
@@ -79,13 +91,22 @@ uint64_t leases_drop(leases_t *leases);
 /* moves all there is to "to", which need not be initialized */
 void leases_move(leases_t *to, leases_t *leases);
 
+/* measures anew, from a grant on */
+void lease_rate_start(lease_rate_t *rate);
+
+/*
+ * Counts a position that is drawn "now", in milliseconds of any beginning.
+ * The clocks of workers need not agree to the last of them.
+ */
+void lease_rate_count(lease_rate_t *rate, const lease_policy_t *policy,
+    uint64_t now);
+
 /*
  * The size of the next lease of a range that has "remaining" positions to
- * reserve and that "drawn" positions were drawn from in the last "elapsed"
- * milliseconds.  At least 1.
+ * reserve and is drawn from at that rate.  At least 1.
  */
-uint64_t lease_size(const lease_policy_t *policy, uint64_t drawn,
-    uint64_t elapsed, uint64_t remaining);
+uint64_t lease_size(const lease_policy_t *policy, const lease_rate_t *rate,
+    uint64_t remaining);
 
 
 #pragma GCC visibility pop

@@ -92,8 +92,7 @@ ngx_http_unique_random_zone_ask(ngx_http_unique_random_range_t *range,
 
     if (pool->lease.max) {
         ask->want = ngx_max(ask->want,
-                            lease_size(&pool->lease, slot->drawn,
-                                       ngx_current_msec - slot->granted_at,
+                            lease_size(&pool->lease, &slot->rate,
                                        slot->remaining));
         ask->want = ngx_min(ask->want, pool->lease.max);
     }
@@ -210,9 +209,9 @@ ngx_http_unique_random_zone_grant(ngx_http_unique_random_slot_t *slot,
     }
 
     slot->granted = reply->count;
-    slot->granted_at = ngx_current_msec;
-    slot->drawn = 0;
     slot->cautious = 0;
+
+    lease_rate_start(&slot->rate);
 
     if (reply->remaining == 0) {
         reply->outcome = RESERVATION_EXHAUSTED;

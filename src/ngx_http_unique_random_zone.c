@@ -174,7 +174,8 @@ ngx_http_unique_random_zone_take(ngx_http_unique_random_draw_t *draw)
         return NGX_DECLINED;
     }
 
-    slot->drawn++;
+    lease_rate_count(&slot->rate, &draw->range->shard->pool->lease,
+                     ngx_current_msec);
 
     return NGX_OK;
 }

@@ -45,9 +45,8 @@ typedef struct {
 
     uint64_t                   remaining;      /* that can be reserved */
     uint64_t                   granted;        /* by the last grant */
-    uint64_t                   drawn;          /* since the last grant */
+    lease_rate_t               rate;
     uint64_t                   burned;
-    ngx_msec_t                 granted_at;
     ngx_msec_t                 answered_at;
 
     /* fetching ahead: one worker at a time, anyone after the deadline */

@@ -32,8 +32,7 @@
 typedef struct {
     leases_t        leases;
     uint64_t        granted;
-    uint64_t        granted_at;
-    uint64_t        drawn;
+    lease_rate_t    rate;
     uint64_t        remaining;
     int             exhausted;
 
@@ -133,8 +132,7 @@ ask(instance_t *in)
         return;
     }
 
-    size = lease_size(&world.policy, in->drawn, world.now - in->granted_at,
-                      in->remaining);
+    size = lease_size(&world.policy, &in->rate, in->remaining);
 
     in->want = (in->waiting > size) ? in->waiting : size;
     in->asked = 1;
@@ -158,7 +156,7 @@ draw(instance_t *in)
         assert_int_equal(world.seen[position]++, 0);
     }
 
-    in->drawn++;
+    lease_rate_count(&in->rate, &world.policy, world.now);
     world.issued++;
 
     if (leases_low(&in->leases, in->granted)) {
@@ -214,8 +212,7 @@ reply(instance_t *in)
         assert_int_equal(leases_put(&in->leases, world.reserved,
                                     world.reserved + count), 0);
         in->granted = count;
-        in->granted_at = world.now;
-        in->drawn = 0;
+        lease_rate_start(&in->rate);
     }
 
     world.reserved += count;
@@ -426,6 +423,32 @@ test_bursts_and_lulls(void **state)
 }
 
 
+/* load that comes and goes finds leases as large as it left them */
+
+static void
+test_load_that_comes_back(void **state)
+{
+    unsigned  i;
+
+    (void) state;
+
+    begin(ENDLESS, 1, 10, 900);
+
+    play(10 * SECOND, 20000);
+    forget();
+
+    for (i = 0; i < 20; i++) {
+        play(30 * SECOND, 0);
+        play(SECOND, 20000);
+    }
+
+    assert_int_equal(world.waited, 0);
+    assert_true(world.asks <= 20 * 5 / 4 + 1);
+
+    end();
+}
+
+
 static void
 test_many_until_the_end(void **state)
 {
@@ -497,6 +520,7 @@ main(void)
         cmocka_unit_test(test_single_burst),
         cmocka_unit_test(test_cold_start_under_full_load),
         cmocka_unit_test(test_bursts_and_lulls),
+        cmocka_unit_test(test_load_that_comes_back),
         cmocka_unit_test(test_many_until_the_end),
         cmocka_unit_test(test_far_database),
     };
