@@ -120,9 +120,22 @@ COMMENT ON TABLE unique_random.returned IS
     'positions [start, stop) given back unissued by a clean stop';
 
 
--- What tells one copy of a database from another.  The name of a WAL file
--- has the timeline of now; pg_control_checkpoint() has a stale one for
--- minutes after a promotion.
+-- The name of a WAL file has the timeline of now; pg_control_checkpoint() has
+-- a stale one for minutes after a promotion.
+
+CREATE OR REPLACE FUNCTION unique_random.timeline()
+RETURNS bigint
+LANGUAGE sql VOLATILE AS $$
+    SELECT ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))
+           ::bit(32)::bigint;
+$$;
+
+COMMENT ON FUNCTION unique_random.timeline() IS
+    'the timeline that this server writes';
+
+
+-- What tells one copy of a database from another.  In PL/pgSQL, since that
+-- plans a query once a session, which a function in SQL does at each call.
 
 CREATE OR REPLACE FUNCTION unique_random.fingerprint(
     OUT system_identifier bigint,
@@ -130,14 +143,17 @@ CREATE OR REPLACE FUNCTION unique_random.fingerprint(
     OUT database oid,
     OUT relation oid,
     OUT permanent boolean)
-LANGUAGE sql STABLE AS $$
-    SELECT s.system_identifier,
-           ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))
-               ::bit(32)::bigint,
-           d.oid, c.oid, c.relpersistence = 'p'
-      FROM pg_control_system() s, pg_database d, pg_class c
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    system_identifier := (pg_control_system()).system_identifier;
+    timeline := unique_random.timeline();
+
+    SELECT d.oid, c.oid, c.relpersistence = 'p'
+      INTO database, relation, permanent
+      FROM pg_database d, pg_class c
      WHERE d.datname = current_database()
        AND c.oid = 'unique_random.ranges'::regclass;
+END
 $$;
 
 COMMENT ON FUNCTION unique_random.fingerprint() IS
@@ -167,7 +183,7 @@ BEGIN
         RETURN r.fenced;
     END IF;
 
-    SELECT * INTO f FROM unique_random.fingerprint();
+    f := unique_random.fingerprint();
 
     IF r.system_identifier <> f.system_identifier THEN
         RETURN format('system identifier is %s instead of %s',
@@ -343,7 +359,9 @@ RETURNS TABLE (
 LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
 DECLARE
+    setting text;
     v record;
+    o record;
     r unique_random.ranges;
     b unique_random.returned;
     fresh bigint := 0;
@@ -359,7 +377,7 @@ BEGIN
     IF current_setting('synchronous_commit')
        IN ('off', 'local', 'remote_write')
     THEN
-        PERFORM set_config('synchronous_commit', 'on', true);
+        setting := set_config('synchronous_commit', 'on', true);
     END IF;
 
     IF current_setting('fsync') <> 'on' THEN
@@ -368,8 +386,8 @@ BEGIN
         RETURN;
     END IF;
 
-    PERFORM set_config('client_min_messages', 'warning', true),
-            set_config('lock_timeout', lock_wait::text, true);
+    setting := set_config('client_min_messages', 'warning', true);
+    setting := set_config('lock_timeout', lock_wait::text, true);
 
     IF want > 0 THEN
         PERFORM FROM unique_random.ranges t
@@ -377,8 +395,14 @@ BEGIN
             FOR UPDATE;
     END IF;
 
+    -- by a snapshot that was taken after the lock
+
     SELECT t AS range, t.xmin AS version,
-           t.xmin = t.writer::xid AS written_here INTO v
+           t.xmin = t.writer::xid AS written_here,
+           (SELECT coalesce(sum(s.stop - s.start), 0)
+              FROM unique_random.returned s
+             WHERE s.pool = of_pool AND s.first = of_first) AS returned
+      INTO v
       FROM unique_random.ranges t
      WHERE t.pool = of_pool AND t.first = of_first;
 
@@ -390,11 +414,12 @@ BEGIN
 
     r := v.range;
 
-    SELECT o.refusal, o.detail INTO refusal, detail
-      FROM unique_random.objection(r, v.written_here, of_last, holder,
-                                   holder_serial, seen_epoch, seen_incarnation,
-                                   seen_serial, seen_reserved, seen_timeline,
-                                   seen_digest) o;
+    o := unique_random.objection(r, v.written_here, of_last, holder,
+                                 holder_serial, seen_epoch, seen_incarnation,
+                                 seen_serial, seen_reserved, seen_timeline,
+                                 seen_digest);
+    refusal := o.refusal;
+    detail := o.detail;
 
     -- a later life may have granted all that this one thinks is free; and
     -- without the lock, accept() may have been called since
@@ -450,9 +475,8 @@ BEGIN
            SET reserved = t.reserved + fresh,
                granted = count,
                serial = t.serial + 1,
-               timeline = f.timeline,
+               timeline = unique_random.timeline(),
                writer = pg_current_xact_id()
-          FROM unique_random.fingerprint() f
          WHERE t.pool = of_pool AND t.first = of_first
         RETURNING t.* INTO r;
 
@@ -463,9 +487,7 @@ BEGIN
     END IF;
 
     reserved := r.reserved;
-    returned := (SELECT coalesce(sum(t.stop - t.start), 0)
-                   FROM unique_random.returned t
-                  WHERE t.pool = of_pool AND t.first = of_first);
+    returned := v.returned - (count - fresh);
     serial := r.serial;
     epoch := r.epoch;
     incarnation := r.incarnation;
@@ -532,11 +554,10 @@ BEGIN
 
     r := v.range;
 
-    SELECT * INTO o
-      FROM unique_random.objection(r, v.written_here, of_last, holder,
-                                   holder_serial, seen_epoch, seen_incarnation,
-                                   seen_serial, seen_reserved, seen_timeline,
-                                   seen_digest);
+    o := unique_random.objection(r, v.written_here, of_last, holder,
+                                 holder_serial, seen_epoch, seen_incarnation,
+                                 seen_serial, seen_reserved, seen_timeline,
+                                 seen_digest);
 
     IF o.refusal IS NOT NULL THEN
         RETURN coalesce(o.detail, o.refusal);
@@ -621,7 +642,7 @@ BEGIN
         USING ERRCODE = 'exclusion_violation';
     END IF;
 
-    SELECT * INTO f FROM unique_random.fingerprint();
+    f := unique_random.fingerprint();
 
     -- A range that comes with its key has had a life before: the clock as its
     -- epoch puts this life after that one.
@@ -704,7 +725,7 @@ BEGIN
     DELETE FROM unique_random.returned t
      WHERE t.pool = accept.pool AND t.first = accept.first;
 
-    SELECT * INTO f FROM unique_random.fingerprint();
+    f := unique_random.fingerprint();
 
     -- later than any life that some nginx may have seen of another copy
 
