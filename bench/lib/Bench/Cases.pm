@@ -35,6 +35,7 @@ my @cases = (
 
 my %full = (
     pairs    => 24,           # of slices of one second
+    plain    => 48,           # of them where p99 is of interest
     rounds   => 6,            # of slices, of so many
     seconds  => 2,
     bursts   => 10,           # cold starts
@@ -45,6 +46,7 @@ my %full = (
 
 my %quick = (
     pairs    => 4,
+    plain    => 4,
     rounds   => 2,
     seconds  => 1,
     bursts   => 3,

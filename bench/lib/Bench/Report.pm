@@ -77,13 +77,20 @@ sub _ratios {
         [   $row->{label},
             $row->{value}
             ? (spread($row->{value}), $row->{unit}, verdict($row),
-                join ', ', map {"$_->{name} " . spread($_->{value})}
-                    @{ $row->{also} // [] })
+                join ', ', map { _also($_) } @{ $row->{also} // [] })
             : ()
         ];
     } @{ $case->{rows} };
 
     return _title($case) . _table(@lines);
+}
+
+sub _also {
+    my ($row) = @_;
+
+    my $verdict = verdict($row);
+    return "$row->{name} " . spread($row->{value})
+        . ($verdict eq '' ? '' : " $verdict");
 }
 
 sub _figures {

@@ -7,7 +7,7 @@ package Bench::Row;
 #   unit     what of
 #   target   [ '>=', 0.95 ] if there is one, and met: 1 or 0
 #   chart    limit, database or cost: see Bench::Chart
-#   also     [ { name, value } ]: ratios beside that
+#   also     [ { name, value, target, met } ]: ratios beside that
 #   figures  [ { name, columns => [ { name, value } ] } ]: what they are of
 
 use strict;
@@ -37,16 +37,19 @@ sub row {
     return \%row;
 }
 
-# A row for slices of /random and those of /limit in the same rounds.
+# A row for slices of /random and those of /limit in the same rounds.  One more
+# argument: p99_target, as "target" is.
 sub beside {
     my ($ours, $limit, %row) = @_;
 
     my @also;
+    my %target = (p99 => delete $row{p99_target});
 
     for my $column ([ p99 => 'p99' ], [ cpu => 'CPU' ]) {
         my ($key, $name) = @$column;
         my $value = summary(ratios($key, $ours, $limit)) or next;
-        push @also, { name => $name, value => $value };
+        push @also,
+            row(name => $name, value => $value, target => $target{$key});
     }
 
     return row(

@@ -7,8 +7,9 @@ package Bench::Stack;
 #   my $slice = $stack->load([$nginx], path => '/random', connections => 32);
 #   $stack->end;
 #
-# nginx answers /limit with a text of its own and /POOL with the numbers of
-# each pool; there is one that is called "random" unless others are asked for.
+# nginx answers /limit with a text of its own, as long as what it sends of these
+# shards, and /POOL with the numbers of each pool; there is one that is called
+# "random" unless others are asked for.
 
 use strict;
 use warnings;
@@ -119,7 +120,7 @@ sub nginx {
 location /limit {
     add_header Cache-Control no-store always;
     default_type application/json;
-    return 200 '{"number":874109}';
+    return 200 '{"number":1082623117580}';
 }
 EOT
 

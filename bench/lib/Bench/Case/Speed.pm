@@ -12,7 +12,7 @@ use Bench::Stats qw( rounds );
 
 # Pairs of slices with the same arguments of Bench::Stack->load().
 sub _pair {
-    my ($bench, $stack, $instances, %load) = @_;
+    my ($pairs, $stack, $instances, %load) = @_;
 
     my $slice = sub {
         my ($path) = @_;
@@ -21,7 +21,7 @@ sub _pair {
 
     $slice->('/random')->();    # leases find their size
 
-    return reverse rounds($bench->{pairs}, $slice->('/limit'),
+    return reverse rounds($pairs, $slice->('/limit'),
         $slice->('/random'));
 }
 
@@ -36,9 +36,11 @@ sub plain {
 
         for my $connections (32, 256) {
             push @rows, beside(
-                _pair($bench, $stack, [$nginx], connections => $connections),
+                _pair($bench->{plain}, $stack, [$nginx],
+                    connections => $connections),
                 label => "$workers worker" . ($workers > 1 ? 's' : '')
                     . ", $connections connections",
+                p99_target => [ '<=', 1.1 ],
             );
         }
 
@@ -55,7 +57,10 @@ sub pipelined {
     my $stack = Bench::Stack->new(shards => 2);
     my $nginx = $stack->nginx;
     my $row   = beside(
-        _pair($bench, $stack, [$nginx], connections => 32, pipeline => 16),
+        _pair($bench->{pairs}, $stack, [$nginx],
+            connections => 32,
+            pipeline    => 16,
+        ),
         label  => '16 requests at a time, 32 connections',
         target => [ '>=', 0.92 ],
     );
@@ -77,7 +82,7 @@ sub delay {
     for my $ms (1, 10, 50) {
         $stack->delay($ms / 1000);
         push @rows, beside(
-            _pair($bench, $stack, [$nginx], connections => 32),
+            _pair($bench->{pairs}, $stack, [$nginx], connections => 32),
             label => "databases answer $ms ms later",
         );
     }
@@ -129,7 +134,7 @@ sub shards {
         my $nginx = $stack->nginx;
 
         push @rows, beside(
-            _pair($bench, $stack, [$nginx], connections => 32),
+            _pair($bench->{pairs}, $stack, [$nginx], connections => 32),
             label => "$n shards",
         );
         $stack->end;
@@ -139,7 +144,7 @@ sub shards {
     my @nginx = map { $stack->nginx } 1, 2;
 
     push @rows, beside(
-        _pair($bench, $stack, \@nginx, connections => 32),
+        _pair($bench->{pairs}, $stack, \@nginx, connections => 32),
         label => '2 nginx on 2 shards, their sum',
     );
     $stack->end;
