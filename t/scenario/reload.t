@@ -105,6 +105,9 @@ my @before = idle_fds();
     for my $i (1 .. RELOADS) {
         $nginx->configure(http => pool($changes[ $i % @changes ]));
         $nginx->reload(wait => 'new');
+
+        # However slow it is, each configuration serves for a while.
+        take(16);
     }
 
     # All of them, to draw all leases that there are.
