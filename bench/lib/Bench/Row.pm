@@ -32,6 +32,9 @@ sub row {
         my ($operator, $bound) = @$target;
         $row{met}
             = $compare{$operator}->($row{value}{median}, $bound) ? 1 : 0;
+
+    } else {
+        delete $row{target};
     }
 
     return \%row;
