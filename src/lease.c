@@ -28,7 +28,11 @@
 #define LEASE_GROWTH     4
 
 
-#define lease_barrier()  __sync_synchronize()
+/*
+ * For whoever takes over after a kill, between any two instructions: those
+ * before it were done, in the order that the compiler gave them.
+ */
+#define lease_barrier()  __atomic_signal_fence(__ATOMIC_SEQ_CST)
 
 
 static lease_t *leases_current(leases_t *leases);

@@ -44,9 +44,9 @@ typedef struct {
  */
 
 typedef struct {
-    lease_t              lease[LEASES_MAX];
     volatile uint32_t    tail;
     volatile uint32_t    head;
+    lease_t              lease[LEASES_MAX];
 } leases_t;
 
 

@@ -2,103 +2,116 @@
 /*
  * Copyright (C) 2026 the ngx_http_unique_random_module authors
  *
- * Maps whole groups of positions while this worker draws so many of each that
- * it pays: with many workers each draws few, and maps them alone.
+ * Two groups of values.  A wrong one would be a repeated number, so a group
+ * has no id while it is being copied: who is killed meanwhile leaves none.
  */
 
 
-#include <openssl/crypto.h>
 #include <string.h>
 
 #include "mapping.h"
 
 
-/* a group costs about as much as this many single positions */
-#define MAPPING_WORTH  8
-
-
-static int mapping_map_group(mapping_t *mapping);
-
-
-int
-mapping_init(mapping_t *mapping, const uint8_t key[PERMUTATION_KEY_SIZE],
-    uint64_t size)
-{
-    memset(mapping, 0, sizeof(mapping_t));
-
-    mapping->permutation = permutation_create(key, size);
-    mapping->size = size;
-
-    return mapping->permutation ? 0 : -1;
-}
-
-
-void
-mapping_destroy(mapping_t *mapping)
-{
-    permutation_destroy(mapping->permutation);
-
-    OPENSSL_cleanse(mapping, sizeof(mapping_t));
-}
+/*
+ * For whoever takes over after a kill, between any two instructions: those
+ * before it were done, in the order that the compiler gave them.
+ */
+#define mapping_barrier()  __atomic_signal_fence(__ATOMIC_SEQ_CST)
 
 
 int
-mapping_value(mapping_t *mapping, uint64_t position, uint64_t *value)
+mapping_value(const mapping_group_t *group, uint64_t position, uint64_t *value)
 {
-    uint64_t  group;
-
-    group = position / MAPPING_GROUP;
-
-    if (group != mapping->group) {
-        mapping->dense = (mapping->drawn >= MAPPING_WORTH);
-        mapping->group = group;
-        mapping->drawn = 0;
-        mapping->mapped = 0;
-    }
-
-    mapping->drawn++;
-
-    if (mapping->dense && !mapping->mapped && position < mapping->size) {
-
-        if (mapping_map_group(mapping) != 0) {
-            return -1;
-        }
-    }
-
-    if (mapping->mapped && position < mapping->size) {
-        *value = mapping->values[position % MAPPING_GROUP];
-        return 0;
-    }
-
-    return permutation_map(mapping->permutation, &position, value, 1);
-}
-
-
-static int
-mapping_map_group(mapping_t *mapping)
-{
-    size_t    i, n;
-    uint64_t  first;
-
-    first = mapping->group * MAPPING_GROUP;
-    n = MAPPING_GROUP;
-
-    if (n > mapping->size - first) {
-        n = mapping->size - first;
-    }
-
-    for (i = 0; i < n; i++) {
-        mapping->values[i] = first + i;
-    }
-
-    if (permutation_map(mapping->permutation, mapping->values, mapping->values,
-                        n)
-        != 0)
+    if (group->id != position / MAPPING_GROUP + 1
+        || position % MAPPING_GROUP >= group->n)
     {
         return -1;
     }
 
-    mapping->mapped = 1;
+    *value = group->values[position % MAPPING_GROUP];
 
     return 0;
+}
+
+
+int
+mapping_find(const mapping_t *mapping, uint64_t position, uint64_t *value)
+{
+    uint64_t  id;
+
+    id = position / MAPPING_GROUP + 1;
+
+    return mapping_value(&mapping->groups[id % 2], position, value);
+}
+
+
+uint64_t
+mapping_claim(mapping_t *mapping, uint64_t position, uint64_t size)
+{
+    uint64_t  id;
+
+    id = position / MAPPING_GROUP + 1;
+
+    if (mapping->groups[id % 2].id != id) {
+        return id;
+    }
+
+    /* its first position is the end of this group */
+
+    if (id > (size - 1) / MAPPING_GROUP) {
+        return 0;
+    }
+
+    id++;
+
+    if (mapping->groups[id % 2].id == id || mapping->claimed == id) {
+        return 0;
+    }
+
+    mapping->claimed = id;
+
+    return id;
+}
+
+
+int
+mapping_group(mapping_group_t *group, uint64_t id, permutation_t *p,
+    uint64_t size)
+{
+    uint64_t  i, first;
+
+    first = (id - 1) * MAPPING_GROUP;
+
+    if (first >= size) {
+        return -1;
+    }
+
+    group->id = id;
+    group->n = (size - first < MAPPING_GROUP) ? size - first : MAPPING_GROUP;
+
+    for (i = 0; i < group->n; i++) {
+        group->values[i] = first + i;
+    }
+
+    return permutation_map(p, group->values, group->values, group->n);
+}
+
+
+void
+mapping_put(mapping_t *mapping, const mapping_group_t *group)
+{
+    mapping_group_t  *to;
+
+    to = &mapping->groups[group->id % 2];
+
+    to->id = 0;
+
+    mapping_barrier();
+
+    to->n = group->n;
+    memcpy(to->values, group->values, group->n * sizeof(uint64_t));
+
+    mapping_barrier();
+
+    to->id = group->id;
 }

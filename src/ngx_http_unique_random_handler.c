@@ -35,6 +35,8 @@ static ngx_int_t ngx_http_unique_random_join(
     ngx_http_unique_random_ctx_t *ctx);
 static ngx_int_t ngx_http_unique_random_number(
     ngx_http_unique_random_ctx_t *ctx, ngx_http_unique_random_draw_t *draw);
+static ngx_int_t ngx_http_unique_random_map(
+    ngx_http_unique_random_draw_t *draw);
 static ngx_int_t ngx_http_unique_random_answer(
     ngx_http_unique_random_ctx_t *ctx);
 static ngx_int_t ngx_http_unique_random_answer_ready(
@@ -238,9 +240,6 @@ static ngx_int_t
 ngx_http_unique_random_number(ngx_http_unique_random_ctx_t *ctx,
     ngx_http_unique_random_draw_t *draw)
 {
-    int                              rc;
-    u_char                           key[RESERVATION_KEY_LEN];
-    uint64_t                         value;
     ngx_http_unique_random_range_t  *range;
 
     range = draw->range;
@@ -249,32 +248,61 @@ ngx_http_unique_random_number(ngx_http_unique_random_ctx_t *ctx,
         ngx_http_unique_random_reserve(draw->fetch);
     }
 
-    rc = 0;
-
-    if (range->mapping.permutation == NULL) {
-        ngx_http_unique_random_zone_key(range, key);
-
-        rc = mapping_init(&range->mapping, key,
-                          range->last - range->first + 1);
-
-        ngx_explicit_memzero(key, RESERVATION_KEY_LEN);
-    }
-
-    if (rc != 0
-        || mapping_value(&range->mapping, draw->position, &value) != 0)
-    {
-        ngx_log_error(NGX_LOG_ALERT, ctx->request->connection->log, 0,
-                      "no permutation of range %uL-%uL, position %uL is "
-                      "burned", range->first, range->last, draw->position);
+    if (draw->group && ngx_http_unique_random_map(draw) != NGX_OK) {
 
         /* or TLS would take the reasons for its own */
         ERR_clear_error();
+    }
 
+    if (!draw->mapped) {
+        ngx_log_error(NGX_LOG_ALERT, ctx->request->connection->log, 0,
+                      "no permutation of range %uL-%uL, position %uL is "
+                      "burned", range->first, range->last, draw->position);
         return NGX_ERROR;
     }
 
-    ctx->number = range->first + value;
+    ctx->number = range->first + draw->value;
     ctx->shard = &range->shard->name;
+
+    return NGX_OK;
+}
+
+
+/* the group of the position, or the next one, for all workers */
+
+static ngx_int_t
+ngx_http_unique_random_map(ngx_http_unique_random_draw_t *draw)
+{
+    u_char                           key[RESERVATION_KEY_LEN];
+    uint64_t                         size;
+    mapping_group_t                  group;
+    ngx_http_unique_random_range_t  *range;
+
+    range = draw->range;
+    size = range->last - range->first + 1;
+
+    if (range->permutation == NULL) {
+        ngx_http_unique_random_zone_key(range, key);
+
+        range->permutation = permutation_create(key, size);
+
+        ngx_explicit_memzero(key, RESERVATION_KEY_LEN);
+
+        if (range->permutation == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    if (mapping_group(&group, draw->group, range->permutation, size) != 0) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_unique_random_zone_mapped(range, &group);
+
+    if (!draw->mapped) {
+        draw->mapped = (mapping_value(&group, draw->position, &draw->value)
+                        == 0);
+    }
 
     return NGX_OK;
 }

@@ -16,7 +16,7 @@
 #include <ngx_http.h>
 
 #include "conninfo.h"
-#include "mapping.h"
+#include "permutation.h"
 #include "ngx_http_unique_random_postgres.h"
 #include "ngx_http_unique_random_zone.h"
 
@@ -30,7 +30,7 @@ struct ngx_http_unique_random_range_s {
     uint64_t                          slot_id;
 
     /* of this worker */
-    mapping_t                         mapping;
+    permutation_t                    *permutation; /* from the first draw */
     ngx_queue_t                       queue;       /* in shard->asks */
     ngx_uint_t                        flight;
     reservation_params_t              params;

@@ -191,7 +191,7 @@ ngx_http_unique_random_shard_cleanup(void *data)
     ranges = shard->ranges.elts;
 
     for (i = 0; i < shard->ranges.nelts; i++) {
-        mapping_destroy(&ranges[i]->mapping);
+        permutation_destroy(ranges[i]->permutation);
     }
 
     if (shard->postgres.state != NGX_HTTP_UNIQUE_RANDOM_POSTGRES_CLOSED) {

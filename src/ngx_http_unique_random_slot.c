@@ -293,6 +293,20 @@ ngx_http_unique_random_zone_key(ngx_http_unique_random_range_t *range,
 }
 
 
+void
+ngx_http_unique_random_zone_mapped(ngx_http_unique_random_range_t *range,
+    mapping_group_t *group)
+{
+    ngx_shmtx_lock(&range->shard->pool->shpool->mutex);
+
+    if (range->slot->id == range->slot_id) {
+        mapping_put(&range->slot->mapping, group);
+    }
+
+    ngx_shmtx_unlock(&range->shard->pool->shpool->mutex);
+}
+
+
 /* the part of an ask that never changes */
 
 static void

@@ -174,6 +174,11 @@ ngx_http_unique_random_zone_take(ngx_http_unique_random_draw_t *draw)
         return NGX_DECLINED;
     }
 
+    draw->mapped = (mapping_find(&slot->mapping, draw->position, &draw->value)
+                    == 0);
+    draw->group = mapping_claim(&slot->mapping, draw->position,
+                                slot->last - slot->first + 1);
+
     lease_rate_count(&slot->rate, &draw->range->shard->pool->lease,
                      ngx_current_msec);
 

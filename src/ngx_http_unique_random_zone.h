@@ -17,6 +17,7 @@
 #include <ngx_core.h>
 
 #include "lease.h"
+#include "mapping.h"
 #include "reservation.h"
 
 
@@ -30,6 +31,8 @@ typedef struct ngx_http_unique_random_range_s  ngx_http_unique_random_range_t;
  * and last, and keeps its id to notice when it has been given to another
  * range.  The digest is learned from the state on disk or from the first reply,
  * which has the key, and never changes.
+ *
+ * What a draw reads and writes comes first, in few cache lines.
  */
 
 typedef struct {
@@ -39,15 +42,20 @@ typedef struct {
     uint64_t                   first;
     uint64_t                   last;
 
-    leases_t                   leases;
-    reservation_memory_t       memory;
-    u_char                     key[RESERVATION_KEY_LEN];
+    /* of the last reply: why nothing was granted, or RESERVATION_GRANTED */
+    ngx_uint_t                 outcome;
 
     uint64_t                   remaining;      /* that can be reserved */
     uint64_t                   granted;        /* by the last grant */
     lease_rate_t               rate;
+    leases_t                   leases;
+    mapping_t                  mapping;
+
+    reservation_memory_t       memory;
+    u_char                     key[RESERVATION_KEY_LEN];
     uint64_t                   burned;
     ngx_msec_t                 answered_at;
+    uint32_t                   detail;         /* of outcome: a text's CRC */
 
     /* fetching ahead: one worker at a time, anyone after the deadline */
     ngx_pid_t                  fetcher;
@@ -61,10 +69,6 @@ typedef struct {
     ngx_uint_t                 in_flight;
     ngx_uint_t                 flight;
     ngx_msec_t                 flight_deadline;
-
-    /* of the last reply: why nothing was granted, or RESERVATION_GRANTED */
-    ngx_uint_t                 outcome;
-    uint32_t                   detail;         /* CRC of the text */
 
     unsigned                   known:1;        /* memory is set */
     unsigned                   has_key:1;
@@ -116,8 +120,13 @@ typedef struct {
 typedef struct {
     ngx_http_unique_random_range_t  *range;
     uint64_t                         position;
+    uint64_t                         value;       /* of the permutation */
 
-    /* for which the one who drew is to fetch ahead, or NULL */
+    /* what is left to do for the one who drew: a group to map, or 0 */
+    uint64_t                         group;
+    unsigned                         mapped:1;    /* value is set */
+
+    /* a range to fetch ahead for, or NULL */
     ngx_http_unique_random_range_t  *fetch;
 } ngx_http_unique_random_draw_t;
 
@@ -208,6 +217,10 @@ void ngx_http_unique_random_zone_addr(ngx_http_unique_random_shard_t *shard,
 
 void ngx_http_unique_random_zone_key(ngx_http_unique_random_range_t *range,
     u_char *key);
+
+/* shows a group that this worker has mapped to the others */
+void ngx_http_unique_random_zone_mapped(ngx_http_unique_random_range_t *range,
+    mapping_group_t *group);
 
 /* whether any worker has a reservation in flight; the caller has the mutex */
 ngx_uint_t ngx_http_unique_random_zone_in_flight(
