@@ -10,6 +10,7 @@
 
 #include <stddef.h>
 
+#include "barrier.h"
 #include "lease.h"
 
 
@@ -26,13 +27,6 @@
  * is a moment, too, at most: the next burst may be like the one before.
  */
 #define LEASE_GROWTH     4
-
-
-/*
- * For whoever takes over after a kill, between any two instructions: those
- * before it were done, in the order that the compiler gave them.
- */
-#define lease_barrier()  __atomic_signal_fence(__ATOMIC_SEQ_CST)
 
 
 static lease_t *leases_current(leases_t *leases);
@@ -72,7 +66,7 @@ leases_put(leases_t *leases, uint64_t start, uint64_t end)
     lease->next = start;
     lease->end = end;
 
-    lease_barrier();
+    barrier_stores();
 
     leases->head++;
 
@@ -93,7 +87,7 @@ leases_take(leases_t *leases, uint64_t *position)
 
     *position = lease->next++;
 
-    lease_barrier();
+    barrier_stores();
 
     return 0;
 }
@@ -154,7 +148,7 @@ leases_drop(leases_t *leases)
 
     leases->tail = leases->head;
 
-    lease_barrier();
+    barrier_stores();
 
     return left;
 }

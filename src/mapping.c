@@ -9,14 +9,8 @@
 
 #include <string.h>
 
+#include "barrier.h"
 #include "mapping.h"
-
-
-/*
- * For whoever takes over after a kill, between any two instructions: those
- * before it were done, in the order that the compiler gave them.
- */
-#define mapping_barrier()  __atomic_signal_fence(__ATOMIC_SEQ_CST)
 
 
 int
@@ -75,7 +69,7 @@ mapping_claim(mapping_t *mapping, uint64_t position, uint64_t size)
 
 
 int
-mapping_group(mapping_group_t *group, uint64_t id, permutation_t *p,
+mapping_map_group(mapping_group_t *group, uint64_t id, permutation_t *p,
     uint64_t size)
 {
     uint64_t  i, first;
@@ -106,12 +100,12 @@ mapping_put(mapping_t *mapping, const mapping_group_t *group)
 
     to->id = 0;
 
-    mapping_barrier();
+    barrier_stores();
 
     to->n = group->n;
     memcpy(to->values, group->values, group->n * sizeof(uint64_t));
 
-    mapping_barrier();
+    barrier_stores();
 
     to->id = group->id;
 }

@@ -8,7 +8,7 @@
  * mapping a position, so what is mapped and not drawn is of no consequence.
  *
  * Plain C with no lock of its own: the caller holds the lock of the memory
- * where mapping_t lives, which mapping_group() has no need of.
+ * where mapping_t lives, which mapping_map_group() has no need of.
  */
 
 
@@ -59,10 +59,10 @@ int mapping_find(const mapping_t *mapping, uint64_t position,
 uint64_t mapping_claim(mapping_t *mapping, uint64_t position, uint64_t size);
 
 /* maps a group; -1 if it is out of range or libcrypto fails */
-int mapping_group(mapping_group_t *group, uint64_t id, permutation_t *p,
+int mapping_map_group(mapping_group_t *group, uint64_t id, permutation_t *p,
     uint64_t size);
 
-/* keeps a copy of the group, in place of the one before the other one */
+/* keeps a copy of the group in its place, where another one was */
 void mapping_put(mapping_t *mapping, const mapping_group_t *group);
 
 

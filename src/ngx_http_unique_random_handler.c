@@ -250,7 +250,10 @@ ngx_http_unique_random_number(ngx_http_unique_random_ctx_t *ctx,
 
     if (draw->group && ngx_http_unique_random_map(draw) != NGX_OK) {
 
-        /* or TLS would take the reasons for its own */
+        /*
+         * Nothing is lost yet if it was the next group.  The reasons are
+         * dropped, or TLS would take them for its own.
+         */
         ERR_clear_error();
     }
 
@@ -282,7 +285,9 @@ ngx_http_unique_random_map(ngx_http_unique_random_draw_t *draw)
     size = range->last - range->first + 1;
 
     if (range->permutation == NULL) {
-        ngx_http_unique_random_zone_key(range, key);
+        if (ngx_http_unique_random_zone_key(range, key) != NGX_OK) {
+            return NGX_ERROR;
+        }
 
         range->permutation = permutation_create(key, size);
 
@@ -293,7 +298,7 @@ ngx_http_unique_random_map(ngx_http_unique_random_draw_t *draw)
         }
     }
 
-    if (mapping_group(&group, draw->group, range->permutation, size) != 0) {
+    if (mapping_map_group(&group, draw->group, range->permutation, size) != 0) {
         return NGX_ERROR;
     }
 

@@ -2,12 +2,14 @@
 /*
  * Copyright (C) 2026 the ngx_http_unique_random_module authors
  *
- * The slot of a range during a reservation: what is asked for, and what a
- * reply changes.  Keeps I5: leases come from replies alone; I6: a slot keeps
- * its key; and I8: a reply that contradicts what is remembered grants nothing.
+ * The slot of a range: what is asked for in a reservation, what a reply
+ * changes, and how positions are mapped.  Keeps I5: leases come from replies
+ * alone; I6: a slot keeps its key; and I8: a reply that contradicts what is
+ * remembered grants nothing.
  */
 
 
+#include "barrier.h"
 #include "ngx_http_unique_random_pool.h"
 
 
@@ -87,7 +89,10 @@ ngx_http_unique_random_zone_ask(ngx_http_unique_random_range_t *range,
         return;
     }
 
-    ask->memory = slot->memory;
+    if (slot->known) {
+        ask->memory = slot->memory;
+    }
+
     ask->with_key = !slot->has_key;
 
     if (pool->lease.max) {
@@ -281,15 +286,24 @@ ngx_http_unique_random_zone_leave(ngx_http_unique_random_range_t *range,
 }
 
 
-void
+ngx_int_t
 ngx_http_unique_random_zone_key(ngx_http_unique_random_range_t *range,
     u_char *key)
 {
+    ngx_int_t  rc;
+
+    rc = NGX_DECLINED;
+
     ngx_shmtx_lock(&range->shard->pool->shpool->mutex);
 
-    ngx_memcpy(key, range->slot->key, RESERVATION_KEY_LEN);
+    if (range->slot->id == range->slot_id) {
+        ngx_memcpy(key, range->slot->key, RESERVATION_KEY_LEN);
+        rc = NGX_OK;
+    }
 
     ngx_shmtx_unlock(&range->shard->pool->shpool->mutex);
+
+    return rc;
 }
 
 
@@ -429,11 +443,13 @@ ngx_http_unique_random_zone_remember(ngx_http_unique_random_slot_t *slot,
 
     if (reply->has_key) {
         ngx_memcpy(slot->key, reply->key, RESERVATION_KEY_LEN);
+        barrier_stores();
         slot->has_key = 1;
     }
 
     if (!slot->known) {
         *now = *row;
+        barrier_stores();
         slot->known = 1;
         return;
     }

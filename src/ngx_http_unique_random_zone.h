@@ -120,13 +120,11 @@ typedef struct {
 typedef struct {
     ngx_http_unique_random_range_t  *range;
     uint64_t                         position;
-    uint64_t                         value;       /* of the permutation */
+    uint64_t                         value;       /* if it is mapped */
+    unsigned                         mapped:1;
 
-    /* what is left to do for the one who drew: a group to map, or 0 */
+    /* what the one who drew is to do: map a group, or 0; fetch, or NULL */
     uint64_t                         group;
-    unsigned                         mapped:1;    /* value is set */
-
-    /* a range to fetch ahead for, or NULL */
     ngx_http_unique_random_range_t  *fetch;
 } ngx_http_unique_random_draw_t;
 
@@ -215,8 +213,9 @@ void ngx_http_unique_random_zone_set_addr(
 void ngx_http_unique_random_zone_addr(ngx_http_unique_random_shard_t *shard,
     ngx_uint_t peer, char *addr);
 
-void ngx_http_unique_random_zone_key(ngx_http_unique_random_range_t *range,
-    u_char *key);
+/* NGX_DECLINED if the slot is another range's now, with another key */
+ngx_int_t ngx_http_unique_random_zone_key(
+    ngx_http_unique_random_range_t *range, u_char *key);
 
 /* shows a group that this worker has mapped to the others */
 void ngx_http_unique_random_zone_mapped(ngx_http_unique_random_range_t *range,

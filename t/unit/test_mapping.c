@@ -62,7 +62,7 @@ draw(mapping_t *mapping, permutation_t *p, uint64_t position, uint64_t size,
     id = mapping_claim(mapping, position, size);
 
     if (id) {
-        assert_int_equal(mapping_group(&group, id, p, size), 0);
+        assert_int_equal(mapping_map_group(&group, id, p, size), 0);
         mapping_put(mapping, &group);
         (*groups)++;
     }
@@ -166,7 +166,7 @@ test_one_of_many_maps_ahead(void **state)
     assert_non_null(p);
     memset(&mapping, 0, sizeof(mapping));
 
-    assert_int_equal(mapping_group(&group, 8, p, size), 0);
+    assert_int_equal(mapping_map_group(&group, 8, p, size), 0);
     mapping_put(&mapping, &group);
 
     position = 7 * MAPPING_GROUP;
@@ -195,7 +195,7 @@ test_one_of_many_maps_ahead(void **state)
 
     /* and once it is there, the next one is mapped ahead again */
 
-    assert_int_equal(mapping_group(&group, 9, p, size), 0);
+    assert_int_equal(mapping_map_group(&group, 9, p, size), 0);
     mapping_put(&mapping, &group);
 
     assert_int_equal(mapping_find(&mapping, position, &value), 0);
@@ -220,10 +220,10 @@ test_half_a_copy_has_no_values(void **state)
     assert_non_null(p);
     memset(&mapping, 0, sizeof(mapping));
 
-    assert_int_equal(mapping_group(&group, 1, p, 1000), 0);
+    assert_int_equal(mapping_map_group(&group, 1, p, 1000), 0);
     mapping_put(&mapping, &group);
 
-    assert_int_equal(mapping_group(&group, 3, p, 1000), 0);
+    assert_int_equal(mapping_map_group(&group, 3, p, 1000), 0);
 
     copied = &mapping.groups[1];
     ncopies = 0;
@@ -242,19 +242,20 @@ test_half_a_copy_has_no_values(void **state)
 static void
 test_out_of_range(void **state)
 {
-    uint64_t         value, position;
+    uint64_t         value, position, last;
     mapping_t        mapping;
     permutation_t   *p;
     mapping_group_t  group;
 
     (void) state;
 
+    last = 70000 / MAPPING_GROUP + 1;
+
     p = permutation_create(key, 70000);
     assert_non_null(p);
     memset(&mapping, 0, sizeof(mapping));
 
-    assert_int_equal(mapping_group(&group, 70000 / MAPPING_GROUP + 1, p, 70000),
-                     0);
+    assert_int_equal(mapping_map_group(&group, last, p, 70000), 0);
     mapping_put(&mapping, &group);
 
     assert_int_equal(mapping_find(&mapping, 69999, &value), 0);
@@ -266,8 +267,7 @@ test_out_of_range(void **state)
     /* nothing comes after the last group, nor is it there */
 
     assert_int_equal(mapping_claim(&mapping, 69999, 70000), 0);
-    assert_int_equal(mapping_group(&group, 70000 / MAPPING_GROUP + 2, p, 70000),
-                     -1);
+    assert_int_equal(mapping_map_group(&group, last + 1, p, 70000), -1);
 
     permutation_destroy(p);
 }
