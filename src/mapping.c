@@ -13,10 +13,13 @@
 #include "mapping.h"
 
 
+#define mapping_id(position)  ((position) / MAPPING_GROUP + 1)
+
+
 int
 mapping_value(const mapping_group_t *group, uint64_t position, uint64_t *value)
 {
-    if (group->id != position / MAPPING_GROUP + 1
+    if (group->id != mapping_id(position)
         || position % MAPPING_GROUP >= group->n)
     {
         return -1;
@@ -31,11 +34,8 @@ mapping_value(const mapping_group_t *group, uint64_t position, uint64_t *value)
 int
 mapping_find(const mapping_t *mapping, uint64_t position, uint64_t *value)
 {
-    uint64_t  id;
-
-    id = position / MAPPING_GROUP + 1;
-
-    return mapping_value(&mapping->groups[id % 2], position, value);
+    return mapping_value(&mapping->groups[mapping_id(position) % 2], position,
+                         value);
 }
 
 
@@ -44,7 +44,7 @@ mapping_claim(mapping_t *mapping, uint64_t position, uint64_t size)
 {
     uint64_t  id;
 
-    id = position / MAPPING_GROUP + 1;
+    id = mapping_id(position);
 
     if (mapping->groups[id % 2].id != id) {
         return id;

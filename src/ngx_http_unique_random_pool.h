@@ -16,9 +16,9 @@
 #include <ngx_http.h>
 
 #include "conninfo.h"
-#include "permutation.h"
 #include "ngx_http_unique_random_postgres.h"
 #include "ngx_http_unique_random_zone.h"
+#include "permutation.h"
 
 
 struct ngx_http_unique_random_range_s {

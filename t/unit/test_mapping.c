@@ -48,6 +48,22 @@ __wrap_memcpy(void *to, const void *from, size_t n)
 }
 
 
+/* a range of which nothing is mapped yet */
+
+static permutation_t *
+start(mapping_t *mapping, uint64_t size)
+{
+    permutation_t  *p;
+
+    p = permutation_create(key, size);
+    assert_non_null(p);
+
+    memset(mapping, 0, sizeof(mapping_t));
+
+    return p;
+}
+
+
 /* what the one who drew the position does, and how often it had to map */
 
 static void
@@ -96,9 +112,7 @@ test_same_as_the_permutation(void **state)
         size = sizes[i / 8];
         from = size > 3000 ? size - 3000 : 0;
 
-        p = permutation_create(key, size);
-        assert_non_null(p);
-        memset(&mapping, 0, sizeof(mapping));
+        p = start(&mapping, size);
 
         groups = 0;
         late = 0;
@@ -128,9 +142,7 @@ test_each_group_is_mapped_once(void **state)
 
     (void) state;
 
-    p = permutation_create(key, 10 * MAPPING_GROUP + 1);
-    assert_non_null(p);
-    memset(&mapping, 0, sizeof(mapping));
+    p = start(&mapping, 10 * MAPPING_GROUP + 1);
 
     groups = 0;
     late = 0;
@@ -162,9 +174,7 @@ test_one_of_many_maps_ahead(void **state)
     size = 1000 * MAPPING_GROUP;
     claims = 0;
 
-    p = permutation_create(key, size);
-    assert_non_null(p);
-    memset(&mapping, 0, sizeof(mapping));
+    p = start(&mapping, size);
 
     assert_int_equal(mapping_map_group(&group, 8, p, size), 0);
     mapping_put(&mapping, &group);
@@ -216,9 +226,7 @@ test_half_a_copy_has_no_values(void **state)
 
     (void) state;
 
-    p = permutation_create(key, 1000);
-    assert_non_null(p);
-    memset(&mapping, 0, sizeof(mapping));
+    p = start(&mapping, 1000);
 
     assert_int_equal(mapping_map_group(&group, 1, p, 1000), 0);
     mapping_put(&mapping, &group);
@@ -251,9 +259,7 @@ test_out_of_range(void **state)
 
     last = 70000 / MAPPING_GROUP + 1;
 
-    p = permutation_create(key, 70000);
-    assert_non_null(p);
-    memset(&mapping, 0, sizeof(mapping));
+    p = start(&mapping, 70000);
 
     assert_int_equal(mapping_map_group(&group, last, p, 70000), 0);
     mapping_put(&mapping, &group);
