@@ -10,11 +10,7 @@
 #include "ngx_http_unique_random_module.h"
 
 
-#define NGX_HTTP_UNIQUE_RANDOM_ZONE_SIZE    (256 * 1024)
-
-#define NGX_HTTP_UNIQUE_RANDOM_LEASE_MIN    16
-#define NGX_HTTP_UNIQUE_RANDOM_LEASE_MAX    65536
-#define NGX_HTTP_UNIQUE_RANDOM_LEASE_AHEAD  1000
+#define NGX_HTTP_UNIQUE_RANDOM_ZONE_SIZE  (256 * 1024)
 
 
 static char *ngx_http_unique_random_pool_directive(ngx_conf_t *cf,
@@ -23,18 +19,10 @@ static ngx_command_t *ngx_http_unique_random_pool_command(ngx_conf_t *cf,
     ngx_str_t *name);
 static ngx_http_unique_random_pool_t *ngx_http_unique_random_pool_create(
     ngx_conf_t *cf, ngx_str_t *name);
+static ngx_int_t ngx_http_unique_random_pool_literal(ngx_conf_t *cf,
+    ngx_str_t *name, ngx_str_t *literal);
 static char *ngx_http_unique_random_pool_init(ngx_conf_t *cf,
     ngx_http_unique_random_pool_t *pool);
-static char *ngx_http_unique_random_zone(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-static char *ngx_http_unique_random_lease(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-static ngx_int_t ngx_http_unique_random_lease_param(ngx_conf_t *cf,
-    lease_policy_t *given, ngx_str_t *value);
-static char *ngx_http_unique_random_state(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-static char *ngx_http_unique_random_queue(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
 static char *ngx_http_unique_random_positive(ngx_conf_t *cf, void *post,
     void *data);
 
@@ -306,6 +294,12 @@ ngx_http_unique_random_pool_create(ngx_conf_t *cf, ngx_str_t *name)
         return NULL;
     }
 
+    if (ngx_http_unique_random_pool_literal(cf, name, &pool->literal)
+        != NGX_OK)
+    {
+        return NULL;
+    }
+
     pool->name = *name;
     pool->file = cf->conf_file->file.name.data;
     pool->line = cf->conf_file->line;
@@ -321,6 +315,40 @@ ngx_http_unique_random_pool_create(ngx_conf_t *cf, ngx_str_t *name)
     ngx_queue_init(&pool->waiters);
 
     return pool;
+}
+
+
+/* for the SQL that messages tell an operator to run */
+
+static ngx_int_t
+ngx_http_unique_random_pool_literal(ngx_conf_t *cf, ngx_str_t *name,
+    ngx_str_t *literal)
+{
+    u_char      *p;
+    ngx_uint_t   i;
+
+    p = ngx_pnalloc(cf->pool, 2 * name->len + 2);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    literal->data = p;
+
+    *p++ = '\'';
+
+    for (i = 0; i < name->len; i++) {
+        if (name->data[i] == '\'') {
+            *p++ = '\'';
+        }
+
+        *p++ = name->data[i];
+    }
+
+    *p++ = '\'';
+
+    literal->len = p - literal->data;
+
+    return NGX_OK;
 }
 
 
@@ -372,202 +400,6 @@ ngx_http_unique_random_pool_init(ngx_conf_t *cf,
 
     pool->shm_zone->init = ngx_http_unique_random_zone_init;
     pool->shm_zone->data = pool;
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_unique_random_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_unique_random_pool_t *pool = conf;
-
-    ssize_t     size;
-    ngx_str_t  *value;
-
-    if (pool->zone_size) {
-        return "is duplicate";
-    }
-
-    value = cf->args->elts;
-
-    size = ngx_parse_size(&value[1]);
-
-    if (size == NGX_ERROR) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid zone size \"%V\", a size such as 256k "
-                           "or 1m is expected", &value[1]);
-        return NGX_CONF_ERROR;
-    }
-
-    if (size < (ssize_t) (8 * ngx_pagesize)) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "zone size \"%V\" is too small, it must be at "
-                           "least %uz bytes",
-                           &value[1], (size_t) (8 * ngx_pagesize));
-        return NGX_CONF_ERROR;
-    }
-
-    pool->zone_size = size;
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_unique_random_lease(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_unique_random_pool_t *pool = conf;
-
-    ngx_str_t       *value;
-    ngx_uint_t       i;
-    lease_policy_t   given;
-
-    if (pool->lease.max != NGX_CONF_UNSET_UINT) {
-        return "is duplicate";
-    }
-
-    value = cf->args->elts;
-
-    if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "off") == 0) {
-        pool->lease.min = 1;
-        pool->lease.max = 0;
-        pool->lease.ahead = 0;
-        return NGX_CONF_OK;
-    }
-
-    ngx_memzero(&given, sizeof(lease_policy_t));
-
-    for (i = 1; i < cf->args->nelts; i++) {
-        if (ngx_http_unique_random_lease_param(cf, &given, &value[i])
-            != NGX_OK)
-        {
-            return NGX_CONF_ERROR;
-        }
-    }
-
-    pool->lease.min = given.min ? given.min : NGX_HTTP_UNIQUE_RANDOM_LEASE_MIN;
-    pool->lease.max = given.max ? given.max : NGX_HTTP_UNIQUE_RANDOM_LEASE_MAX;
-    pool->lease.ahead = given.ahead ? given.ahead
-                                    : NGX_HTTP_UNIQUE_RANDOM_LEASE_AHEAD;
-
-    if (pool->lease.min > pool->lease.max) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"min=%uL\" must not be greater than \"max=%uL\" "
-                           "in \"lease\" directive",
-                           pool->lease.min, pool->lease.max);
-        return NGX_CONF_ERROR;
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-static ngx_int_t
-ngx_http_unique_random_lease_param(ngx_conf_t *cf, lease_policy_t *given,
-    ngx_str_t *value)
-{
-    u_char     *eq;
-    uint64_t   *field;
-    ngx_int_t   n;
-    ngx_str_t   arg;
-
-    eq = ngx_strlchr(value->data, value->data + value->len, '=');
-
-    arg.data = eq ? eq + 1 : value->data + value->len;
-    arg.len = value->data + value->len - arg.data;
-
-    if (ngx_strncmp(value->data, "min=", 4) == 0) {
-        field = &given->min;
-        n = ngx_atoi(arg.data, arg.len);
-
-    } else if (ngx_strncmp(value->data, "max=", 4) == 0) {
-        field = &given->max;
-        n = ngx_atoi(arg.data, arg.len);
-
-    } else if (ngx_strncmp(value->data, "ahead=", 6) == 0) {
-        field = &given->ahead;
-        n = ngx_parse_time(&arg, 0);
-
-    } else {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid parameter \"%V\", \"lease\" takes "
-                           "\"off\", or \"min=\", \"max=\" and \"ahead=\"",
-                           value);
-        return NGX_ERROR;
-    }
-
-    if (*field) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "duplicate parameter \"%V\" in \"lease\" "
-                           "directive", value);
-        return NGX_ERROR;
-    }
-
-    if (field == &given->ahead && (n < 1 || n > 3600000)) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid value \"%V\" in \"lease\" directive, a "
-                           "time between 1ms and 1h is expected", value);
-        return NGX_ERROR;
-    }
-
-    if (n < 1 || n > 100000000) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid value \"%V\" in \"lease\" directive, a "
-                           "number between 1 and 100000000 is expected",
-                           value);
-        return NGX_ERROR;
-    }
-
-    *field = n;
-
-    return NGX_OK;
-}
-
-
-static char *
-ngx_http_unique_random_state(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_str_t  *value;
-
-    value = cf->args->elts;
-
-    if (value[1].len == 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid value \"\" in \"state\" directive, a "
-                           "folder is expected");
-        return NGX_CONF_ERROR;
-    }
-
-    return ngx_conf_set_path_slot(cf, cmd, conf);
-}
-
-
-static char *
-ngx_http_unique_random_queue(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_unique_random_pool_t *pool = conf;
-
-    ngx_int_t   n;
-    ngx_str_t  *value;
-
-    if (pool->queue != NGX_CONF_UNSET_UINT) {
-        return "is duplicate";
-    }
-
-    value = cf->args->elts;
-
-    n = ngx_atoi(value[1].data, value[1].len);
-
-    if (n == NGX_ERROR || n > 1000000) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid value \"%V\" in \"queue\" directive, a "
-                           "number between 0 and 1000000 is expected",
-                           &value[1]);
-        return NGX_CONF_ERROR;
-    }
-
-    pool->queue = n;
 
     return NGX_CONF_OK;
 }

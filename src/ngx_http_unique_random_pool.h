@@ -21,6 +21,12 @@
 #include "permutation.h"
 
 
+/* the defaults of "lease" */
+#define NGX_HTTP_UNIQUE_RANDOM_LEASE_MIN    16
+#define NGX_HTTP_UNIQUE_RANDOM_LEASE_MAX    65536
+#define NGX_HTTP_UNIQUE_RANDOM_LEASE_AHEAD  1000
+
+
 struct ngx_http_unique_random_range_s {
     uint64_t                          first;
     uint64_t                          last;
@@ -93,6 +99,7 @@ struct ngx_http_unique_random_shard_s {
 
 struct ngx_http_unique_random_pool_s {
     ngx_str_t                         name;
+    ngx_str_t                         literal;     /* the name, in SQL */
     ngx_array_t                       shards;      /* of shard_t * */
     ngx_array_t                       ranges;      /* of range_t * */
 
@@ -148,7 +155,15 @@ char *ngx_http_unique_random_pool_block(ngx_conf_t *cf, ngx_command_t *cmd,
 ngx_int_t ngx_http_unique_random_pool_finish(ngx_conf_t *cf,
     ngx_http_unique_random_pool_t *pool);
 
-/* "shard" in a pool */
+/* in a pool */
+char *ngx_http_unique_random_zone(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_unique_random_lease(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_unique_random_state(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_unique_random_queue(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 char *ngx_http_unique_random_shard(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 ngx_int_t ngx_http_unique_random_shard_resolve(ngx_conf_t *cf,

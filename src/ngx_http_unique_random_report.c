@@ -28,7 +28,7 @@ ngx_http_unique_random_report(ngx_http_unique_random_range_t *range,
     ngx_str_t  *pool, *shard;
 
     log = range->shard->postgres.log;
-    pool = &range->shard->pool->name;
+    pool = &range->shard->pool->literal;
     shard = &range->shard->name;
 
     switch (reply->outcome) {
@@ -49,7 +49,7 @@ ngx_http_unique_random_report(ngx_http_unique_random_range_t *range,
         ngx_log_error(NGX_LOG_ERR, log, 0,
                       "range %uL-%uL is missing or not visible in shard "
                       "\"%V\"%s%s; if it is the right database, run "
-                      "%sSELECT unique_random.add('%V', %uL, %uL);",
+                      "%sSELECT unique_random.add(%V, %uL, %uL);",
                       range->first, range->last, shard,
                       reply->detail[0] ? ": " : "", reply->detail,
                       reply->detail[0] ? "sql/schema.sql and then " : "",
@@ -83,7 +83,7 @@ ngx_http_unique_random_report_fenced(ngx_http_unique_random_range_t *range,
     ngx_str_t  *pool, *shard;
 
     log = range->shard->postgres.log;
-    pool = &range->shard->pool->name;
+    pool = &range->shard->pool->literal;
     shard = &range->shard->name;
     left = range->last - range->first + 1 - reply->seen;
 
@@ -105,7 +105,7 @@ ngx_http_unique_random_report_fenced(ngx_http_unique_random_range_t *range,
                       "range %uL-%uL of shard \"%V\" is fenced: %s; %uL of "
                       "its positions are known to be reserved; restore "
                       "its row or, from a copy of its key, run SELECT "
-                      "unique_random.add('%V', %uL, %uL, key => ..., "
+                      "unique_random.add(%V, %uL, %uL, key => ..., "
                       "reserved => %uL);",
                       range->first, range->last, shard, reply->detail,
                       reply->seen, pool, range->first, range->last,
@@ -118,7 +118,7 @@ ngx_http_unique_random_report_fenced(ngx_http_unique_random_range_t *range,
                   "range %uL-%uL of shard \"%V\" is fenced: %s; %uL of "
                   "its positions are known to be reserved; once it is "
                   "known how far the lost database had got, run SELECT "
-                  "unique_random.accept('%V', %uL, at_least => %uL, "
+                  "unique_random.accept(%V, %uL, at_least => %uL, "
                   "advance => %uL);",
                   range->first, range->last, shard, reply->detail,
                   reply->seen, pool, range->first, reply->seen,
@@ -155,9 +155,9 @@ ngx_http_unique_random_report_failover(ngx_http_unique_random_range_t *range,
         ngx_log_error(NGX_LOG_WARN, shard->postgres.log, 0,
                       "range %uL-%uL of shard \"%V\" has failover=%s in its "
                       "row, which is what counts; to change it, run SELECT "
-                      "unique_random.set_failover('%V', %uL, '%s');",
+                      "unique_random.set_failover(%V, %uL, '%s');",
                       range->first, range->last, &shard->name,
-                      reply->failover, &shard->pool->name, range->first,
+                      reply->failover, &shard->pool->literal, range->first,
                       shard->trust ? "trust" : "fence");
     }
 }

@@ -28,9 +28,10 @@ sub nginx {
 
     my $directives = delete $arg{directives} // '';
     my $wait       = delete $arg{wait}       // '1s';
+    my $pool       = delete $arg{pool}       // 'numbers';
 
     return UniqueRandom::Nginx->new(
-        http => "unique_random_pool numbers { wait_timeout $wait;"
+        http => "unique_random_pool \"$pool\" { wait_timeout $wait;"
             . "$directives shard \"$conninfo\""
             . ' range=1-' . RANGE . ' fail_timeout=1s; }',
         %arg,
@@ -141,6 +142,15 @@ subtest 'no range' => sub {
     # It is what the message told that helps.
     my ($command) = $nginx->error_log =~ /run (SELECT .*?;)/;
     $pg->psql('empty', $command);
+    works($nginx, 10);
+};
+
+subtest 'no range, and a name with a quote' => sub {
+    my $nginx = nginx($pg->url(db => database('quote')), pool => "o'hara");
+    refused($nginx, qr{run SELECT unique_random\.add\('o''hara', 1, 1000\);});
+
+    my ($command) = $nginx->error_log =~ /run (SELECT .*?;)/;
+    $pg->psql('quote', $command);
     works($nginx, 10);
 };
 
