@@ -34,8 +34,8 @@ my @cases = (
 );
 
 my %full = (
-    pairs    => 24,           # of slices of one second
-    plain    => 48,           # of them where p99 is of interest
+    pairs    => 48,           # of slices of half a second
+    plain    => 96,           # of them where p99 is of interest
     rounds   => 6,            # of slices, of so many
     seconds  => 2,
     bursts   => 10,           # cold starts
@@ -45,8 +45,8 @@ my %full = (
 );
 
 my %quick = (
-    pairs    => 4,
-    plain    => 4,
+    pairs    => 8,
+    plain    => 8,
     rounds   => 2,
     seconds  => 1,
     bursts   => 3,

@@ -5,8 +5,11 @@ package Bench::Wrk;
 #   my $slice = Bench::Wrk->start(port => ..., path => '/random',
 #       connections => 32, seconds => 1)->finish;
 #
-# More arguments: pipeline => requests at a time, bodies => a file to write
-# the bodies to.  A slice is a hash:
+# Without "seconds" a slice is of half a second: what else a machine does comes
+# and goes in seconds, so short slices beside each other are alike.
+#
+# More arguments: pipeline => requests at a time, bodies => a file to write the
+# bodies to.  A slice is a hash:
 #
 #   requests   that were answered
 #   rate       of them in a second
@@ -20,21 +23,28 @@ use warnings;
 use Carp qw( croak );
 use File::Basename qw( dirname );
 use JSON::PP ();
+use POSIX qw( ceil );
+use Time::HiRes qw( sleep time );
 
 my $script = dirname(__FILE__) . '/../../wrk.lua';
 
 sub start {
     my ($class, %arg) = @_;
 
-    my $seconds = $arg{seconds} // 1;
-    my $self    = bless { what => "$arg{path} of port $arg{port}" }, $class;
+    my $seconds = $arg{seconds} // 0.5;
+    my $self    = bless {
+        what => "$arg{path} of port $arg{port}",
+        end  => time + $seconds,
+    }, $class;
 
     local $ENV{BENCH_PIPELINE} = $arg{pipeline} // 1;
     local $ENV{BENCH_BODIES}   = $arg{bodies};
     delete $ENV{BENCH_BODIES} if !defined $arg{bodies};
 
-    open $self->{out}, '-|', 'wrk', '--threads', 1,
-        '--connections', $arg{connections}, '--duration', "${seconds}s",
+    # It knows whole seconds only, and is interrupted when it has had enough.
+    $self->{pid} = open $self->{out}, '-|', 'wrk', '--threads', 1,
+        '--connections', $arg{connections},
+        '--duration', 10 + ceil($seconds) . 's',
         '--script', $script, "http://127.0.0.1:$arg{port}$arg{path}"
         or croak "cannot run wrk: $!";
 
@@ -43,6 +53,10 @@ sub start {
 
 sub finish {
     my ($self) = @_;
+
+    my $left = $self->{end} - time;
+    sleep $left if $left > 0;
+    kill INT => $self->{pid};
 
     my $text = do { local $/; readline $self->{out} };
     close $self->{out} or croak "wrk failed: $text";

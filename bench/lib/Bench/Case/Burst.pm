@@ -87,7 +87,8 @@ sub _first_answer {
 sub _burst {
     my ($stack, $nginx, $path) = @_;
 
-    return $stack->load([$nginx], path => $path, connections => 256)->{max};
+    return $stack->load([$nginx], path => $path, connections => 256,
+        seconds => 1)->{max};
 }
 
 1;

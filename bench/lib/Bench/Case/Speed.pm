@@ -14,15 +14,14 @@ use Bench::Stats qw( rounds );
 sub _pair {
     my ($pairs, $stack, $instances, %load) = @_;
 
-    my $slice = sub {
-        my ($path) = @_;
-        return sub { $stack->load($instances, path => $path, %load) };
-    };
+    my ($limit, $ours) = map {
+        my $path = $_;
+        sub { $stack->load($instances, path => $path, %load, @_) };
+    } '/limit', '/random';
 
-    $slice->('/random')->();    # leases find their size
+    $ours->(seconds => 2);    # leases find their size
 
-    return reverse rounds($pairs, $slice->('/limit'),
-        $slice->('/random'));
+    return reverse rounds($pairs, $limit, $ours);
 }
 
 sub plain {
@@ -111,11 +110,11 @@ sub fill {
     my @slices = map {
         my $path = $_;
         sub {
-            $stack->load([$nginx], path => $path, connections => 32);
+            $stack->load([$nginx], path => $path, connections => 32, @_);
         };
     } '/limit', map {"/$_->[0]"} @used;
 
-    $_->() for @slices[ 1 .. $#slices ];
+    $_->(seconds => 2) for @slices[ 1 .. $#slices ];
     my ($limit, @ours) = rounds($bench->{pairs}, @slices);
 
     $stack->end;
