@@ -12,21 +12,8 @@
 #include "ngx_http_unique_random_module.h"
 #include "ngx_http_unique_random_reserve.h"
 #include "ngx_http_unique_random_wait.h"
-#include "number.h"
 
 #include <openssl/err.h>
-
-
-#define NGX_HTTP_UNIQUE_RANDOM_JSON  "{\"number\":"
-
-
-/* a response in one allocation */
-
-typedef struct {
-    ngx_buf_t    buf;
-    ngx_chain_t  out;
-    u_char       json[sizeof(NGX_HTTP_UNIQUE_RANDOM_JSON "}") + NUMBER_LEN];
-} ngx_http_unique_random_body_t;
 
 
 static ngx_int_t ngx_http_unique_random_start(ngx_http_request_t *r,
@@ -41,8 +28,9 @@ static ngx_int_t ngx_http_unique_random_answer(
     ngx_http_unique_random_ctx_t *ctx);
 static ngx_int_t ngx_http_unique_random_answer_ready(
     ngx_http_unique_random_ctx_t *ctx);
-static ngx_int_t ngx_http_unique_random_send(ngx_http_request_t *r,
-    ngx_uint_t status, ngx_str_t *text, ngx_str_t *key, ngx_str_t *value);
+static ngx_int_t ngx_http_unique_random_send(
+    ngx_http_unique_random_ctx_t *ctx, ngx_uint_t status, ngx_str_t *text,
+    ngx_str_t *key, ngx_str_t *value);
 static ngx_int_t ngx_http_unique_random_add_header(ngx_http_request_t *r,
     ngx_str_t *key, ngx_str_t *value);
 
@@ -155,8 +143,15 @@ ngx_http_unique_random_start(ngx_http_request_t *r, ngx_uint_t methods,
         return rc;
     }
 
+    c = ngx_pcalloc(r->pool, sizeof(ngx_http_unique_random_ctx_t));
+    if (c == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    c->request = r;
+
     if (!(r->method & methods)) {
-        return ngx_http_unique_random_send(r, NGX_HTTP_NOT_ALLOWED,
+        return ngx_http_unique_random_send(c, NGX_HTTP_NOT_ALLOWED,
                                           &ngx_http_unique_random_not_allowed,
                                           &ngx_http_unique_random_allow,
                                           allow);
@@ -164,12 +159,6 @@ ngx_http_unique_random_start(ngx_http_request_t *r, ngx_uint_t methods,
 
     urlcf = ngx_http_get_module_loc_conf(r, ngx_http_unique_random_module);
 
-    c = ngx_pcalloc(r->pool, sizeof(ngx_http_unique_random_ctx_t));
-    if (c == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    c->request = r;
     c->pool = urlcf->use->pool;
 
     ngx_http_set_ctx(r, c, ngx_http_unique_random_module);
@@ -323,20 +312,18 @@ ngx_http_unique_random_answer(ngx_http_unique_random_ctx_t *ctx)
     switch (ctx->status) {
 
     case NGX_HTTP_UNIQUE_RANDOM_EXHAUSTED:
-        return ngx_http_unique_random_send(ctx->request, NGX_HTTP_CONFLICT,
+        return ngx_http_unique_random_send(ctx, NGX_HTTP_CONFLICT,
                                            &ngx_http_unique_random_used_up,
                                            NULL, NULL);
 
     case NGX_HTTP_UNIQUE_RANDOM_UNAVAILABLE:
-        return ngx_http_unique_random_send(ctx->request,
-                                          NGX_HTTP_SERVICE_UNAVAILABLE,
+        return ngx_http_unique_random_send(ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
                                           &ngx_http_unique_random_not_in_time,
                                           &ngx_http_unique_random_retry_after,
                                           &ngx_http_unique_random_one_second);
 
     default:
-        return ngx_http_unique_random_send(ctx->request, NGX_HTTP_OK, NULL,
-                                           NULL, NULL);
+        return ngx_http_unique_random_send(ctx, NGX_HTTP_OK, NULL, NULL, NULL);
     }
 }
 
@@ -357,13 +344,12 @@ ngx_http_unique_random_answer_ready(ngx_http_unique_random_ctx_t *ctx)
         break;
 
     default:
-        return ngx_http_unique_random_send(ctx->request, NGX_HTTP_OK,
+        return ngx_http_unique_random_send(ctx, NGX_HTTP_OK,
                                            &ngx_http_unique_random_is_ready,
                                            NULL, NULL);
     }
 
-    return ngx_http_unique_random_send(ctx->request,
-                                       NGX_HTTP_SERVICE_UNAVAILABLE, text,
+    return ngx_http_unique_random_send(ctx, NGX_HTTP_SERVICE_UNAVAILABLE, text,
                                        &ngx_http_unique_random_retry_after,
                                        &ngx_http_unique_random_one_second);
 }
@@ -372,31 +358,22 @@ ngx_http_unique_random_answer_ready(ngx_http_unique_random_ctx_t *ctx)
 /* without text, the number is the body */
 
 static ngx_int_t
-ngx_http_unique_random_send(ngx_http_request_t *r, ngx_uint_t status,
-    ngx_str_t *text, ngx_str_t *key, ngx_str_t *value)
+ngx_http_unique_random_send(ngx_http_unique_random_ctx_t *ctx,
+    ngx_uint_t status, ngx_str_t *text, ngx_str_t *key, ngx_str_t *value)
 {
-    ngx_int_t                        rc;
-    ngx_buf_t                       *b;
-    ngx_http_unique_random_ctx_t    *ctx;
-    ngx_http_unique_random_body_t   *body;
+    ngx_int_t            rc;
+    ngx_buf_t           *b;
+    ngx_http_request_t  *r;
 
-    body = ngx_palloc(r->pool, sizeof(ngx_http_unique_random_body_t));
-    if (body == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    ngx_memzero(&body->buf, sizeof(ngx_buf_t));
-
-    b = &body->buf;
+    r = ctx->request;
+    b = &ctx->buf;
 
     if (text) {
         b->pos = text->data;
         b->last = text->data + text->len;
 
     } else {
-        ctx = ngx_http_get_module_ctx(r, ngx_http_unique_random_module);
-
-        b->last = body->json + sizeof(body->json);
+        b->last = ctx->json + sizeof(ctx->json);
         *(b->last - 1) = '}';
 
         b->pos = number_print(b->last - 1, ctx->number);
@@ -410,8 +387,7 @@ ngx_http_unique_random_send(ngx_http_request_t *r, ngx_uint_t status,
     b->last_buf = (r == r->main) ? 1 : 0;
     b->last_in_chain = 1;
 
-    body->out.buf = b;
-    body->out.next = NULL;
+    ctx->out.buf = b;
 
     r->headers_out.status = status;
     r->headers_out.content_length_n = b->last - b->pos;
@@ -436,7 +412,7 @@ ngx_http_unique_random_send(ngx_http_request_t *r, ngx_uint_t status,
         return rc;
     }
 
-    return ngx_http_output_filter(r, &body->out);
+    return ngx_http_output_filter(r, &ctx->out);
 }
 
 

@@ -11,6 +11,7 @@
 
 
 #include "ngx_http_unique_random_pool.h"
+#include "number.h"
 
 
 typedef enum {
@@ -22,7 +23,10 @@ typedef enum {
 } ngx_http_unique_random_status_e;
 
 
-/* of a request */
+#define NGX_HTTP_UNIQUE_RANDOM_JSON  "{\"number\":"
+
+
+/* of a request, with its response: one allocation */
 
 typedef struct {
     ngx_queue_t                       queue;       /* in pool->waiters */
@@ -39,6 +43,11 @@ typedef struct {
                                                       number, takes none */
     unsigned                          waiting:1;
     unsigned                          discard_body:1;  /* once it is answered */
+
+    ngx_buf_t                         buf;
+    ngx_chain_t                       out;
+    u_char                            json[sizeof(NGX_HTTP_UNIQUE_RANDOM_JSON
+                                                  "}") + NUMBER_LEN];
 } ngx_http_unique_random_ctx_t;
 
 

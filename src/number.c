@@ -56,7 +56,20 @@ number_parse(const char *text, size_t len, uint64_t *number)
 unsigned char *
 number_print(unsigned char *last, uint64_t number)
 {
-    while (number >= 100) {
+    unsigned  four;
+
+    /* one long division for four digits */
+
+    while (number >= 10000) {
+        four = (unsigned) (number % 10000);
+        number /= 10000;
+
+        last -= 4;
+        memcpy(last, &number_pairs[four / 100 * 2], 2);
+        memcpy(last + 2, &number_pairs[four % 100 * 2], 2);
+    }
+
+    if (number >= 100) {
         last -= 2;
         memcpy(last, &number_pairs[number % 100 * 2], 2);
         number /= 100;
