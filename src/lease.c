@@ -23,10 +23,15 @@
 /*
  * A rate that was measured for a moment only says little about the time ahead:
  * a single burst of n requests makes for a lease of at most so many times n,
- * and a lasting one for leases that each are so many times the last.  A pause
- * is a moment, too, at most: the next burst may be like the one before.
+ * and a lasting one for leases that each are so many times the last.
  */
 #define LEASE_GROWTH     4
+
+/*
+ * The part of "ahead" that counts of a pause, for the next burst may be like
+ * the one before.  Fewer draws than these in "ahead" are taken for as many.
+ */
+#define LEASE_PAUSE      16
 
 
 static lease_t *leases_current(leases_t *leases);
@@ -178,7 +183,11 @@ lease_rate_count(lease_rate_t *rate, const lease_policy_t *policy, uint64_t now)
 
     rate->drawn++;
 
-    longest = policy->ahead / LEASE_GROWTH;
+    longest = policy->ahead / LEASE_PAUSE;
+
+    if (longest == 0) {
+        longest = 1;
+    }
 
     /* now, or a little later by the clock of another worker */
 

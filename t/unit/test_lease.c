@@ -304,22 +304,45 @@ test_rate_leaves_pauses_out(void **state)
     assert_int_equal(rate.drawn, 5000);
     assert_int_equal(rate.elapsed, 1000);
 
-    /* a quarter of "ahead" is all that remains of an hour */
+    /* a sixteenth of "ahead" is all that remains of an hour */
 
     now += 3600 * 1000;
     count(&rate, &now, 5, 1, 1000);
     assert_int_equal(rate.drawn, 10000);
-    assert_int_equal(rate.elapsed, 1000 + 250 + 999);
+    assert_int_equal(rate.elapsed, 1000 + 62 + 999);
 
-    /* steady, but slow: all of the time counts, and a quarter at a time */
+    /* steady, but slow: all of the time counts, and a sixteenth at a time */
 
     lease_rate_start(&rate);
-    count(&rate, &now, 1, 250, 100);
-    assert_int_equal(rate.elapsed, 99 * 250 + 1);
+    count(&rate, &now, 1, 62, 100);
+    assert_int_equal(rate.elapsed, 99 * 62 + 1);
 
     lease_rate_start(&rate);
     count(&rate, &now, 1, 10000, 100);
-    assert_int_equal(rate.elapsed, 100 * 250);
+    assert_int_equal(rate.elapsed, 100 * 62);
+}
+
+
+/* some of the time counts, however little that is */
+
+static void
+test_rate_with_little_ahead(void **state)
+{
+    uint64_t      now;
+    lease_rate_t  rate;
+
+    static const lease_policy_t  little = { 16, 65536, 10 };
+
+    (void) state;
+
+    memset(&rate, 0, sizeof(lease_rate_t));
+
+    for (now = 1000000; now < 1000100; now++) {
+        lease_rate_count(&rate, &little, now);
+    }
+
+    assert_int_equal(rate.elapsed, 100);
+    assert_int_equal(lease_size(&little, &rate, INT64_MAX), 16);
 }
 
 
@@ -342,14 +365,14 @@ test_rate_bears_clocks_that_differ(void **state)
     }
 
     assert_int_equal(rate.drawn, 1000);
-    assert_int_equal(rate.elapsed, 250 + 499);
+    assert_int_equal(rate.elapsed, 62 + 499);
 
     for (i = 0; i < 500; i++) {
         lease_rate_count(&rate, &policy, i);
     }
 
     assert_int_equal(rate.drawn, 1500);
-    assert_int_equal(rate.elapsed, 250 + 499 + 250 + 499);
+    assert_int_equal(rate.elapsed, 62 + 499 + 62 + 499);
 }
 
 
@@ -412,6 +435,7 @@ main(void)
         cmocka_unit_test(test_low_at_half_of_the_last_grant),
         cmocka_unit_test(test_size_follows_the_rate),
         cmocka_unit_test(test_rate_leaves_pauses_out),
+        cmocka_unit_test(test_rate_with_little_ahead),
         cmocka_unit_test(test_rate_bears_clocks_that_differ),
         cmocka_unit_test(test_size_grows_by_steps),
         cmocka_unit_test(test_size_shrinks_towards_the_end),

@@ -443,7 +443,7 @@ test_load_that_comes_back(void **state)
     }
 
     assert_int_equal(world.waited, 0);
-    assert_true(world.asks <= 20 * 5 / 4 + 1);
+    assert_true(world.asks <= 20 * 17 / 16 + 1);
 
     end();
 }
