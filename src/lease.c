@@ -28,8 +28,8 @@
 #define LEASE_GROWTH     4
 
 /*
- * The part of "ahead" that counts of a pause, for the next burst may be like
- * the one before.  Fewer draws than these in "ahead" are taken for as many.
+ * At most one part in so many of "ahead" counts of a pause: the next burst may
+ * be like the one before.  Fewer draws in "ahead" are taken for as many.
  */
 #define LEASE_PAUSE      16
 
