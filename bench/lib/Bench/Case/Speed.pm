@@ -10,14 +10,22 @@ use Bench::Row   qw( beside );
 use Bench::Stack ();
 use Bench::Stats qw( rounds );
 
-# Pairs of slices with the same arguments of Bench::Stack->load().
+# Code for a slice of each path, with the same arguments of Bench::Stack->load()
+# and those that it is called with.
+sub _slices {
+    my ($stack, $instances, $paths, %load) = @_;
+
+    return map {
+        my $path = $_;
+        sub { $stack->load($instances, path => $path, %load, @_) };
+    } @$paths;
+}
+
 sub _pair {
     my ($pairs, $stack, $instances, %load) = @_;
 
-    my ($limit, $ours) = map {
-        my $path = $_;
-        sub { $stack->load($instances, path => $path, %load, @_) };
-    } '/limit', '/random';
+    my ($limit, $ours)
+        = _slices($stack, $instances, [ '/limit', '/random' ], %load);
 
     $ours->(seconds => 2);    # leases find their size
 
@@ -107,12 +115,8 @@ sub fill {
     );
     my $nginx = $stack->nginx;
 
-    my @slices = map {
-        my $path = $_;
-        sub {
-            $stack->load([$nginx], path => $path, connections => 32, @_);
-        };
-    } '/limit', map {"/$_->[0]"} @used;
+    my @slices = _slices($stack, [$nginx],
+        [ '/limit', map {"/$_->[0]"} @used ], connections => 32);
 
     $_->(seconds => 2) for @slices[ 1 .. $#slices ];
     my ($limit, @ours) = rounds($bench->{pairs}, @slices);
