@@ -61,7 +61,7 @@ static void ff1_subtract(ff1_t *ff1, unsigned round, uint64_t *half, size_t n);
 static uint64_t ff1_reduce(const uint8_t *s, unsigned d, uint64_t modulus);
 static uint64_t ff1_add_mod(uint64_t x, uint64_t y, uint64_t modulus);
 static void ff1_swap(uint64_t **a, uint64_t **b);
-static uint64_t ff1_get64(const uint8_t *p);
+static inline uint64_t ff1_get64(const uint8_t *p);
 static void ff1_put32(uint8_t *p, uint32_t n);
 static void ff1_put64(uint8_t *p, uint64_t n);
 
@@ -448,7 +448,7 @@ ff1_swap(uint64_t **a, uint64_t **b)
 }
 
 
-static uint64_t
+static inline uint64_t
 ff1_get64(const uint8_t *p)
 {
     return (uint64_t) p[0] << 56 | (uint64_t) p[1] << 48
