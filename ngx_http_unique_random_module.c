@@ -6,6 +6,7 @@
  */
 
 
+#include "ngx_http_unique_random_batch.h"
 #include "ngx_http_unique_random_handler.h"
 #include "ngx_http_unique_random_module.h"
 #include "ngx_http_unique_random_reserve.h"
@@ -427,6 +428,11 @@ ngx_http_unique_random_start_pool(ngx_conf_t *cf,
     pool->wake.handler = ngx_http_unique_random_wake;
     pool->wake.data = pool;
     pool->wake.log = log;
+
+    pool->tidy.handler = ngx_http_unique_random_batch_tidy;
+    pool->tidy.data = pool;
+    pool->tidy.log = log;
+    pool->tidy.cancelable = 1;
 
     shards = pool->shards.elts;
 

@@ -5,7 +5,8 @@
  * Keeps stores into shared memory in the order of the program, for whoever
  * takes over after a worker was killed between any two instructions.  That is
  * the compiler's matter alone: what the worker had stored, it had stored, and
- * others see it once they have the mutex.
+ * others see it once they have the mutex.  What is read without the mutex needs
+ * ngx_memory_barrier().
  */
 
 

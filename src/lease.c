@@ -21,6 +21,12 @@
 #define LEASE_FAIR_PART  4
 
 /*
+ * Likewise the workers of an instance, who take many positions at a time: with
+ * 64 workers that hold such a part each, more than a third is left.
+ */
+#define LEASE_BATCH_PART  64
+
+/*
  * A rate that was measured for a moment only says little about the time ahead:
  * a single burst of n requests makes for a lease of at most so many times n,
  * and a lasting one for leases that each are so many times the last.
@@ -79,20 +85,62 @@ leases_put(leases_t *leases, uint64_t start, uint64_t end)
 }
 
 
+uint64_t
+leases_take(leases_t *leases, uint64_t n, uint64_t *start)
+{
+    lease_t   *lease;
+    uint64_t   fair;
+
+    lease = leases_current(leases);
+
+    if (lease == NULL) {
+        return 0;
+    }
+
+    fair = leases_left(leases) / LEASE_BATCH_PART;
+
+    if (n > fair) {
+        n = fair ? fair : 1;
+    }
+
+    if (n > lease->end - lease->next) {
+        n = lease->end - lease->next;
+    }
+
+    *start = lease->next;
+
+    lease->next += n;
+
+    barrier_stores();
+
+    return n;
+}
+
+
 int
-leases_take(leases_t *leases, uint64_t *position)
+leases_return(leases_t *leases, uint64_t start, uint64_t end)
 {
     lease_t  *lease;
 
     lease = leases_current(leases);
 
-    if (lease == NULL) {
+    if (lease && lease->next == end) {
+        lease->next = start;
+        return 0;
+    }
+
+    if (leases->head - leases->tail >= LEASES_RETURNED_MAX) {
         return -1;
     }
 
-    *position = lease->next++;
+    lease = &leases->lease[(leases->tail - 1) % LEASES_MAX];
+
+    lease->next = start;
+    lease->end = end;
 
     barrier_stores();
+
+    leases->tail--;
 
     return 0;
 }
@@ -177,11 +225,12 @@ lease_rate_start(lease_rate_t *rate)
 
 
 void
-lease_rate_count(lease_rate_t *rate, const lease_policy_t *policy, uint64_t now)
+lease_rate_count(lease_rate_t *rate, const lease_policy_t *policy, uint64_t n,
+    uint64_t now)
 {
     uint64_t  pause, longest;
 
-    rate->drawn++;
+    rate->drawn += n;
 
     longest = policy->ahead / LEASE_PAUSE;
 
@@ -199,6 +248,15 @@ lease_rate_count(lease_rate_t *rate, const lease_policy_t *policy, uint64_t now)
 
     rate->elapsed += (pause < longest) ? pause : longest;
     rate->last = now;
+}
+
+
+void
+lease_rate_return(lease_rate_t *rate, uint64_t n)
+{
+    /* some of them may have been counted before the last grant */
+
+    rate->drawn -= (n < rate->drawn) ? n : rate->drawn;
 }
 
 

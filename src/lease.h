@@ -24,8 +24,10 @@
  * A worker asks for its waiting requests only when it found no lease, and
  * once at a time: so there are at most as many leases as workers, and one
  * fetched ahead.  More find no place, unless they continue one that is here.
+ * What is put back leaves some places to grants.
  */
-#define LEASES_MAX  32
+#define LEASES_MAX           64
+#define LEASES_RETURNED_MAX  48
 
 
 /* positions [next, end) */
@@ -67,7 +69,7 @@ typedef struct {
 typedef struct {
     uint64_t             drawn;      /* since the last grant */
     uint64_t             elapsed;    /* milliseconds, without pauses */
-    uint64_t             last;       /* when the last one was drawn */
+    uint64_t             last;       /* when the last ones were drawn */
 } lease_rate_t;
 
 
@@ -76,8 +78,18 @@ void leases_init(leases_t *leases);
 /* adds [start, end); -1 if there is no place for it */
 int leases_put(leases_t *leases, uint64_t start, uint64_t end);
 
-/* takes one position; -1 if there is none */
-int leases_take(leases_t *leases, uint64_t *position);
+/*
+ * Takes up to n positions from *start on, and returns how many: no more than
+ * a fair part of those that are left, for others may need them before they are
+ * issued, and 0 only if there is none.
+ */
+uint64_t leases_take(leases_t *leases, uint64_t n, uint64_t *start);
+
+/*
+ * Puts [start, end) back, which were taken and not issued, to be taken before
+ * all others; -1 if there is no place for them.
+ */
+int leases_return(leases_t *leases, uint64_t start, uint64_t end);
 
 /* number of positions that can be taken */
 uint64_t leases_left(const leases_t *leases);
@@ -95,11 +107,14 @@ void leases_move(leases_t *to, leases_t *leases);
 void lease_rate_start(lease_rate_t *rate);
 
 /*
- * Counts a position that is drawn "now", in milliseconds of any beginning.
+ * Counts n positions that are drawn "now", in milliseconds of any beginning.
  * The clocks of workers need not agree to the last of them.
  */
 void lease_rate_count(lease_rate_t *rate, const lease_policy_t *policy,
-    uint64_t now);
+    uint64_t n, uint64_t now);
+
+/* n of those that were counted have been put back */
+void lease_rate_return(lease_rate_t *rate, uint64_t n);
 
 /*
  * The size of the next lease of a range that has "remaining" positions to

@@ -8,12 +8,11 @@
  */
 
 
+#include "ngx_http_unique_random_batch.h"
 #include "ngx_http_unique_random_handler.h"
 #include "ngx_http_unique_random_module.h"
 #include "ngx_http_unique_random_reserve.h"
 #include "ngx_http_unique_random_wait.h"
-
-#include <openssl/err.h>
 
 
 static ngx_int_t ngx_http_unique_random_start(ngx_http_request_t *r,
@@ -22,8 +21,6 @@ static ngx_int_t ngx_http_unique_random_join(
     ngx_http_unique_random_ctx_t *ctx);
 static ngx_int_t ngx_http_unique_random_number(
     ngx_http_unique_random_ctx_t *ctx, ngx_http_unique_random_draw_t *draw);
-static ngx_int_t ngx_http_unique_random_map(
-    ngx_http_unique_random_draw_t *draw);
 static ngx_int_t ngx_http_unique_random_answer(
     ngx_http_unique_random_ctx_t *ctx);
 static ngx_int_t ngx_http_unique_random_answer_ready(
@@ -229,74 +226,27 @@ static ngx_int_t
 ngx_http_unique_random_number(ngx_http_unique_random_ctx_t *ctx,
     ngx_http_unique_random_draw_t *draw)
 {
+    uint64_t                         position, value;
+    ngx_int_t                        rc;
     ngx_http_unique_random_range_t  *range;
 
     range = draw->range;
+
+    rc = ngx_http_unique_random_batch_issue(range, &position, &value);
 
     if (draw->fetch) {
         ngx_http_unique_random_reserve(draw->fetch);
     }
 
-    if (draw->group && ngx_http_unique_random_map(draw) != NGX_OK) {
-
-        /*
-         * Nothing is lost yet if it was the next group.  The reasons are
-         * dropped, or TLS would take them for its own.
-         */
-        ERR_clear_error();
-    }
-
-    if (!draw->mapped) {
+    if (rc != NGX_OK) {
         ngx_log_error(NGX_LOG_ALERT, ctx->request->connection->log, 0,
                       "no permutation of range %uL-%uL, position %uL is "
-                      "burned", range->first, range->last, draw->position);
+                      "burned", range->first, range->last, position);
         return NGX_ERROR;
     }
 
-    ctx->number = range->first + draw->value;
+    ctx->number = range->first + value;
     ctx->shard = &range->shard->name;
-
-    return NGX_OK;
-}
-
-
-/* the group of the position, or the next one, for all workers */
-
-static ngx_int_t
-ngx_http_unique_random_map(ngx_http_unique_random_draw_t *draw)
-{
-    u_char                           key[RESERVATION_KEY_LEN];
-    uint64_t                         size;
-    mapping_group_t                  group;
-    ngx_http_unique_random_range_t  *range;
-
-    range = draw->range;
-    size = range->last - range->first + 1;
-
-    if (range->permutation == NULL) {
-        if (ngx_http_unique_random_zone_key(range, key) != NGX_OK) {
-            return NGX_ERROR;
-        }
-
-        range->permutation = permutation_create(key, size);
-
-        ngx_explicit_memzero(key, RESERVATION_KEY_LEN);
-
-        if (range->permutation == NULL) {
-            return NGX_ERROR;
-        }
-    }
-
-    if (mapping_map_group(&group, draw->group, range->permutation, size) != 0) {
-        return NGX_ERROR;
-    }
-
-    ngx_http_unique_random_zone_mapped(range, &group);
-
-    if (!draw->mapped) {
-        draw->mapped = (mapping_value(&group, draw->position, &draw->value)
-                        == 0);
-    }
 
     return NGX_OK;
 }

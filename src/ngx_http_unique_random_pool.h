@@ -27,6 +27,23 @@
 #define NGX_HTTP_UNIQUE_RANDOM_LEASE_AHEAD  1000
 
 
+/* the positions [start + next, start + n) are still to be issued */
+
+#define NGX_HTTP_UNIQUE_RANDOM_BATCH        64
+
+typedef struct {
+    uint64_t                          epoch;       /* they were leased in */
+    uint64_t                          start;
+    ngx_uint_t                        n;
+    ngx_uint_t                        next;
+    uint64_t                          seen;        /* the next one, when it was
+                                                      looked at last */
+    uint64_t                          values[NGX_HTTP_UNIQUE_RANDOM_BATCH];
+
+    unsigned                          mapped:1;
+} ngx_http_unique_random_batch_t;
+
+
 struct ngx_http_unique_random_range_s {
     uint64_t                          first;
     uint64_t                          last;
@@ -37,6 +54,7 @@ struct ngx_http_unique_random_range_s {
 
     /* of this worker */
     permutation_t                    *permutation; /* from the first draw */
+    ngx_http_unique_random_batch_t    batch;
     ngx_queue_t                       queue;       /* in shard->asks */
     ngx_uint_t                        flight;
     reservation_params_t              params;
@@ -144,6 +162,9 @@ struct ngx_http_unique_random_pool_s {
 
     /* posted when numbers may have come, or armed as a timer */
     ngx_event_t                       wake;
+
+    /* a timer, armed while a range has a batch */
+    ngx_event_t                       tidy;
 };
 
 

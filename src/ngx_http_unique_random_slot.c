@@ -3,9 +3,9 @@
  * Copyright (C) 2026 the ngx_http_unique_random_module authors
  *
  * The slot of a range: what is asked for in a reservation, what a reply
- * changes, and how positions are mapped.  Keeps I5: leases come from replies
- * alone; I6: a slot keeps its key; and I8: a reply that contradicts what is
- * remembered grants nothing.
+ * changes, and its key.  Keeps I5: leases come from replies alone; I6: a slot
+ * keeps its key; and I8: a reply that contradicts what is remembered grants
+ * nothing.
  */
 
 
@@ -194,6 +194,10 @@ ngx_http_unique_random_zone_take_in(ngx_http_unique_random_range_t *range,
     rc = (slot->outcome == reply->outcome && slot->detail == detail)
          ? NGX_DECLINED : NGX_OK;
 
+    /* whoever sees that a fence is lifted sees the new life, too */
+
+    ngx_memory_barrier();
+
     slot->outcome = reply->outcome;
     slot->detail = detail;
 
@@ -286,6 +290,25 @@ ngx_http_unique_random_zone_leave(ngx_http_unique_random_range_t *range,
 }
 
 
+/*
+ * Without the mutex, things are read in the order in which they would have to
+ * change together: a fence is lifted after a new life has begun, and a slot
+ * is cleared after it has lost its id.
+ */
+
+ngx_uint_t
+ngx_http_unique_random_zone_issues(ngx_http_unique_random_range_t *range)
+{
+    if (range->shard->down || range->slot->outcome == RESERVATION_FENCED) {
+        return 0;
+    }
+
+    ngx_memory_barrier();
+
+    return range->slot->id == range->slot_id;
+}
+
+
 ngx_int_t
 ngx_http_unique_random_zone_key(ngx_http_unique_random_range_t *range,
     u_char *key)
@@ -304,20 +327,6 @@ ngx_http_unique_random_zone_key(ngx_http_unique_random_range_t *range,
     ngx_shmtx_unlock(&range->shard->pool->shpool->mutex);
 
     return rc;
-}
-
-
-void
-ngx_http_unique_random_zone_mapped(ngx_http_unique_random_range_t *range,
-    mapping_group_t *group)
-{
-    ngx_shmtx_lock(&range->shard->pool->shpool->mutex);
-
-    if (range->slot->id == range->slot_id) {
-        mapping_put(&range->slot->mapping, group);
-    }
-
-    ngx_shmtx_unlock(&range->shard->pool->shpool->mutex);
 }
 
 
@@ -351,6 +360,33 @@ ngx_http_unique_random_zone_in_flight(ngx_http_unique_random_slot_t *slot)
     }
 
     return slot->in_flight != 0;
+}
+
+
+void
+ngx_http_unique_random_zone_hold(ngx_http_unique_random_slot_t *slot,
+    ngx_msec_t time)
+{
+    ngx_msec_t  until;
+
+    until = ngx_current_msec + time;
+
+    if (!slot->held || (ngx_msec_int_t) (until - slot->held_until) > 0) {
+        slot->held_until = until;
+    }
+
+    slot->held = 1;
+}
+
+
+ngx_uint_t
+ngx_http_unique_random_zone_held(ngx_http_unique_random_slot_t *slot)
+{
+    if (slot->held && ngx_http_unique_random_past(slot->held_until)) {
+        slot->held = 0;
+    }
+
+    return slot->held;
 }
 
 

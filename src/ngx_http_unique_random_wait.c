@@ -16,7 +16,7 @@
 /* when to ask another range beside the one that does not answer */
 #define NGX_HTTP_UNIQUE_RANDOM_PATIENCE  250
 
-/* how often to look whether other workers' reservations have brought some */
+/* how often to look whether other workers have brought some, or put back */
 #define NGX_HTTP_UNIQUE_RANDOM_LOOK      20
 
 
@@ -254,12 +254,12 @@ ngx_http_unique_random_wait_ask(ngx_http_unique_random_pool_t *pool)
         return NGX_HTTP_UNIQUE_RANDOM_PATIENCE;
     }
 
-    if (pool->nasked) {
-        return outlook.wait;
+    if (outlook.held || (outlook.in_flight && pool->nasked == 0)) {
+        return NGX_HTTP_UNIQUE_RANDOM_LOOK;
     }
 
-    if (outlook.in_flight) {
-        return NGX_HTTP_UNIQUE_RANDOM_LOOK;
+    if (pool->nasked) {
+        return outlook.wait;
     }
 
     if (outlook.exhausted) {

@@ -8,6 +8,7 @@
  */
 
 
+#include "ngx_http_unique_random_batch.h"
 #include "ngx_http_unique_random_reserve.h"
 #include "ngx_http_unique_random_return.h"
 #include "ngx_http_unique_random_state.h"
@@ -133,6 +134,8 @@ ngx_http_unique_random_exit_process(ngx_cycle_t *cycle)
     n = 0;
 
     for (i = 0; i < umcf->pools.nelts; i++) {
+        ngx_http_unique_random_batch_end(pools[i], cycle->log);
+
         if (ngx_http_unique_random_worker_stop(pools[i])) {
             last[n++] = pools[i];
         }

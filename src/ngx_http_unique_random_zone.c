@@ -3,11 +3,12 @@
  * Copyright (C) 2026 the ngx_http_unique_random_module authors
  *
  * The choice among the ranges of a pool: which to draw from, and which to ask.
- * Keeps I4: a draw is one step under the mutex, with arithmetic only.
+ * Keeps I4: what is drawn leaves the zone in one step under the mutex, with
+ * arithmetic only.
  */
 
 
-#include "ngx_http_unique_random_pool.h"
+#include "ngx_http_unique_random_batch.h"
 #include "ngx_http_unique_random_random.h"
 
 
@@ -25,10 +26,6 @@ static ngx_http_unique_random_range_t *ngx_http_unique_random_zone_pick(
     ngx_http_unique_random_pool_t *pool, ngx_http_unique_random_draw_t *draw);
 static void ngx_http_unique_random_zone_weigh(
     ngx_http_unique_random_pool_t *pool);
-static ngx_int_t ngx_http_unique_random_zone_take(
-    ngx_http_unique_random_draw_t *draw);
-static ngx_uint_t ngx_http_unique_random_zone_issues(
-    ngx_http_unique_random_range_t *range);
 static ngx_http_unique_random_range_t *ngx_http_unique_random_zone_choose(
     ngx_http_unique_random_pool_t *pool, uint64_t total, ngx_uint_t preferred);
 static ngx_uint_t ngx_http_unique_random_zone_fetch(
@@ -57,9 +54,22 @@ ngx_http_unique_random_zone_draw(ngx_http_unique_random_pool_t *pool,
     do {
         range = ngx_http_unique_random_zone_pick(pool, draw);
 
+        if (range
+            && range == draw->range
+            && ngx_http_unique_random_batch_left(range))
+        {
+            draw->fetch = pool->look;
+            pool->look = NULL;
+
+            return NGX_OK;
+        }
+
         ngx_shmtx_lock(&pool->shpool->mutex);
 
-        if (range && ngx_http_unique_random_zone_take(draw) == NGX_OK) {
+        if (range
+            && (ngx_http_unique_random_batch_left(draw->range)
+                || ngx_http_unique_random_batch_take(draw->range) == NGX_OK))
+        {
             if (ngx_http_unique_random_zone_fetch(range)) {
                 draw->fetch = range;
 
@@ -143,7 +153,8 @@ ngx_http_unique_random_zone_weigh(ngx_http_unique_random_pool_t *pool)
             continue;
         }
 
-        left = leases_left(&range->slot->leases);
+        left = leases_left(&range->slot->leases)
+               + ngx_http_unique_random_batch_left(range);
 
         range->weight = left;
 
@@ -158,40 +169,6 @@ ngx_http_unique_random_zone_weigh(ngx_http_unique_random_pool_t *pool)
             pool->leased += range->weight;
         }
     }
-}
-
-
-static ngx_int_t
-ngx_http_unique_random_zone_take(ngx_http_unique_random_draw_t *draw)
-{
-    ngx_http_unique_random_slot_t  *slot;
-
-    slot = draw->range->slot;
-
-    if (!ngx_http_unique_random_zone_issues(draw->range)
-        || leases_take(&slot->leases, &draw->position) != 0)
-    {
-        return NGX_DECLINED;
-    }
-
-    draw->mapped = (mapping_find(&slot->mapping, draw->position, &draw->value)
-                    == 0);
-    draw->group = mapping_claim(&slot->mapping, draw->position,
-                                slot->last - slot->first + 1);
-
-    lease_rate_count(&slot->rate, &draw->range->shard->pool->lease,
-                     ngx_current_msec);
-
-    return NGX_OK;
-}
-
-
-static ngx_uint_t
-ngx_http_unique_random_zone_issues(ngx_http_unique_random_range_t *range)
-{
-    return !range->shard->down
-           && range->slot->id == range->slot_id
-           && range->slot->outcome != RESERVATION_FENCED;
 }
 
 
@@ -368,6 +345,10 @@ ngx_http_unique_random_zone_outlook(ngx_http_unique_random_pool_t *pool,
 
         if (ngx_http_unique_random_zone_in_flight(slot)) {
             outlook->in_flight = 1;
+        }
+
+        if (ngx_http_unique_random_zone_held(slot)) {
+            outlook->held = 1;
         }
 
         if (range->shard->down

@@ -5,7 +5,8 @@
  * The shared memory of a pool: a slot for each range with its leases and with
  * what is remembered of its row, and the health of each shard.  Everything in
  * it is read and written under shpool->mutex, the one lock that nginx
- * releases when a worker dies.
+ * releases when a worker dies; but what says whether a batch may be issued,
+ * "id", "outcome" and "memory.epoch", is also read without.
  */
 
 
@@ -17,7 +18,6 @@
 #include <ngx_core.h>
 
 #include "lease.h"
-#include "mapping.h"
 #include "reservation.h"
 
 
@@ -32,7 +32,7 @@ typedef struct ngx_http_unique_random_range_s  ngx_http_unique_random_range_t;
  * range.  The digest is learned from the state on disk or from the first reply,
  * which has the key, and never changes.
  *
- * What a draw reads and writes comes first, in few cache lines.
+ * What a batch is taken from comes first, in few cache lines.
  */
 
 typedef struct {
@@ -49,7 +49,6 @@ typedef struct {
     uint64_t                   granted;        /* by the last grant */
     lease_rate_t               rate;
     leases_t                   leases;
-    mapping_t                  mapping;
 
     reservation_memory_t       memory;
     u_char                     key[RESERVATION_KEY_LEN];
@@ -70,9 +69,13 @@ typedef struct {
     ngx_uint_t                 flight;
     ngx_msec_t                 flight_deadline;
 
+    /* when all that workers hold of the range has come back, if "held" */
+    ngx_msec_t                 held_until;
+
     unsigned                   known:1;        /* memory is set */
     unsigned                   has_key:1;
     unsigned                   cautious:1;     /* a reply was lost (I3) */
+    unsigned                   held:1;         /* in batches of workers */
 } ngx_http_unique_random_slot_t;
 
 
@@ -118,14 +121,8 @@ typedef struct {
 
 
 typedef struct {
-    ngx_http_unique_random_range_t  *range;
-    uint64_t                         position;
-    uint64_t                         value;       /* if it is mapped */
-    unsigned                         mapped:1;
-
-    /* what the one who drew is to do: map a group, or 0; fetch, or NULL */
-    uint64_t                         group;
-    ngx_http_unique_random_range_t  *fetch;
+    ngx_http_unique_random_range_t  *range;   /* whose batch has some left */
+    ngx_http_unique_random_range_t  *fetch;   /* to be asked too, or NULL */
 } ngx_http_unique_random_draw_t;
 
 
@@ -136,6 +133,7 @@ typedef struct {
     ngx_msec_t                       wait;     /* until one may be asked, or
                                                   NGX_TIMER_INFINITE */
     unsigned                         in_flight:1;
+    unsigned                         held:1;
     unsigned                         exhausted:1;
 } ngx_http_unique_random_outlook_t;
 
@@ -150,6 +148,7 @@ ngx_int_t ngx_http_unique_random_zone_init(ngx_shm_zone_t *shm_zone,
 /* NGX_DECLINED if the pool has no lease */
 ngx_int_t ngx_http_unique_random_zone_draw(
     ngx_http_unique_random_pool_t *pool, ngx_http_unique_random_draw_t *draw);
+
 
 /* whether the pool has a lease */
 ngx_uint_t ngx_http_unique_random_zone_ready(
@@ -213,16 +212,25 @@ void ngx_http_unique_random_zone_set_addr(
 void ngx_http_unique_random_zone_addr(ngx_http_unique_random_shard_t *shard,
     ngx_uint_t peer, char *addr);
 
+/* whether what is leased of the range may be issued; needs no mutex */
+ngx_uint_t ngx_http_unique_random_zone_issues(
+    ngx_http_unique_random_range_t *range);
+
 /* NGX_DECLINED if the slot is another range's now, with another key */
 ngx_int_t ngx_http_unique_random_zone_key(
     ngx_http_unique_random_range_t *range, u_char *key);
 
-/* shows a group that this worker has mapped to the others */
-void ngx_http_unique_random_zone_mapped(ngx_http_unique_random_range_t *range,
-    mapping_group_t *group);
-
 /* whether any worker has a reservation in flight; the caller has the mutex */
 ngx_uint_t ngx_http_unique_random_zone_in_flight(
+    ngx_http_unique_random_slot_t *slot);
+
+/*
+ * Likewise: that this worker holds positions, and puts them back within "time"
+ * milliseconds if it does not say so again; and whether any worker may do so.
+ */
+void ngx_http_unique_random_zone_hold(ngx_http_unique_random_slot_t *slot,
+    ngx_msec_t time);
+ngx_uint_t ngx_http_unique_random_zone_held(
     ngx_http_unique_random_slot_t *slot);
 
 

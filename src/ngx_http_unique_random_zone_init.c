@@ -242,6 +242,10 @@ ngx_http_unique_random_zone_reclaim(ngx_http_unique_random_pool_t *pool,
         last = slot->last;
         left = leases_left(&slot->leases);
 
+        slot->id = 0;
+
+        ngx_memory_barrier();
+
         ngx_memzero(slot, sizeof(ngx_http_unique_random_slot_t));
 
         ngx_shmtx_unlock(&pool->shpool->mutex);

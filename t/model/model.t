@@ -81,6 +81,9 @@ my @searches = (
     ['the row vanishes, a snapshot is restored, accept()', $vanished, ''],
     ['what was accepted is stale to nobody', $twice, ''],
     ['several workers, and no false alarm', $workers, ''],
+    ['positions that workers have taken, and accept()', "$frozen BATCHES", ''],
+    ['the same, and instances that crash',
+        'rewind SIZE=1 EVENTS=4 RESTORES=1 CRASHES=1 ACCEPTS=1 BATCHES', ''],
 
     # And not because nothing can happen.
     ['every position can be issued', "$grants NEVER_ALL", 'all'],
@@ -113,6 +116,10 @@ my @searches = (
         ['freezing the leases', "$frozen NO_FREEZE", 'repeat'],
         ['burning the leases of an earlier life',
             "$frozen LEASES_KEPT_AFTER_ACCEPT", 'repeat'],
+        ['freezing what workers have taken',
+            "$frozen BATCHES BATCHES_NOT_FROZEN", 'repeat'],
+        ['burning what they have taken in an earlier life',
+            "$frozen BATCHES BATCHES_OF_ANY_EPOCH", 'repeat'],
         ['a fence that a stale reply does not lift',
             "$vanished STALE_LIFTS_FENCE", 'repeat'],
         ['the fence in the row of a stale copy',

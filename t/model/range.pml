@@ -631,6 +631,67 @@ inline issue(z)
 }
 
 
+#ifdef BATCHES
+
+/*
+ * Workers that take a position out of the zone, and issue it later, without
+ * the mutex, if it may still be issued: ngx_http_unique_random_batch_left().
+ * Or it comes back; or is burned, by a worker that is killed.
+ */
+
+#ifdef BATCHES_NOT_FROZEN
+#define batch_frozen(z)  false
+#else
+#define batch_frozen(z)  frozen(z)
+#endif
+
+#ifdef BATCHES_OF_ANY_EPOCH
+#define batch_epoch(z)   true
+#else
+#define batch_epoch(z)   (epoch == zone[z].memory.epoch)
+#endif
+
+proctype client(byte z)
+{
+    byte  p, epoch, life;
+    bool  held;
+
+end:
+    do
+    :: atomic {
+           !held && zone[z].leased && !frozen(z);
+
+           do                           /* any of them */
+           :: zone[z].leased & BIT(p) -> break
+           :: zone[z].leased >> (p + 1) -> p++
+           od;
+
+           pass(z);
+           held = true;
+           epoch = zone[z].memory.epoch;
+           life = zone[z].life
+       }
+    :: atomic {
+           held;
+
+           if
+           :: life == zone[z].life && !batch_frozen(z) && batch_epoch(z) ->
+               issue(z)
+           :: life == zone[z].life && batch_epoch(z) ->
+               zone[z].leased = zone[z].leased | BIT(p)
+           :: true
+           fi;
+
+           held = false;
+           p = 0;
+           epoch = 0;
+           life = 0
+       }
+    od
+}
+
+#else
+
 proctype client(byte z)
 {
     byte  p;
@@ -665,6 +726,8 @@ end:
        }
     od
 }
+
+#endif
 
 
 /* the row has been sent, then the commit fails: no grant (I2) */

@@ -8,8 +8,8 @@
  * much is held (which is what a crash wastes), and that every position is
  * issued once.
  *
- * An instance asks as nginx does: ahead of need when its leases are low, for
- * all who wait when it has none, and once at a time.
+ * An instance is one worker and asks as nginx does: ahead of need when its
+ * leases are low, for all who wait when it has none, and once at a time.
  */
 
 
@@ -26,11 +26,14 @@
 
 #define SECOND  1000
 #define MANY    100
+#define BATCH   64
 #define ENDLESS INT64_MAX
 
 
 typedef struct {
     leases_t        leases;
+    uint64_t        next;               /* of its worker's batch */
+    uint64_t        batch;
     uint64_t        granted;
     lease_rate_t    rate;
     uint64_t        remaining;
@@ -145,23 +148,28 @@ ask(instance_t *in)
 static int
 draw(instance_t *in)
 {
-    uint64_t  position;
+    if (in->batch == 0) {
+        in->batch = leases_take(&in->leases, BATCH, &in->next);
 
-    if (leases_take(&in->leases, &position) != 0) {
-        return 0;
+        if (in->batch == 0) {
+            return 0;
+        }
+
+        lease_rate_count(&in->rate, &world.policy, in->batch, world.now);
+
+        if (leases_low(&in->leases, in->granted)) {
+            ask(in);
+        }
     }
 
     if (world.seen) {
-        assert_true(position < world.size);
-        assert_int_equal(world.seen[position]++, 0);
+        assert_true(in->next < world.size);
+        assert_int_equal(world.seen[in->next]++, 0);
     }
 
-    lease_rate_count(&in->rate, &world.policy, world.now);
+    in->next++;
+    in->batch--;
     world.issued++;
-
-    if (leases_low(&in->leases, in->granted)) {
-        ask(in);
-    }
 
     return 1;
 }
@@ -268,7 +276,7 @@ play(uint64_t milliseconds, uint64_t rate)
 static uint64_t
 held(const instance_t *in)
 {
-    return leases_left(&in->leases);
+    return leases_left(&in->leases) + in->batch;
 }
 
 
