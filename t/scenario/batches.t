@@ -192,8 +192,10 @@ sub returned {
     my %theirs = map { $_ => 1 } @{ $theirs->{numbers} };
 
     # The first one asks, and the reply tells.
+    my $reserved = reserved('life');
     ask($client, 1);
-    sleep 0.03;
+    wait_until(sub { reserved('life') > $reserved }, 30, 'the next lease');
+    sleep 0.01;
 
     my @ours = ask($client, 60) =~ /"number":(\d+)/g;
 
