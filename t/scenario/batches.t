@@ -91,7 +91,7 @@ sub returned {
 {
     my $port  = free_port();
     my $nginx = nginx('crowd',
-        workers => 80,
+        workers => 60,
         wait    => '5s',
         server  => "listen 127.0.0.1:$port reuseport;",
     );
