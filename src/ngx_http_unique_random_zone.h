@@ -149,7 +149,6 @@ ngx_int_t ngx_http_unique_random_zone_init(ngx_shm_zone_t *shm_zone,
 ngx_int_t ngx_http_unique_random_zone_draw(
     ngx_http_unique_random_pool_t *pool, ngx_http_unique_random_draw_t *draw);
 
-
 /* whether the pool has a lease */
 ngx_uint_t ngx_http_unique_random_zone_ready(
     ngx_http_unique_random_pool_t *pool);

@@ -602,6 +602,15 @@ inline zone_failed(z)
 #define frozen(z)  (zone[z].fenced)
 #endif
 
+inline choose(z)
+{
+    do                                  /* any of them */
+    :: zone[z].leased & BIT(p) -> break
+    :: zone[z].leased >> (p + 1) -> p++
+    od
+}
+
+
 inline pass(z)
 {
     zone[z].leased = zone[z].leased & ~BIT(p)
@@ -661,10 +670,7 @@ end:
     :: atomic {
            !held && zone[z].leased && !frozen(z);
 
-           do                           /* any of them */
-           :: zone[z].leased & BIT(p) -> break
-           :: zone[z].leased >> (p + 1) -> p++
-           od;
+           choose(z);
 
            pass(z);
            held = true;
@@ -701,10 +707,7 @@ end:
     :: atomic {
            zone[z].leased && !frozen(z);
 
-           do                           /* any of them */
-           :: zone[z].leased & BIT(p) -> break
-           :: zone[z].leased >> (p + 1) -> p++
-           od;
+           choose(z);
 
 #ifdef DRAW_IN_TWO_STEPS
        };
