@@ -15,6 +15,9 @@ use Test::More;
 my $models = dirname(abs_path(__FILE__));
 my $dir    = tempdir(CLEANUP => 1);
 
+# What a model may include: each search runs in a folder of its own.
+my @shared = qw( range database zone );
+
 # How many searches run at a time, each with at most this many megabytes.
 use constant { JOBS => 2, MEGABYTES => 700 };
 
@@ -173,7 +176,7 @@ sub search {
     my @flags = map { "-D$_" } @macros;
     my $text;
 
-    for my $file ('range', $model) {
+    for my $file (@shared, $model) {
         copy("$models/$file.pml", $folder) or die "cannot copy $file: $!\n";
     }
 

@@ -1,0 +1,357 @@
+/*
+ * The database's side of a range: what reserve() looks at before it grants
+ * anything, and what the operator does.
+ */
+
+
+#define forgot(s, what)  ((what) & ~db[s].row.history)
+
+/* the one true copy: it has gone through everything, and says so */
+
+#define honest(s)                                                             \
+    (!forgot(s, UP_TO(events)) && db[s].row.key == KEY                        \
+     && db[s].row.written_here && db[s].row.timeline == db[s].timeline)
+
+/* a copy that has missed something, which its fingerprint does not give away */
+
+#define silent(s)                                                             \
+    ((forgot(s, UP_TO(events)) || db[s].row.key != KEY)                       \
+     && db[s].row.written_here && db[s].row.timeline == db[s].timeline)
+
+/*
+ * What is claimed: a guard on the environment.  Of a copy that has silently
+ * missed something, nobody can know who has not seen more.  So the first who
+ * asks it must have; from then on anybody may ask.
+ *
+ * The code keeps that only if the first one finds the same life of the range
+ * or a later one: a refusal as stale fences nothing.  STRICT is the claim as
+ * I8 has it.
+ */
+
+#if defined(UNSEEN)
+#define claimed(s)  true
+#elif defined(FROZEN)
+#define claimed(s)                                                            \
+    (!silent(s) || db[s].found_out || forgot(s, then.seen))
+#else
+#define claimed(s)                                                            \
+    ((want == 0 && then.epoch)                                                \
+     || !silent(s) || db[s].found_out || forgot(s, then.seen))
+#endif
+
+#ifdef STRICT
+#define finds_out  (outcome != MISSING)
+#else
+#define finds_out  (outcome == FENCED)
+#endif
+
+
+/* The fences: I7, then I8.  "then" is the memory when it was asked. */
+
+#ifdef NO_KEY
+#define another_key(row)  false
+#else
+#define another_key(row)  (then.epoch && row.key != then.key)
+#endif
+
+#ifdef NO_EPOCH
+#define earlier_life(row, memory)  false
+#else
+#define earlier_life(row, memory)                                             \
+    (row.epoch < memory.epoch                                                 \
+     || (row.epoch == memory.epoch                                            \
+         && row.incarnation != memory.incarnation))
+#endif
+
+#ifdef NO_TIMELINE
+#define another_timeline(s)  false
+#else
+#define another_timeline(s)  (db[s].row.timeline != db[s].timeline)
+#endif
+
+#ifdef NO_WRITER
+#define another_writer(s)  false
+#else
+#define another_writer(s)  (!db[s].row.written_here)
+#endif
+
+#ifdef NO_RESERVED
+#define fewer_reserved(row)  false
+#else
+#define fewer_reserved(row)  (row.reserved < then.reserved)
+#endif
+
+#ifdef NO_MEMORY_CHECK
+#define gone_back(row, now)  false
+#else
+#define gone_back(row, now)                                                   \
+    (row.serial < then.serial || (now) < then.timeline)
+#endif
+
+#ifdef NO_HOLDERS
+#define grant_forgotten(row, z)  false
+#else
+#define grant_forgotten(row, z)                                               \
+    (then.holder_serial                                                       \
+     && (life != zone[z].life || row.holders[z] < then.holder_serial))
+#endif
+
+/* unique_random.suspicion(); objection() is this and the two above it */
+
+#define suspicion(s, z)                                                       \
+    (db[s].row.fenced || another_timeline(s) || another_writer(s)             \
+     || fewer_reserved(db[s].row)                                             \
+     || (db[s].row.epoch <= then.epoch                                        \
+         && (gone_back(db[s].row, db[s].timeline)                             \
+             || grant_forgotten(db[s].row, z))))
+
+inline copy_row(to, from)
+{
+    to.key = from.key;
+    to.reserved = from.reserved;
+    to.serial = from.serial;
+    to.epoch = from.epoch;
+    to.incarnation = from.incarnation;
+    to.timeline = from.timeline;
+    to.written_here = from.written_here;
+    to.fenced = from.fenced;
+    to.returned = from.returned;
+    to.holders[0] = from.holders[0];
+    to.holders[1] = from.holders[1];
+    to.history = from.history
+}
+
+
+/* unique_random.add(), and what bootstrap does */
+
+inline new_row(s, of_key, from, of_epoch)
+{
+    db[s].exists = 1;
+    db[s].found_out = 0;
+    db[s].row.key = of_key;
+    db[s].row.reserved = from;
+    db[s].row.serial = 0;
+    db[s].row.epoch = of_epoch;
+    db[s].row.incarnation = incarnations;
+    incarnations++;
+    db[s].row.timeline = db[s].timeline;
+    db[s].row.written_here = 1;
+    db[s].row.fenced = 0;
+    db[s].row.returned = 0;
+    db[s].row.holders[0] = 0;
+    db[s].row.holders[1] = 0
+}
+
+
+/*
+ * unique_random.reserve(), one transaction under the row's lock.  The reply
+ * is "outcome", "mask", "old" (was it reserved before), and "row".
+ */
+
+#define ROW  db[s].row
+
+#ifndef STALE_FENCES_NOT
+#define wrong_life  (outcome == STALE)
+#else
+#define wrong_life  false
+#endif
+
+#ifdef LOOKS_CHANGE_NOTHING
+#define sets_fence  (want && (outcome == FENCED || wrong_life))
+#else
+#define sets_fence  (outcome == FENCED || wrong_life)
+#endif
+
+inline reserve(s, z)
+{
+    mask = 0;
+
+    if
+    :: !db[s].exists ->
+        outcome = MISSING
+    :: db[s].exists && another_key(ROW) ->
+        outcome = FENCED
+    :: db[s].exists && !another_key(ROW) ->
+        if
+        :: earlier_life(ROW, then) -> outcome = STALE
+        :: !earlier_life(ROW, then) && suspicion(s, z) -> outcome = FENCED
+        :: else -> outcome = GRANTED
+        fi
+    fi;
+
+    /* no false alarm: the true copy is refused to nobody */
+#ifdef CHECK_FENCED
+    assert(outcome != FENCED || ROW.fenced || !honest(s));
+#endif
+#ifdef CHECK_STALE
+    assert(outcome != STALE || !honest(s));
+#endif
+
+    if
+    :: finds_out && silent(s) && forgot(s, then.seen) ->
+        db[s].found_out = 1
+    :: else
+    fi;
+
+    if
+    :: sets_fence ->
+#ifndef NO_FENCE_IN_ROW
+        ROW.fenced = 1
+#endif
+    :: outcome == GRANTED && want ->
+        if
+        :: ROW.reserved < SIZE ->
+            if
+            :: ROW.reserved + want <= SIZE -> count = want
+            :: else -> count = SIZE - ROW.reserved
+            fi;
+            mask = UP_TO(count) << ROW.reserved;
+            ROW.reserved = ROW.reserved + count
+        :: ROW.reserved == SIZE && ROW.returned ->
+#ifdef NEVER_RETURNED
+            assert(ROW.returned == 0);
+#endif
+            mask = ROW.returned & ~(ROW.returned - 1);
+            count = 1;
+            ROW.returned = ROW.returned & ~mask
+        :: else ->
+            outcome = EXHAUSTED
+        fi
+    :: else
+    fi;
+
+    if
+    :: mask ->
+        /* I8: a database that has forgotten what it granted to this holder */
+        assert(then.epoch != ROW.epoch || life != zone[z].life
+               || !forgot(s, then.mine));
+
+#ifdef CONSUMING_KEEPS_SERIAL
+        if
+        :: mask < BIT(ROW.reserved - count) -> skip
+        :: else -> ROW.serial++
+        fi;
+#else
+        ROW.serial++;
+#endif
+        ROW.timeline = db[s].timeline;
+        ROW.written_here = 1;
+        ROW.history = ROW.history | BIT(events);
+        granted = granted | mask;
+        if
+        :: life == zone[z].life -> ROW.holders[z] = ROW.serial
+        :: else                 /* the name of a zone that is no more */
+        fi
+    :: else
+    fi;
+
+    if
+    :: outcome != MISSING ->
+        row.key = ROW.key;
+        row.epoch = ROW.epoch;
+        row.incarnation = ROW.incarnation;
+        row.serial = ROW.serial;
+        row.reserved = ROW.reserved;
+        row.timeline = ROW.timeline;
+        row.seen = ROW.history;
+        if
+        :: mask ->
+            row.holder_serial = ROW.serial;
+            row.mine = then.mine | BIT(events);
+            events++
+        :: else ->
+            row.holder_serial = then.holder_serial;
+            row.mine = then.mine
+        fi;
+        limit = ROW.reserved - count
+    :: else
+    fi;
+
+    printf("  server %d to zone %d: %e %x;", s, z, outcome, mask);
+    printf(" now reserved %d, serial %d, epoch %d, fenced %d\n",
+           ROW.reserved, ROW.serial, ROW.epoch, ROW.fenced);
+
+    count = 0
+}
+
+
+/* the row has been sent, then the commit fails: no grant (I2) */
+
+inline roll_back(s, z)
+{
+    printf("  the commit fails\n");
+    events--;
+    ROW.history = ROW.history & ~BIT(events);
+    ROW.reserved = limit;
+    ROW.serial--;
+    ROW.holders[z] = then.holder_serial;
+#ifndef NO_ACK_RULE
+    outcome = LOST
+#endif
+}
+
+
+/*
+ * The operator knows how far the range had got, in any copy of the database.
+ * FROZEN: he knows only what was issued; but then he looks first that every
+ * instance has stopped, and that the old primary is gone.  CARELESS: he knows
+ * nothing, and says advance => 0.
+ */
+
+byte  at;                               /* the mark, at_least => at */
+
+#ifdef FROZEN
+#define stopped(z)                                                            \
+    (asking[z] == 0 && (zone[z].fenced || zone[z].memory.epoch == 0))
+#define may_accept  (stopped(0) && stopped(1))
+#define known_mark  issued
+#else
+#define may_accept  true
+#define known_mark  granted
+#endif
+
+
+inline high_water_mark(set)
+{
+    at = 0;
+    do
+    :: set >> at -> at++
+    :: else -> break
+    od
+}
+
+
+/* unique_random.accept() */
+
+inline accept(s)
+{
+#ifndef CARELESS
+    ROW.reserved = (ROW.reserved < at -> at : ROW.reserved);
+#endif
+    ROW.returned = 0;
+    ROW.holders[0] = 0;
+    ROW.holders[1] = 0;
+#ifndef EPOCHS_COUNTED
+    epochs++;
+    ROW.epoch = epochs;
+#else
+    ROW.epoch++;
+#endif
+    ROW.incarnation = incarnations;
+    incarnations++;
+    epochs = (epochs < ROW.epoch -> ROW.epoch : epochs);
+    ROW.fenced = 0;
+    ROW.timeline = db[s].timeline;
+    ROW.written_here = 1;
+#ifdef CARELESS
+    ROW.history = ROW.history | BIT(events);
+    events++;
+#else
+    events++;
+    ROW.history = UP_TO(events);        /* it makes up for what is lost */
+#endif
+    db[s].found_out = 0;
+
+    printf("accept() at server %d: reserved %d, epoch %d\n", s, ROW.reserved,
+           ROW.epoch)
+}
