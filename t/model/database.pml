@@ -40,9 +40,9 @@
 #endif
 
 #ifdef STRICT
-#define finds_out  (outcome != MISSING)
+#define finds_out  (believed && outcome != MISSING)
 #else
-#define finds_out  (outcome == FENCED)
+#define finds_out  (believed && outcome == FENCED)
 #endif
 
 
@@ -88,12 +88,24 @@
     (row.serial < then.serial || (now) < then.timeline)
 #endif
 
+/* who is not there was pruned, if anybody was that had been granted as much */
+
+#if defined(PRUNED_NOT_REMEMBERED)
+#define may_be_pruned(row)  false
+#elif defined(MISSING_IS_PRUNED)
+#define may_be_pruned(row)  true
+#else
+#define may_be_pruned(row)  (then.holder_serial <= row.pruned)
+#endif
+
 #ifdef NO_HOLDERS
 #define grant_forgotten(row, z)  false
 #else
 #define grant_forgotten(row, z)                                               \
     (then.holder_serial                                                       \
-     && (life != zone[z].life || row.holders[z] < then.holder_serial))
+     && (life != zone[z].life                                                 \
+         || (row.holders[z] < then.holder_serial                              \
+             && !(row.holders[z] == 0 && may_be_pruned(row)))))
 #endif
 
 /* unique_random.suspicion(); objection() is this and the two above it */
@@ -118,9 +130,12 @@ inline copy_row(to, from)
     to.returned = from.returned;
     to.holders[0] = from.holders[0];
     to.holders[1] = from.holders[1];
+    to.pruned = from.pruned;
     to.history = from.history
 }
 
+
+#define ROW  db[s].row
 
 /* unique_random.add(), and what bootstrap does */
 
@@ -139,7 +154,29 @@ inline new_row(s, of_key, from, of_epoch)
     db[s].row.fenced = 0;
     db[s].row.returned = 0;
     db[s].row.holders[0] = 0;
-    db[s].row.holders[1] = 0
+    db[s].row.holders[1] = 0;
+    db[s].row.pruned = 0
+}
+
+
+/*
+ * The row of a holder is removed when many have come after him: those that
+ * the database remembers, that is.  FEW_SINCE: so none is that was granted
+ * anything since a copy was put in the place of the row.
+ */
+
+byte  known_at = EVENTS;                /* the serial of that copy */
+
+#ifdef FEW_SINCE
+#define may_prune(upto)  (upto <= known_at)
+#else
+#define may_prune(upto)  true
+#endif
+
+inline prune(s, upto)
+{
+    ROW.pruned = (upto > ROW.pruned -> upto : ROW.pruned);
+    printf("a holder with serial %d is pruned\n", upto)
 }
 
 
@@ -148,18 +185,27 @@ inline new_row(s, of_key, from, of_epoch)
  * is "outcome", "mask", "old" (was it reserved before), and "row".
  */
 
-#define ROW  db[s].row
-
 #ifndef STALE_FENCES_NOT
 #define wrong_life  (outcome == STALE)
 #else
 #define wrong_life  false
 #endif
 
-#ifdef LOOKS_CHANGE_NOTHING
-#define sets_fence  (want && (outcome == FENCED || wrong_life))
+/*
+ * Who has another key speaks of another range: his word stops him alone, and
+ * no claim is made that others hear of it.
+ */
+
+#ifdef ANYBODY_IS_BELIEVED
+#define believed  true
 #else
-#define sets_fence  (outcome == FENCED || wrong_life)
+#define believed  (!another_key(ROW))
+#endif
+
+#ifdef LOOKS_CHANGE_NOTHING
+#define sets_fence  (want && believed && (outcome == FENCED || wrong_life))
+#else
+#define sets_fence  (believed && (outcome == FENCED || wrong_life))
 #endif
 
 inline reserve(s, z)
@@ -185,6 +231,12 @@ inline reserve(s, z)
 #endif
 #ifdef CHECK_STALE
     assert(outcome != STALE || !honest(s));
+#endif
+
+    /* where no database goes back, no row is ever fenced */
+#ifdef CHECK_INNOCENT
+    assert(!sets_fence);
+    stranger = stranger || (db[s].exists && another_key(ROW));
 #endif
 
     if
@@ -225,6 +277,11 @@ inline reserve(s, z)
         /* I8: a database that has forgotten what it granted to this holder */
         assert(then.epoch != ROW.epoch || life != zone[z].life
                || !forgot(s, then.mine));
+
+        /* that others go on when a stranger was refused */
+#ifdef NEVER_GOES_ON
+        assert(!stranger);
+#endif
 
 #ifdef CONSUMING_KEEPS_SERIAL
         if
@@ -331,6 +388,7 @@ inline accept(s)
     ROW.returned = 0;
     ROW.holders[0] = 0;
     ROW.holders[1] = 0;
+    ROW.pruned = 0;
 #ifndef EPOCHS_COUNTED
     epochs++;
     ROW.epoch = epochs;

@@ -85,6 +85,7 @@ typedef row_t {
     bit   fenced;
     byte  returned;                     /* a set of positions */
     byte  holders[ZONES];               /* serials; 0: not there */
+    byte  pruned;                       /* the highest that was removed */
 
     byte  history;                      /* ghost: what led to this copy */
 };

@@ -6,7 +6,8 @@
  * be promoted, with the old primary still there or not; or be put in the place
  * of the row, from a snapshot, which nothing tells from the row as it was, or
  * from a dump.  The row may vanish, and be made anew with another key.
- * Instances crash, and begin again with or without a memory.
+ * Instances crash, and begin again with or without a memory.  Rows of holders
+ * are pruned, of those that live and of those that are no more.
  *
  * The operator may accept() at any time, in the right database: range.pml says
  * what he knows.
@@ -41,6 +42,10 @@
 #define RESTARTS   0
 #endif
 
+#ifndef PRUNES
+#define PRUNES     0
+#endif
+
 #ifndef ACCEPTS
 #define ACCEPTS    0
 #endif
@@ -69,6 +74,7 @@ inline accept_one(s)
 proctype environment()
 {
     byte  restores, dumps, failovers, blanks, crashes, accepts, restarts;
+    byte  prunes;
 
 end:
     do
@@ -83,6 +89,7 @@ end:
            restores++;
            printf("the snapshot is restored\n");
            copy_row(db[0].row, db[1].row);
+           known_at = db[0].row.serial;
            db[0].exists = 1;
            db[0].found_out = 0
        }
@@ -145,6 +152,22 @@ end:
     :: d_step { crashes < CRASHES -> crashes++; crash(0) }
     :: d_step { crashes < CRASHES -> crashes++; crash(1) }
     :: d_step { restarts < RESTARTS -> restarts++; restart(0) }
+
+#if PRUNES > 0
+    :: d_step {
+           prunes < PRUNES && db[0].row.holders[0] &&
+           may_prune(db[0].row.holders[0]);
+           prunes++;
+           prune(0, db[0].row.holders[0]);
+           db[0].row.holders[0] = 0
+       }
+
+    :: d_step {                         /* of nginx that have ended long ago */
+           prunes < PRUNES && may_prune(db[0].row.serial);
+           prunes++;
+           prune(0, db[0].row.serial)
+       }
+#endif
     od
 }
 
