@@ -131,6 +131,14 @@ inline copy_row(to, from)
     to.holders[0] = from.holders[0];
     to.holders[1] = from.holders[1];
     to.pruned = from.pruned;
+#ifdef LIVES
+    at = 0;
+    do
+    :: at < ZONES * LIVES -> to.record[at] = from.record[at]; at++
+    :: else -> break
+    od;
+    at = 0;
+#endif
     to.history = from.history
 }
 
@@ -298,7 +306,10 @@ inline reserve(s, z)
         if
         :: life == zone[z].life -> ROW.holders[z] = ROW.serial
         :: else                 /* the name of a zone that is no more */
-        fi
+        fi;
+#ifdef LIVES
+        ROW.record[name(z, life)] = ROW.record[name(z, life)] | mask
+#endif
     :: else
     fi;
 
@@ -355,8 +366,6 @@ inline roll_back(s, z)
  * nothing, and says advance => 0.
  */
 
-byte  at;                               /* the mark, at_least => at */
-
 #ifdef FROZEN
 #define stopped(z)                                                            \
     (asking[z] == 0 && (zone[z].fenced || zone[z].memory.epoch == 0))
@@ -389,6 +398,13 @@ inline accept(s)
     ROW.holders[0] = 0;
     ROW.holders[1] = 0;
     ROW.pruned = 0;
+#ifdef LIVES
+    at = 0;
+    do
+    :: at < ZONES * LIVES -> ROW.record[at] = 0; at++
+    :: else -> break
+    od;
+#endif
 #ifndef EPOCHS_COUNTED
     epochs++;
     ROW.epoch = epochs;

@@ -86,6 +86,9 @@ typedef row_t {
     byte  returned;                     /* a set of positions */
     byte  holders[ZONES];               /* serials; 0: not there */
     byte  pruned;                       /* the highest that was removed */
+#ifdef LIVES
+    byte  record[ZONES * LIVES];        /* what each was granted: positions */
+#endif
 
     byte  history;                      /* ghost: what led to this copy */
 };
@@ -109,6 +112,11 @@ typedef zone_t {
 };
 
 
+/* the holder that a zone is in one of its lives */
+
+#define name(z, life)  ((z) * LIVES + (life))
+
+
 server_t  db[SERVERS];
 zone_t    zone[ZONES];
 
@@ -126,6 +134,8 @@ byte      events;
 byte      asking[ZONES];                /* asks in flight */
 byte      epochs = 1;                   /* the clock */
 byte      incarnations = 1;
+
+byte      at;                           /* a mark: at_least => at; an index */
 
 
 inline copy_memory(to, from)

@@ -10,19 +10,21 @@
 
 #define SERVERS  2
 
-#include "range.pml"
-
-
 #ifndef STOPS
 #define STOPS     1
 #endif
 
-#ifndef RESTORES
-#define RESTORES  0
-#endif
-
 #ifndef RESTARTS
 #define RESTARTS  0
+#endif
+
+#define LIVES     (1 + STOPS + RESTARTS)
+
+#include "range.pml"
+
+
+#ifndef RESTORES
+#define RESTORES  0
 #endif
 
 #ifndef ACCEPTS
@@ -51,16 +53,27 @@ byte  stops;
 #define unfenced  (!db[0].row.fenced)
 #endif
 
+/* what the holder was granted in this life, and has not given back since */
+
+#define granted_to_him  db[0].row.record[name(z, life)]
+
+#ifdef NO_RECORD
+#define his  (!(db[0].row.returned & tail))
+#else
+#define his  ((tail & ~granted_to_him) == 0)
+#endif
+
 
 /*
  * unique_random.give_back(), which refuses a few more: what reserve() would
- * refuse.  What is there already is not the caller's.
+ * refuse.  returned.pml has the intervals.
  */
 
 inline insert_tail()
 {
     if
-    :: same_life && bounded && unfenced && !(db[0].row.returned & tail) ->
+    :: same_life && bounded && unfenced && his ->
+        granted_to_him = granted_to_him & ~tail;
         db[0].row.returned = db[0].row.returned | tail;
         printf("  tail %x is returned\n", tail)
     :: else ->
@@ -76,7 +89,7 @@ inline insert_tail()
 
 proctype stop(byte z)
 {
-    byte  tail, epoch, incarnation;
+    byte  tail, life, epoch, incarnation;
 
 end:
     do
@@ -84,6 +97,7 @@ end:
            stops < STOPS && zone[z].leased && !zone[z].fenced;
            stops++;
            tail = zone[z].leased;
+           life = zone[z].life;
            epoch = zone[z].memory.epoch;
            incarnation = zone[z].memory.incarnation;
 #ifndef RETURNED_BEFORE_REMOVED
@@ -110,6 +124,7 @@ end:
            fi;
 #endif
            tail = 0;
+           life = 0;
            epoch = 0;
            incarnation = 0
        }
