@@ -11,6 +11,8 @@
 #define SERVERS  2
 #define UNSEEN
 #define CHECK_INNOCENT
+#define innocent(s)  true
+#define STRANGERS
 
 bit  stranger;                          /* ghost: somebody was one */
 

@@ -12,6 +12,10 @@
     (!forgot(s, UP_TO(events)) && db[s].row.key == KEY                        \
      && db[s].row.written_here && db[s].row.timeline == db[s].timeline)
 
+#ifndef innocent
+#define innocent(s)  honest(s)
+#endif
+
 /* a copy that has missed something, which its fingerprint does not give away */
 
 #define silent(s)                                                             \
@@ -241,9 +245,12 @@ inline reserve(s, z)
     assert(outcome != STALE || !honest(s));
 #endif
 
-    /* where no database goes back, no row is ever fenced */
+    /* nor is it fenced by anybody */
 #ifdef CHECK_INNOCENT
-    assert(!sets_fence);
+    assert(!sets_fence || ROW.fenced || !innocent(s));
+#endif
+
+#ifdef STRANGERS
     stranger = stranger || (db[s].exists && another_key(ROW));
 #endif
 

@@ -71,6 +71,48 @@ inline contradiction(z)
 }
 
 
+/*
+ * KILLS: the worker that takes a reply in may be killed after any store, and
+ * the mutex goes to the next.  A memory of a new life is written aside, and
+ * published by one store, once the leases of the old life are burned; a fence
+ * is lifted last.
+ */
+
+#ifdef KILLS
+#define STORES  7                       /* as many as it makes at most */
+
+#define store(what)                                                           \
+    if                                                                        \
+    :: stores -> stores--; what                                               \
+    :: else                                                                   \
+    fi
+#else
+#define store(what)  what
+#endif
+
+
+inline publish(z)
+{
+#ifndef FIELD_BY_FIELD
+    store(copy_memory(zone[z].memory, row))
+#else
+    store(zone[z].memory.epoch = row.epoch);
+    store(zone[z].memory.incarnation = row.incarnation);
+    store(copy_memory(zone[z].memory, row))
+#endif
+}
+
+
+inline burn(z)
+{
+#ifndef LEASES_KEPT_AFTER_ACCEPT
+    store(zone[z].leased = 0)
+#else
+    store(zone[z].leased = zone[z].leased & UP_TO(limit))
+#endif
+}
+
+
 /* ngx_http_unique_random_zone_remember() */
 
 #define raise(field)                                                          \
@@ -81,31 +123,40 @@ inline remember(z)
 {
     if
     :: zone[z].memory.epoch == 0 ->
-        copy_memory(zone[z].memory, row)
+        store(copy_memory(zone[z].memory, row))
     :: zone[z].memory.epoch && row.epoch > zone[z].memory.epoch ->
-#ifndef LEASES_KEPT_AFTER_ACCEPT
-        zone[z].leased = 0;
-#else
-        zone[z].leased = zone[z].leased & UP_TO(limit);
-#endif
         row.holder_serial = (mask -> row.holder_serial : 0);
         row.key = zone[z].memory.key;   /* the slot's key stays */
-        copy_memory(zone[z].memory, row)
-    :: else ->
-        raise(serial);
-        raise(reserved);
-        raise(timeline);
-#ifndef LOOKS_RAISE_HOLDER_SERIAL
-        zone[z].memory.holder_serial = (mask
-            && row.holder_serial > zone[z].memory.holder_serial
-            -> row.holder_serial : zone[z].memory.holder_serial);
+#ifndef BURNED_LAST
+        burn(z);
+        publish(z)
 #else
-        raise(holder_serial);
+        publish(z);
+        burn(z)
 #endif
-        zone[z].memory.seen = zone[z].memory.seen | row.seen;
-        zone[z].memory.mine = zone[z].memory.mine | row.mine
+    :: else ->
+        store(raise(serial));
+        store(raise(reserved));
+        store(raise(timeline));
+#ifndef LOOKS_RAISE_HOLDER_SERIAL
+        store(zone[z].memory.holder_serial = (mask
+            && row.holder_serial > zone[z].memory.holder_serial
+            -> row.holder_serial : zone[z].memory.holder_serial));
+#else
+        store(raise(holder_serial));
+#endif
+        store(zone[z].memory.seen = zone[z].memory.seen | row.seen;
+              zone[z].memory.mine = zone[z].memory.mine | row.mine)
     fi
 }
+
+
+#ifndef STALE_LIFTS_FENCE
+#define still_fenced(z)                                                       \
+    (outcome == FENCED || (outcome == STALE && zone[z].fenced))
+#else
+#define still_fenced(z)  (outcome == FENCED)
+#endif
 
 
 /* ngx_http_unique_random_zone_reply() */
@@ -120,6 +171,9 @@ inline zone_reply(z)
         new_key = row.key;
         contradiction(z);
 
+#ifdef FENCE_LIFTED_FIRST
+        store(zone[z].fenced = still_fenced(z));
+#endif
         if
         :: outcome == GRANTED || outcome == EXHAUSTED -> remember(z)
         :: else
@@ -127,17 +181,14 @@ inline zone_reply(z)
 
         if
         :: mask ->
-            assert(new_key == zone[z].memory.key);              /* I6 */
-            assert(!(zone[z].leased & mask));   /* both would be issued */
-            zone[z].leased = zone[z].leased | mask
+            store(assert(new_key == zone[z].memory.key);        /* I6 */
+                  assert(!(zone[z].leased & mask));  /* both would be issued */
+                  zone[z].leased = zone[z].leased | mask)
         :: else
         fi;
 
-#ifndef STALE_LIFTS_FENCE
-        zone[z].fenced = (outcome == FENCED
-                          || (outcome == STALE && zone[z].fenced));
-#else
-        zone[z].fenced = (outcome == FENCED);
+#ifndef FENCE_LIFTED_FIRST
+        store(zone[z].fenced = still_fenced(z));
 #endif
 
         printf("    zone %d takes %e; leased %x, fenced %d,", z, outcome,
@@ -328,6 +379,9 @@ proctype worker(byte z)
 #ifdef NO_ROW_LOCK
     byte      read;
 #endif
+#ifdef KILLS
+    byte      stores;                   /* how many are left to it */
+#endif
     mtype     outcome;
 
 end:
@@ -369,6 +423,12 @@ end:
        };
 
        atomic {
+#ifdef KILLS
+           do                           /* when */
+           :: stores < STORES -> stores++
+           :: break
+           od;
+#endif
            if
            :: d_step { outcome != LOST -> zone_reply(z) }
            :: d_step { true -> zone_failed(z) }
@@ -383,6 +443,9 @@ end:
                mask = 0;
                limit = 0;
                new_key = 0;
+#ifdef KILLS
+               stores = 0;
+#endif
                outcome = 0
            }
        }
