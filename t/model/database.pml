@@ -92,7 +92,11 @@
     (row.serial < then.serial || (now) < then.timeline)
 #endif
 
-/* who is not there was pruned, if anybody was that had been granted as much */
+/*
+ * Who is not there was pruned, if anybody was that had been granted as much.
+ * The row of a holder that is no more stays in the database: to his last asks
+ * it says no more than that.
+ */
 
 #if defined(PRUNED_NOT_REMEMBERED)
 #define may_be_pruned(row)  false
@@ -106,10 +110,9 @@
 #define grant_forgotten(row, z)  false
 #else
 #define grant_forgotten(row, z)                                               \
-    (then.holder_serial                                                       \
-     && (life != zone[z].life                                                 \
-         || (row.holders[z] < then.holder_serial                              \
-             && !(row.holders[z] == 0 && may_be_pruned(row)))))
+    (then.holder_serial && life == zone[z].life                               \
+     && row.holders[z] < then.holder_serial                                   \
+     && !(row.holders[z] == 0 && may_be_pruned(row)))
 #endif
 
 /* unique_random.suspicion(); objection() is this and the two above it */
