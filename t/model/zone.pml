@@ -372,6 +372,10 @@ end:
 #define any_up  (db[0].up)
 #endif
 
+#ifndef may_ask
+#define may_ask(z)  true
+#endif
+
 proctype worker(byte z)
 {
     memory_t  then, row;
@@ -386,7 +390,7 @@ proctype worker(byte z)
 
 end:
     do
-    :: d_step { any_up -> ask(z) };
+    :: d_step { any_up && may_ask(z) -> ask(z) };
 
 #ifdef NO_ROW_LOCK
        read = db[0].row.reserved;       /* and written in another step */
@@ -455,9 +459,8 @@ end:
 
 /* An instance ends at once, and another begins: another zone (I5). */
 
-inline crash(z)
+inline clear(z)
 {
-    printf("zone %d crashes\n", z);
     zone[z].leased = 0;
     zone[z].fenced = 0;
     zone[z].life++;
@@ -466,6 +469,13 @@ inline crash(z)
 #if SERVERS > 1
     db[1].row.holders[z] = 0
 #endif
+}
+
+
+inline crash(z)
+{
+    printf("zone %d crashes\n", z);
+    clear(z)
 }
 
 
