@@ -25,7 +25,8 @@
 /*
  * What is claimed: a guard on the environment.  Of a copy that has silently
  * missed something, nobody can know who has not seen more.  So the first who
- * asks it must have; from then on anybody may ask.
+ * asks it must have; from then on anybody may ask.  If the copy has another
+ * key, each who asks must have seen more, for nobody is told what he found.
  *
  * The code keeps that only if the first one finds the same life of the range
  * or a later one: a refusal as stale fences nothing.  STRICT is the claim as
@@ -175,9 +176,10 @@ inline new_row(s, of_key, from, of_epoch)
 
 
 /*
- * The row of a holder is removed when many have come after him: those that
- * the database remembers, that is.  FEW_SINCE: so none is that was granted
- * anything since a copy was put in the place of the row.
+ * The row of a holder is removed when a hundred others have been granted
+ * something later, as far as this copy remembers.  FEW_SINCE: not so many have
+ * since the copy was put in the place of the row, so none is removed that was
+ * granted anything there.
  */
 
 byte  known_at = EVENTS;                /* the serial of that copy */
@@ -207,8 +209,7 @@ inline prune(s, upto)
 #endif
 
 /*
- * Who has another key speaks of another range: his word stops him alone, and
- * no claim is made that others hear of it.
+ * Who has another key speaks of another range: his word stops him alone.
  */
 
 #ifdef ANYBODY_IS_BELIEVED

@@ -28,13 +28,18 @@ for my $tool (qw( spin gcc )) {
 
 # What an assertion that fails is about, as pan prints it.
 my %about = (
-    repeat => qr/issued&|leased&mask|issued_key/,
-    alarm  => qr/outcome!=/,
-    I6     => qr/new_key==/,
-    I8     => qr/then\.mine/,
-    all    => qr/issued!=/,
-    tail   => qr/returned==/,
-    again  => qr/epoch==1/,
+    repeat   => qr/issued&|leased&mask|issued_key|owned\[/,
+    alarm    => qr/outcome!=/,
+    fenced   => qr/\(outcome==/,
+    I6       => qr/new_key==/,
+    I8       => qr/then\.mine/,
+    all      => qr/issued!=/,
+    tail     => qr/returned==/,
+    joined   => qr/s>a/,
+    whole    => qr/reserved_before/,
+    again    => qr/epoch==1/,
+    others   => qr/stranger/,
+    evidence => qr/told/,
 );
 
 my $small = 'SIZE=2 EVENTS=4';
@@ -50,11 +55,23 @@ my $careless = "$snapshot CARELESS";
 my $frozen   = "$failover FROZEN";
 my $vanished = 'rewind SIZE=1 EVENTS=4 RESTORES=1 BLANKS=1 ACCEPTS=2 FROZEN';
 my $twice    = "rewind $small RESTORES=1 ACCEPTS=2 CHECK_STALE";
+my $pruned   = "rewind $small PRUNES=2 ACCEPTS=1 CHECK_FENCED";
+my $killed   = "rewind $small ACCEPTS=1 KILLS CHECK_INNOCENT";
 my $workers  = 'rewind SIZE=1 EVENTS=3 DUMPS=1 ACCEPTS=1 WORKERS CHECK_FENCED';
 
 # I8 to the letter, whoever asks first: there, numbers may repeat, but nobody
 # is granted anything by a database that has forgotten his last grant.
 my $unseen = "rewind $small UNSEEN REPEATS_ALLOWED";
+
+my $caller   = "caller $small";
+my $returned = 'returned SIZE=5';
+
+# What is kept on disk, while the database goes back or is made anew; and a
+# file that could not be read when it was needed: is what it says still there?
+my $memory     = 'memory SIZE=2 EVENTS=3 CHANGES=3 RESTORES=1';
+my $anew       = 'memory SIZE=2 EVENTS=3 CHANGES=3 BLANKS=1';
+my $overtaken  = 'memory SIZE=2 EVENTS=3 CHANGES=2 RESTORES=1 KILLED=1';
+my $unreadable = "$anew UNSEEN REPEATS_ALLOWED NEVER_RECALLED CHECK_EVIDENCE";
 
 # Name, model with its macros, and what spin has to find: nothing, or what.
 my @searches = (
@@ -88,11 +105,33 @@ my @searches = (
     ['the same, and instances that crash',
         'rewind SIZE=1 EVENTS=4 RESTORES=1 CRASHES=1 ACCEPTS=1 BATCHES', ''],
 
+    ['a tail that is returned twice', "$tails RETURN_RETRIED", ''],
+    ['what is given back, by callers that are wrong at will', $returned, ''],
+    ['holders are pruned, a snapshot is restored, accept()',
+        "$snapshot PRUNES=1", ''],
+    ['no holder is fenced for being pruned', $pruned, ''],
+    ['a database that has forgotten, and few holders since (I8)',
+        "$unseen RESTORES=1 PRUNES=2 FEW_SINCE", ''],
+    ['a caller that is wrong is refused, and no row is fenced', $caller, ''],
+    ['a worker is killed while it takes a reply in', $killed, ''],
+    ['the same after a failover, accept()', "$frozen KILLS", ''],
+    ['a worker is killed while it draws', 'word', ''],
+    ['reloads, slots of other ranges, a new start, a snapshot', $memory, ''],
+    ['the same, and bootstrap in a blank database', $anew, ''],
+    ['the same, and all of nginx is killed', $overtaken, ''],
+    ['the same, and accept()',
+        'memory SIZE=2 EVENTS=3 CHANGES=2 RESTORES=1 ACCEPTS=1', ''],
+    ['a file that could not be read keeps what it says', $unreadable, ''],
+
     # And not because nothing can happen.
     ['every position can be issued', "$grants NEVER_ALL", 'all'],
     ['tails can be granted again', "$tails NEVER_RETURNED", 'tail'],
     ['after accept(), numbers are issued again', "$failover NEVER_AGAIN",
         'again'],
+    ['what came back can be granted at once', "$returned NEVER_AGAIN",
+        'whole'],
+    ['others go on when a caller is refused', "$caller NEVER_GOES_ON",
+        'others'],
 
     # Each fence is needed.
     (map { [ "without: $_->[0]", @$_[1, 2] ] }
@@ -132,17 +171,57 @@ my @searches = (
             'alarm'],
         ['removing tails before they are returned',
             "$tails RETURNED_BEFORE_REMOVED", 'repeat'],
-        ['never returning tails twice', "$tails RETURN_RETRIED", 'repeat'],
-        ['returning tails in the same life only',
+        ['a record, if tails are returned twice',
+            "$tails RETURN_RETRIED NO_RECORD", 'repeat'],
+        ['a record, if tails of an earlier life are returned',
             'tails SIZE=2 EVENTS=5 RESTORES=1 ACCEPTS=1 FROZEN'
-                . ' NO_RETURN_EPOCH', 'repeat'],
+                . ' NO_RETURN_EPOCH NO_RECORD', 'repeat'],
         ['a serial for tails that are granted again',
             "$tails RESTORES=1 CONSUMING_KEEPS_SERIAL", 'I8'],
+        ['a record of what was granted to whom',
+            "$returned REPEATS_ONLY NO_RECORD", 'repeat'],
+        ['striking out of it what came back',
+            "$returned REPEATS_ONLY RECORD_KEPT", 'repeat'],
+        ['refusing intervals that overlap',
+            "$returned REPEATS_ONLY OVERLAPS_ALLOWED", 'repeat'],
+        ['joining them', "$returned NOT_JOINED", 'joined'],
+        ['the highest serial that was pruned',
+            "$pruned PRUNED_NOT_REMEMBERED", 'alarm'],
+        ['suspicion of a holder that is missing',
+            "$unseen RESTORES=1 PRUNES=1 FEW_SINCE MISSING_IS_PRUNED", 'I8'],
+        ['doubt about a caller with another key',
+            "$caller ANYBODY_IS_BELIEVED", 'fenced'],
+        ['one store that publishes a new life', "$killed FIELD_BY_FIELD",
+            'fenced'],
+        ['burning the leases of the old life first',
+            "$frozen KILLS BURNED_LAST", 'repeat'],
+        ['lifting the fence last', "$frozen KILLS FENCE_LIFTED_FIRST",
+            'repeat'],
+        ['a position passed by one store (I4)', 'word IN_TWO_STORES',
+            'repeat'],
+        ['recall for a range that a reload adds',
+            "$memory RECALLED_AT_START_ONLY", 'repeat'],
+        ['recall for a range that bootstrap would make anew',
+            "$anew RECALLED_AT_START_ONLY", 'repeat'],
+        ['recall at a start', "$memory NEVER_RECALLED", 'repeat'],
+        ['recall from the running zone', "$memory RECALLED_FROM_DISK_ONLY",
+            'repeat'],
+        ['saving a range that a reload has removed',
+            "$memory SAVED_AS_CONFIGURED", 'repeat'],
+        ['saving at the end of a generation',
+            "$memory NOT_SAVED_AT_THE_END", 'repeat'],
+        ['saving a slot before it is reclaimed', "$memory RECLAIMED_UNSAVED",
+            'repeat'],
+        ['merging by maximum', "$overtaken LAST_WRITER_WINS", 'repeat'],
+        ['leaving the older memory where it is',
+            "$unreadable LAST_WRITER_WINS", 'evidence'],
     ),
 
     # What the documentation says cannot be noticed.
     ['undetectable: a snapshot, and nobody who remembers more asks first',
         "$snapshot UNSEEN", 'repeat'],
+    ['undetectable: the same, and so many holders since that some are pruned',
+        "$unseen RESTORES=1 PRUNES=1", 'I8'],
 );
 
 plan tests => scalar @searches;

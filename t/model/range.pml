@@ -6,23 +6,26 @@
  * and with what is remembered of the row; and, as steps that anything may come
  * between, the ask, the reservation in the database, the reply, and the draw.
  * Several asks of a zone may be in flight, those of its workers, so replies
- * may be late, out of order or lost.  What else happens to databases and
- * instances is the environment of each model.
+ * may be late, out of order or lost; database.pml and zone.pml have the two
+ * sides.  What else happens to databases and instances is the environment of
+ * each model: grants, rewind, tails, caller, memory.  Two models stand alone:
+ * returned, of intervals, and word, of a lease's next position.
  *
  * Left out, and why the proof still means something: numbers, since the
  * permutation is a bijection that unit tests hold against vectors, so that a
  * number is (key, position); time, since whatever waits for a time-out may
  * here happen at any moment; the size of leases and the order within them,
- * since leases are sets and any member may be drawn; slots that are given to
- * another range, since replies of another slot are dropped; more than a few
+ * since leases are sets and any member may be drawn; more than a few
  * positions, grants and accidents, since each mistake that is known needs no
- * more.  An instance that starves, or asks for nothing for ever, repeats
+ * more; what workers have under way, since it decides when a range is asked
+ * and what a client that gets no number is told, and here anybody may ask at
+ * any time.  An instance that starves, or asks for nothing for ever, repeats
  * nothing, so there is no fairness here, either.
  *
  * Each fence can be taken out by a macro, NO_ROW_LOCK for instance: model.t
  * shows that spin then finds a number that is issued twice, or an alarm that is
  * false.  A few more say what the claim is (STRICT, UNSEEN, FROZEN, CARELESS,
- * CHECK_...).
+ * FEW_SINCE, CHECK_...).
  *
  * Names are those of docs/internals.md.
  */
