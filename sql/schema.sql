@@ -6,23 +6,79 @@
 --     psql -d numbers -f schema.sql
 --
 -- "bootstrap on" runs the same text.  It changes nothing that is already
--- there, and two that run it at once wait for each other.
+-- there, and two that run it at once wait for each other.  Whoever runs it, all
+-- belongs to the owner of what is there already.
 --
 -- A position is granted at most once, ever.  So nothing here may lower
 -- "reserved", change "key", or write a row of "ranges" behind the back of
 -- these functions: a row that somebody else has written grants nothing until
 -- unique_random.accept() has been called for it.
+--
+-- A running nginx is a member of the role "unique_random".  It may call
+-- reserve() and give_back(), which run as the owner, and has no right to any
+-- table.
+--
+-- Over an earlier schema: every row stays, and an nginx with an earlier module
+-- goes on; that is supported until the next major version.  What such an nginx
+-- was granted before, it cannot give back any more.  Columns are added under an
+-- ACCESS EXCLUSIVE lock on "ranges" and "holders" that lasts two statements,
+-- milliseconds; if it is not to be had within 2 s, since somebody is in a long
+-- transaction, nothing is changed: run it again.  At the end the rows of ranges
+-- whose returned positions are not joined and counted yet are locked for that:
+-- about 1 s for 300,000 intervals, nothing if there are few.  The rights on the
+-- tables that the role had stay until SELECT unique_random.revoke_tables();
 
 BEGIN;
 
+SET LOCAL search_path = pg_catalog, pg_temp;
 SET LOCAL client_min_messages = warning;
+
+SET LOCAL lock_timeout = '60s';
 
 DO $$ BEGIN PERFORM pg_advisory_xact_lock(7959390389040738153); END $$;
 
 CREATE SCHEMA IF NOT EXISTS unique_random;
 
-COMMENT ON SCHEMA unique_random IS
-    'unique random numbers: ranges, and the positions of them that are reserved';
+
+-- The role of a running nginx: GRANT unique_random TO nginx;
+-- Roles belong to the whole cluster, so another database may have made it,
+-- or be about to, and whoever owns this one need not be allowed to.
+
+DO $$
+BEGIN
+    IF to_regrole('unique_random') IS NULL THEN
+        CREATE ROLE unique_random NOLOGIN;
+    END IF;
+
+EXCEPTION
+    WHEN duplicate_object OR unique_violation THEN
+        NULL;
+
+    WHEN insufficient_privilege THEN
+        RAISE WARNING 'role "unique_random" was not created: %; let somebody'
+                      ' who may run CREATE ROLE unique_random NOLOGIN; and'
+                      ' then run schema.sql again, or SELECT'
+                      ' unique_random.grant_to(''unique_random'');', SQLERRM;
+END
+$$;
+
+
+-- From here on as the owner, so that nobody else owns a part.
+
+DO $$
+DECLARE
+    owner name;
+BEGIN
+    SELECT pg_get_userbyid(coalesce(c.relowner, n.nspowner)) INTO owner
+      FROM pg_namespace n
+      LEFT JOIN pg_class c ON c.oid = to_regclass('unique_random.ranges')
+     WHERE n.nspname = 'unique_random';
+
+    IF owner <> current_user THEN
+        PERFORM set_config('role', owner, true);
+    END IF;
+END
+$$;
 
 
 -- A range of pool names: what makes "same pool" fit into a GiST exclusion
@@ -36,6 +92,21 @@ BEGIN
             collation = "C"
         );
     END IF;
+
+-- its constructors belong to the superuser with whom the cluster began
+
+EXCEPTION
+    WHEN insufficient_privilege THEN
+        RAISE EXCEPTION '%: role "%" may not call the functions of a type that'
+                        ' it creates; as a superuser, run CREATE SCHEMA IF NOT'
+                        ' EXISTS unique_random AUTHORIZATION %; ALTER DEFAULT'
+                        ' PRIVILEGES FOR ROLE % IN SCHEMA unique_random GRANT'
+                        ' EXECUTE ON FUNCTIONS TO %; and then run schema.sql'
+                        ' again', SQLERRM, current_user,
+                        quote_ident(current_user),
+                        quote_ident(pg_get_userbyid(10)),
+                        quote_ident(current_user)
+        USING ERRCODE = 'insufficient_privilege';
 END
 $$;
 
@@ -59,6 +130,10 @@ CREATE TABLE IF NOT EXISTS unique_random.ranges (
     database           oid NOT NULL,
     relation           oid NOT NULL,
     writer             xid8 NOT NULL,
+    role               text NOT NULL DEFAULT 'unique_random',
+    returned           bigint NOT NULL DEFAULT 0,
+    returned_from      bigint NOT NULL DEFAULT 0,
+    pruned             bigint NOT NULL DEFAULT 0,
 
     PRIMARY KEY (pool, first),
 
@@ -75,35 +150,17 @@ CREATE TABLE IF NOT EXISTS unique_random.ranges (
     )
 );
 
-COMMENT ON TABLE unique_random.ranges IS
-    'the numbers first..last of a pool; positions [0, reserved) are claimed';
-COMMENT ON COLUMN unique_random.ranges.key IS
-    'secret of the permutation: never changes; back it up';
-COMMENT ON COLUMN unique_random.ranges.granted IS
-    'size of the last grant';
-COMMENT ON COLUMN unique_random.ranges.serial IS
-    'counts the grants: the time as this range knows it';
-COMMENT ON COLUMN unique_random.ranges.epoch IS
-    'accept() raises it and renews the incarnation';
-COMMENT ON COLUMN unique_random.ranges.fenced IS
-    'why nothing is granted until accept() is called, or NULL';
-COMMENT ON COLUMN unique_random.ranges.failover IS
-    'fence, or trust: a changed timeline is no reason to stop as long as synchronous_standby_names is set';
-COMMENT ON COLUMN unique_random.ranges.writer IS
-    'transaction that wrote this row; equals xmin unless somebody else has';
-
 
 CREATE TABLE IF NOT EXISTS unique_random.holders (
     holder  uuid NOT NULL,
     pool    text NOT NULL,
     first   bigint NOT NULL,
     serial  bigint NOT NULL,
+    starts  bigint[] NOT NULL DEFAULT '{}',
+    stops   bigint[] NOT NULL DEFAULT '{}',
 
     PRIMARY KEY (pool, first, holder)
 );
-
-COMMENT ON TABLE unique_random.holders IS
-    'the last serial that was granted to each nginx';
 
 
 CREATE TABLE IF NOT EXISTS unique_random.returned (
@@ -116,26 +173,174 @@ CREATE TABLE IF NOT EXISTS unique_random.returned (
     CHECK (start < stop)
 );
 
+
+-- What an earlier schema does not have.  No default may make PostgreSQL rewrite
+-- "ranges", which would fence every range.
+
+SET LOCAL lock_timeout = '2s';
+
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_attribute a
+                    WHERE a.attrelid = 'unique_random.ranges'::regclass
+                      AND a.attname = 'pruned')
+    THEN
+        ALTER TABLE unique_random.ranges
+            ADD role text NOT NULL DEFAULT 'unique_random',
+            ADD returned bigint NOT NULL DEFAULT 0,
+            ADD returned_from bigint NOT NULL DEFAULT 0,
+            ADD pruned bigint NOT NULL DEFAULT 0;
+
+        ALTER TABLE unique_random.holders
+            ADD starts bigint[] NOT NULL DEFAULT '{}',
+            ADD stops bigint[] NOT NULL DEFAULT '{}';
+    END IF;
+
+    -- compressed or moved to another table, they would cost each reservation
+
+    IF EXISTS (SELECT FROM pg_attribute a
+                WHERE a.attrelid = 'unique_random.holders'::regclass
+                  AND a.attname = 'starts' AND a.attstorage <> 'p')
+    THEN
+        ALTER TABLE unique_random.holders
+            ALTER starts SET STORAGE PLAIN,
+            ALTER stops SET STORAGE PLAIN;
+    END IF;
+END
+$$;
+
+COMMIT;
+
+
+BEGIN;
+
+SET LOCAL search_path = pg_catalog, pg_temp;
+SET LOCAL client_min_messages = warning;
+SET LOCAL lock_timeout = '60s';
+
+DO $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(7959390389040738153);
+
+    PERFORM set_config('role', pg_get_userbyid(c.relowner), true)
+       FROM pg_class c
+      WHERE c.oid = 'unique_random.ranges'::regclass
+        AND pg_get_userbyid(c.relowner) <> current_user;
+END
+$$;
+
+COMMENT ON SCHEMA unique_random IS
+    'unique random numbers: ranges, and the positions of them that are reserved';
+
+COMMENT ON TYPE unique_random.names IS
+    'a range of pool names, for the constraint that no ranges of a pool overlap';
+
+COMMENT ON TABLE unique_random.ranges IS
+    'the numbers first..last of a pool; positions [0, reserved) are claimed';
+COMMENT ON COLUMN unique_random.ranges.pool IS
+    'the name after unique_random_pool';
+COMMENT ON COLUMN unique_random.ranges.first IS
+    'the lowest number';
+COMMENT ON COLUMN unique_random.ranges.last IS
+    'the highest number';
+COMMENT ON COLUMN unique_random.ranges.algorithm IS
+    'how the key makes numbers of positions';
+COMMENT ON COLUMN unique_random.ranges.key IS
+    'secret of the permutation: never changes; back it up';
+COMMENT ON COLUMN unique_random.ranges.reserved IS
+    'positions below it are claimed; never goes down';
+COMMENT ON COLUMN unique_random.ranges.granted IS
+    'size of the last grant';
+COMMENT ON COLUMN unique_random.ranges.serial IS
+    'counts the grants: the time as this range knows it';
+COMMENT ON COLUMN unique_random.ranges.epoch IS
+    'accept() raises it and renews the incarnation';
+COMMENT ON COLUMN unique_random.ranges.incarnation IS
+    'tells two lives with the same epoch apart';
+COMMENT ON COLUMN unique_random.ranges.fenced IS
+    'why nothing is granted until accept() is called, or NULL';
+COMMENT ON COLUMN unique_random.ranges.failover IS
+    'fence, or trust: a changed timeline is no reason to stop as long as synchronous_standby_names is set';
+COMMENT ON COLUMN unique_random.ranges.system_identifier IS
+    'cluster that the row was written in';
+COMMENT ON COLUMN unique_random.ranges.timeline IS
+    'timeline that the last grant was written in';
+COMMENT ON COLUMN unique_random.ranges.database IS
+    'OID of the database that the row was written in';
+COMMENT ON COLUMN unique_random.ranges.relation IS
+    'OID of the table that the row was written in';
+COMMENT ON COLUMN unique_random.ranges.writer IS
+    'transaction that wrote this row; equals xmin unless somebody else has; 0 if somebody else had before';
+COMMENT ON COLUMN unique_random.ranges.role IS
+    'role whose members may use the pool, and have the key: set_role()';
+COMMENT ON COLUMN unique_random.ranges.returned IS
+    'how many positions are in unique_random.returned';
+COMMENT ON COLUMN unique_random.ranges.returned_from IS
+    'no interval in unique_random.returned starts below it';
+COMMENT ON COLUMN unique_random.ranges.pruned IS
+    'highest serial of the holders that were deleted for their number';
+
+COMMENT ON TABLE unique_random.holders IS
+    'what was granted to each nginx: the 100 that were the last to reserve';
+COMMENT ON COLUMN unique_random.holders.holder IS
+    'random name of the shared memory of an nginx';
+COMMENT ON COLUMN unique_random.holders.pool IS
+    'pool of the range';
+COMMENT ON COLUMN unique_random.holders.first IS
+    'first number of the range';
+COMMENT ON COLUMN unique_random.holders.serial IS
+    'serial of its last grant';
+COMMENT ON COLUMN unique_random.holders.starts IS
+    'positions granted to it in this life of the range and not given back: the latest 128 intervals [start, stop), oldest first';
+COMMENT ON COLUMN unique_random.holders.stops IS
+    'the ends of these intervals';
+
 COMMENT ON TABLE unique_random.returned IS
     'positions [start, stop) given back unissued by a clean stop';
+COMMENT ON COLUMN unique_random.returned.pool IS
+    'pool of the range';
+COMMENT ON COLUMN unique_random.returned.first IS
+    'first number of the range';
+COMMENT ON COLUMN unique_random.returned.start IS
+    'the first position';
+COMMENT ON COLUMN unique_random.returned.stop IS
+    'the position after the last';
 
+
+-- Of an earlier schema: as another signature, a second function by this name.
+
+DROP FUNCTION IF EXISTS
+    unique_random.add(text, bigint, bigint, bytea, bigint, text),
+    unique_random.accept(text, bigint, bigint, bigint),
+    unique_random.bootstrap(text, bigint[], bigint[], text);
+
+
+-- Every function has its search_path, so that what it calls is PostgreSQL's own
+-- whatever else is in the database.  set_config(..., true) in reserve() lasts
+-- until its transaction ends all the same.
+--
+-- PL/pgSQL, since that plans a query once a session, which a function in SQL
+-- that is not inlined does at each call.
+
+
+-- The fingerprint: what tells one copy of a database from another.
 
 -- The name of a WAL file has the timeline of now; pg_control_checkpoint() has
 -- a stale one for minutes after a promotion.
 
 CREATE OR REPLACE FUNCTION unique_random.timeline()
 RETURNS bigint
-LANGUAGE sql VOLATILE AS $$
-    SELECT ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))
            ::bit(32)::bigint;
+END
 $$;
 
 COMMENT ON FUNCTION unique_random.timeline() IS
     'the timeline that this server writes';
 
-
--- What tells one copy of a database from another.  In PL/pgSQL, since that
--- plans a query once a session, which a function in SQL does at each call.
 
 CREATE OR REPLACE FUNCTION unique_random.fingerprint(
     OUT system_identifier bigint,
@@ -143,7 +348,8 @@ CREATE OR REPLACE FUNCTION unique_random.fingerprint(
     OUT database oid,
     OUT relation oid,
     OUT permanent boolean)
-LANGUAGE plpgsql STABLE AS $$
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     system_identifier := (pg_control_system()).system_identifier;
     timeline := unique_random.timeline();
@@ -160,29 +366,158 @@ COMMENT ON FUNCTION unique_random.fingerprint() IS
     'what tells this copy of the database from another';
 
 
--- Why the range r must not be granted from, or NULL.  What the caller
--- remembers of the range comes as seen_*; zero and NULL say that it
--- remembers nothing.
+-- Before a range begins a life: a server that cannot tell itself from its
+-- copies must not have one.
 
-CREATE OR REPLACE FUNCTION unique_random.suspicion(
-    r unique_random.ranges,
-    written_here boolean,
-    holder uuid,
-    holder_serial bigint,
-    seen_epoch bigint,
-    seen_serial bigint,
-    seen_reserved bigint,
-    seen_timeline bigint)
-RETURNS text
-LANGUAGE plpgsql STABLE AS $$
-DECLARE
-    f record;
-    h bigint;
+CREATE OR REPLACE FUNCTION unique_random.require_fingerprint()
+RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF r.fenced IS NOT NULL THEN
-        RETURN r.fenced;
+    PERFORM unique_random.fingerprint();
+
+EXCEPTION
+    WHEN OTHERS THEN
+        IF pg_is_in_recovery() THEN
+            RAISE;
+        END IF;
+
+        RAISE EXCEPTION 'this server does not say which timeline it writes: %',
+                        SQLERRM
+        USING ERRCODE = 'feature_not_supported',
+              HINT = 'pg_current_wal_lsn(), pg_walfile_name() and'
+                     ' pg_control_system() tell a database from a copy of it.'
+                     '  Servers without them, such as Amazon Aurora, are not'
+                     ' supported.';
+END
+$$;
+
+COMMENT ON FUNCTION unique_random.require_fingerprint() IS
+    'raises an error on servers that cannot be supported';
+
+
+-- Who wrote a row: "writer" must equal xmin.  In a subtransaction (a savepoint,
+-- an EXCEPTION block, psql's ON_ERROR_ROLLBACK) xmin is the subtransaction's
+-- id, which begins no earlier than the transaction's own.
+
+CREATE OR REPLACE FUNCTION unique_random.full_xid(id xid)
+RETURNS xid8
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    top bigint := pg_current_xact_id()::text::bigint;
+BEGIN
+    RETURN (top + ((id::text::bigint - top) & 4294967295))::text::xid8;
+END
+$$;
+
+COMMENT ON FUNCTION unique_random.full_xid(xid) IS
+    'the id of this transaction or of a part of it, with its epoch';
+
+
+CREATE OR REPLACE FUNCTION unique_random.sign(of_pool text, of_first bigint)
+RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    UPDATE unique_random.ranges t
+       SET writer = unique_random.full_xid(t.xmin)
+     WHERE t.pool = of_pool AND t.first = of_first
+       AND t.writer = pg_current_xact_id()
+       AND t.xmin <> t.writer::xid;
+END
+$$;
+
+COMMENT ON FUNCTION unique_random.sign(text, bigint) IS
+    'makes "writer" equal to xmin in a row that the caller has just written';
+
+
+-- Where PostgreSQL runs what belongs to somebody else (an index on an expression
+-- that is analyzed, a materialized view that is refreshed), session_user is not
+-- who asks.  Nothing else tells; but no cursor WITH HOLD is to be had there.
+
+CREATE OR REPLACE FUNCTION unique_random.require_caller()
+RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    EXECUTE 'DECLARE unique_random CURSOR WITH HOLD FOR SELECT';
+    EXECUTE 'CLOSE unique_random';
+END
+$$;
+
+COMMENT ON FUNCTION unique_random.require_caller() IS
+    'raises an error where session_user is not who calls';
+
+
+-- The owner may use all pools, and so may a superuser: these are members of
+-- every role.  Here, current_user is the owner.
+
+CREATE OR REPLACE FUNCTION unique_random.may_use(role text)
+RETURNS boolean
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN coalesce(pg_has_role(session_user, to_regrole(quote_ident(role)),
+                                'MEMBER'), false)
+           OR pg_has_role(session_user, current_user, 'MEMBER');
+END
+$$;
+
+COMMENT ON FUNCTION unique_random.may_use(text) IS
+    'whether who has logged in may use the pools of this role';
+
+
+-- Why a range is missing to the caller, or NULL.
+
+CREATE OR REPLACE FUNCTION unique_random.whereabouts(
+    of_pool text,
+    of_first bigint,
+    of_last bigint)
+RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    t record;
+BEGIN
+    SELECT r.role INTO t
+      FROM unique_random.ranges r
+     WHERE r.pool = of_pool AND r.first = of_first;
+
+    IF FOUND THEN
+        RETURN format('pool "%s" is for members of role "%s"', of_pool, t.role);
     END IF;
 
+    SELECT r.pool INTO t
+      FROM unique_random.ranges r
+     WHERE r.first <= of_last AND r.last >= of_first AND r.pool <> of_pool
+       AND unique_random.may_use(r.role)
+     ORDER BY (r.first = of_first AND r.last = of_last) DESC, r.pool
+     LIMIT 1;
+
+    IF FOUND THEN
+        RETURN format('pool "%s" has it', t.pool);
+    END IF;
+
+    RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION unique_random.whereabouts(text, bigint, bigint) IS
+    'what is said of a range that is missing';
+
+
+-- I7: why the range r must not be granted from, whoever asks, or NULL.
+
+CREATE OR REPLACE FUNCTION unique_random.contradiction(
+    r unique_random.ranges,
+    written_here boolean)
+RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    f record;
+BEGIN
     f := unique_random.fingerprint();
 
     IF r.system_identifier <> f.system_identifier THEN
@@ -215,6 +550,32 @@ BEGIN
         RETURN 'the row was not written by a reservation';
     END IF;
 
+    RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION unique_random.contradiction(
+    unique_random.ranges, boolean) IS
+    'what the row of a range has against itself, or NULL';
+
+
+-- I8: what the caller remembers of the range r and the range does not, or NULL.
+-- Zero and NULL say that it remembers nothing.
+
+CREATE OR REPLACE FUNCTION unique_random.forgotten(
+    r unique_random.ranges,
+    holder uuid,
+    holder_serial bigint,
+    seen_epoch bigint,
+    seen_serial bigint,
+    seen_reserved bigint,
+    seen_timeline bigint)
+RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    h bigint;
+BEGIN
     IF r.reserved < seen_reserved THEN
         RETURN format('reserved is %s, but %s were seen to be reserved',
                       r.reserved, seen_reserved);
@@ -228,17 +589,19 @@ BEGIN
         RETURN format('serial is %s, but %s was seen', r.serial, seen_serial);
     END IF;
 
-    IF f.timeline < seen_timeline THEN
+    IF seen_timeline > 0 AND unique_random.timeline() < seen_timeline THEN
         RETURN format('timeline is %s, but %s was seen',
-                      f.timeline, seen_timeline);
+                      unique_random.timeline(), seen_timeline);
     END IF;
 
     IF holder_serial > 0 THEN
         SELECT t.serial INTO h FROM unique_random.holders t
          WHERE t.pool = r.pool AND t.first = r.first
-           AND t.holder = suspicion.holder;
+           AND t.holder = forgotten.holder;
 
-        IF h IS NULL OR h < holder_serial THEN
+        -- one that was pruned is not known by its serial any more
+
+        IF coalesce(h, r.pruned) < holder_serial THEN
             RETURN format('the grant with serial %s is forgotten',
                           holder_serial);
         END IF;
@@ -248,16 +611,32 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION unique_random.suspicion(
-    unique_random.ranges, boolean, uuid, bigint, bigint, bigint, bigint,
-    bigint) IS
-    'why a range must not be granted from, or NULL';
+COMMENT ON FUNCTION unique_random.forgotten(
+    unique_random.ranges, uuid, bigint, bigint, bigint, bigint, bigint) IS
+    'what a range has forgotten of what the caller remembers, or NULL';
+
+
+CREATE OR REPLACE FUNCTION unique_random.says(what text, holder uuid)
+RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN what || format(', says nginx %s (role %s%s)', left(holder::text, 8),
+                          session_user,
+                          ', ' || host(inet_client_addr()));
+END
+$$;
+
+COMMENT ON FUNCTION unique_random.says(text, uuid) IS
+    'adds who said so';
 
 
 -- Why the caller and this range do not belong together, if so: the refusals
--- mismatch, stale and fenced of reserve().
+-- mismatch, stale and fenced of reserve().  "verdict" is what the row has to
+-- remember, for all callers: what the row has against itself, and what a caller
+-- says that has proved by the key's digest that it means this range.
 
-CREATE OR REPLACE FUNCTION unique_random.objection(
+CREATE OR REPLACE FUNCTION unique_random.judge(
     r unique_random.ranges,
     written_here boolean,
     of_last bigint,
@@ -270,28 +649,60 @@ CREATE OR REPLACE FUNCTION unique_random.objection(
     seen_timeline bigint,
     seen_digest text,
     OUT refusal text,
-    OUT detail text)
-LANGUAGE plpgsql STABLE AS $$
+    OUT detail text,
+    OUT verdict text)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    -- another key is another range; the same one in an earlier life is a host
-    -- that was left behind
-
-    IF r.last <> of_last THEN
+    IF r.last IS DISTINCT FROM of_last THEN
         refusal := 'mismatch';
+        RETURN;
+    END IF;
 
-    ELSIF encode(sha256(r.key), 'hex') <> seen_digest THEN
+    -- another key is another range, of a caller at the wrong database
+
+    IF encode(sha256(r.key), 'hex') <> seen_digest THEN
+        refusal := 'fenced';
         detail := 'the key has changed';
+        RETURN;
+    END IF;
 
-    ELSIF r.epoch < seen_epoch
-          OR r.epoch = seen_epoch AND r.incarnation <> seen_incarnation
+    -- the same one in an earlier life is a host that was left behind: a later
+    -- life may have granted all that this one thinks is free
+
+    IF r.epoch < seen_epoch
+       OR r.epoch = seen_epoch AND r.incarnation <> seen_incarnation
     THEN
         refusal := 'stale';
+        detail := format('a later life of the range has been seen: epoch %s,'
+                         ' this copy has epoch %s%s', seen_epoch, r.epoch,
+                         CASE WHEN r.epoch = seen_epoch
+                              THEN ' of another incarnation'
+                         END);
 
-    ELSE
-        detail := unique_random.suspicion(r, written_here, holder,
-                                          holder_serial, seen_epoch,
-                                          seen_serial, seen_reserved,
-                                          seen_timeline);
+        IF r.fenced IS NULL AND seen_digest IS NOT NULL THEN
+            verdict := unique_random.says(detail, holder);
+        END IF;
+
+        RETURN;
+    END IF;
+
+    detail := r.fenced;
+
+    IF detail IS NULL THEN
+        detail := unique_random.contradiction(r, written_here);
+        verdict := detail;
+    END IF;
+
+    IF detail IS NULL THEN
+        detail := unique_random.says(
+            unique_random.forgotten(r, holder, holder_serial, seen_epoch,
+                                    seen_serial, seen_reserved, seen_timeline),
+            holder);
+
+        IF seen_digest IS NOT NULL THEN
+            verdict := detail;
+        END IF;
     END IF;
 
     IF detail IS NOT NULL THEN
@@ -300,28 +711,613 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION unique_random.objection(
+COMMENT ON FUNCTION unique_random.judge(
     unique_random.ranges, boolean, bigint, uuid, bigint, bigint, uuid, bigint,
     bigint, bigint, text) IS
     'why the caller and a range do not belong together, or NULL';
 
 
--- The reservation.  Grants min(want, what is left) positions as one
--- interval [start, start + count), or says in "refusal" why not:
+-- What a holder was granted: disjoint intervals, each joined with the ones that
+-- it touches, the latest last.
+
+CREATE OR REPLACE FUNCTION unique_random.with_interval(
+    INOUT starts bigint[],
+    INOUT stops bigint[],
+    start bigint,
+    stop bigint)
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    before integer := array_position(stops, start);
+    after integer := array_position(starts, stop);
+    low bigint := coalesce(starts[before], start);
+    high bigint := coalesce(stops[after], stop);
+BEGIN
+    IF before IS NOT NULL THEN
+        starts := array_remove(starts, low);
+        stops := array_remove(stops, start);
+    END IF;
+
+    IF after IS NOT NULL THEN
+        starts := array_remove(starts, stop);
+        stops := array_remove(stops, high);
+    END IF;
+
+    starts := starts || low;
+    stops := stops || high;
+END
+$$;
+
+COMMENT ON FUNCTION unique_random.with_interval(
+    bigint[], bigint[], bigint, bigint) IS
+    'intervals with one more, joined with those that it touches';
+
+
+CREATE OR REPLACE FUNCTION unique_random.without_interval(
+    INOUT starts bigint[],
+    INOUT stops bigint[],
+    start bigint,
+    stop bigint)
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    i integer := 1;
+    low bigint;
+    high bigint;
+BEGIN
+    WHILE NOT (starts[i] <= start AND stops[i] >= stop) LOOP
+        i := i + 1;
+    END LOOP;
+
+    low := starts[i];
+    high := stops[i];
+
+    IF low IS NULL OR (start < stop) IS NOT TRUE THEN
+        starts := NULL;
+        stops := NULL;
+        RETURN;
+    END IF;
+
+    -- what is left of it on both sides
+
+    starts := starts[: i - 1]
+              || array_remove(ARRAY[nullif(low, start), nullif(stop, high)],
+                              NULL)
+              || starts[i + 1 :];
+    stops := stops[: i - 1]
+             || array_remove(ARRAY[CASE WHEN low < start THEN start END,
+                                   CASE WHEN stop < high THEN high END], NULL)
+             || stops[i + 1 :];
+END
+$$;
+
+COMMENT ON FUNCTION unique_random.without_interval(
+    bigint[], bigint[], bigint, bigint) IS
+    'intervals without one that lies in one of them; NULL if none has it';
+
+
+CREATE OR REPLACE FUNCTION unique_random.latest(list bigint[])
+RETURNS bigint[]
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN list[greatest(cardinality(list) - 127, 1) :];
+END
+$$;
+
+COMMENT ON FUNCTION unique_random.latest(bigint[]) IS
+    'the last 128 elements';
+
+
+-- The new serial of a holder, and what it is granted with it.  Where there are
+-- more than 128 intervals, the oldest are forgotten: they cannot be given back.
+-- Of more than 100 holders, those stay that were the last to reserve; returned
+-- is the highest serial of the others, if there are any.
+
+CREATE OR REPLACE FUNCTION unique_random.remember(
+    of_pool text,
+    of_first bigint,
+    of_holder uuid,
+    new_serial bigint,
+    new_starts bigint[],
+    new_stops bigint[])
+RETURNS bigint
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    h record;
+    known boolean;
+    all_starts bigint[] := '{}';
+    all_stops bigint[] := '{}';
+    pruned bigint;
+BEGIN
+    SELECT t.starts, t.stops INTO h FROM unique_random.holders t
+     WHERE t.pool = of_pool AND t.first = of_first AND t.holder = of_holder;
+
+    known := FOUND;
+
+    IF known THEN
+        all_starts := h.starts;
+        all_stops := h.stops;
+    END IF;
+
+    FOR i IN 1 .. cardinality(new_starts) LOOP
+        h := unique_random.with_interval(all_starts, all_stops,
+                                         new_starts[i], new_stops[i]);
+        all_starts := h.starts;
+        all_stops := h.stops;
+    END LOOP;
+
+    all_starts := unique_random.latest(all_starts);
+    all_stops := unique_random.latest(all_stops);
+
+    IF known THEN
+        UPDATE unique_random.holders t
+           SET serial = new_serial, starts = all_starts, stops = all_stops
+         WHERE t.pool = of_pool AND t.first = of_first
+           AND t.holder = of_holder;
+
+        RETURN NULL;
+    END IF;
+
+    INSERT INTO unique_random.holders
+           (holder, pool, first, serial, starts, stops)
+    VALUES (of_holder, of_pool, of_first, new_serial, all_starts, all_stops);
+
+    WITH gone AS (
+        DELETE FROM unique_random.holders t
+         WHERE t.pool = of_pool AND t.first = of_first
+           AND t.serial <= (SELECT o.serial FROM unique_random.holders o
+                             WHERE o.pool = of_pool AND o.first = of_first
+                             ORDER BY o.serial DESC
+                            OFFSET 100 LIMIT 1)
+        RETURNING t.serial
+    )
+    SELECT max(g.serial) INTO pruned FROM gone g;
+
+    RETURN pruned;
+END
+$$;
+
+COMMENT ON FUNCTION unique_random.remember(
+    text, bigint, uuid, bigint, bigint[], bigint[]) IS
+    'notes a grant in holders; returns the highest serial that had to go';
+
+
+-- Takes up to "want" positions out of "returned", as at most "places"
+-- intervals.  Index entries of rows that are deleted stay until they are
+-- vacuumed, which a long transaction prevents; so nothing looks below
+-- "lowest", and what is left of an interval keeps its start.
+
+CREATE OR REPLACE FUNCTION unique_random.recycle(
+    of_pool text,
+    of_first bigint,
+    INOUT lowest bigint,
+    want bigint,
+    places integer,
+    OUT starts bigint[],
+    OUT stops bigint[],
+    OUT count bigint)
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET enable_sort = off AS $$
+DECLARE
+    t record;
+    n integer := 0;
+    part bigint;
+    joined boolean;
+    seen_from bigint := lowest;
+BEGIN
+    starts := '{}';
+    stops := '{}';
+    count := 0;
+
+    FOR t IN
+        SELECT b.start, b.stop FROM unique_random.returned b
+         WHERE b.pool = of_pool AND b.first = of_first AND b.start >= lowest
+         ORDER BY b.pool, b.first, b.start
+    LOOP
+        part := least(t.stop - t.start, want - count);
+        joined := n > 0 AND stops[n] = t.start AND t.start + part = t.stop;
+
+        IF part <= 0 OR (n >= places AND joined IS NOT TRUE) THEN
+            lowest := t.start;
+            EXIT;
+        END IF;
+
+        IF joined THEN
+            stops[n] := t.stop;
+
+        ELSE
+            n := n + 1;
+            starts[n] := t.stop - part;
+            stops[n] := t.stop;
+        END IF;
+
+        count := count + part;
+        lowest := t.stop;
+
+        IF t.start + part < t.stop THEN
+            UPDATE unique_random.returned b SET stop = t.stop - part
+             WHERE b.pool = of_pool AND b.first = of_first
+               AND b.start = t.start;
+
+            lowest := t.start;
+            EXIT;
+        END IF;
+    END LOOP;
+
+    DELETE FROM unique_random.returned b
+     WHERE b.pool = of_pool AND b.first = of_first
+       AND b.start >= seen_from AND b.start < lowest;
+END
+$$;
+
+COMMENT ON FUNCTION unique_random.recycle(
+    text, bigint, bigint, bigint, integer) IS
+    'takes positions out of "returned" to grant them again';
+
+
+-- The grant: fresh positions first, then returned ones.  The caller has locked
+-- the row of r.  Where there is nothing to grant, nothing changes.
+
+CREATE OR REPLACE FUNCTION unique_random.grant_from(
+    INOUT r unique_random.ranges,
+    holder uuid,
+    want bigint,
+    places integer,
+    OUT starts bigint[],
+    OUT stops bigint[])
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    fresh bigint := least(want, r.last - r.first + 1 - r.reserved);
+    o record;
+    v record;
+    again bigint := 0;
+    gone bigint;
+BEGIN
+    starts := '{}';
+    stops := '{}';
+
+    IF fresh > 0 THEN
+        starts := ARRAY[r.reserved];
+        stops := ARRAY[r.reserved + fresh];
+    END IF;
+
+    IF fresh < want AND cardinality(starts) < places THEN
+        o := unique_random.recycle(r.pool, r.first, r.returned_from,
+                                   want - fresh, places - cardinality(starts));
+        again := o.count;
+        starts := starts || o.starts;
+        stops := stops || o.stops;
+        r.returned_from := o.lowest;
+
+        -- what was not found is not there, whatever was counted
+
+        r.returned := CASE WHEN fresh + again < want
+                                AND cardinality(starts) < places
+                           THEN 0
+                           ELSE greatest(r.returned - again, 0)
+                      END;
+    END IF;
+
+    IF fresh + again = 0 THEN
+        RETURN;
+    END IF;
+
+    gone := unique_random.remember(r.pool, r.first, holder, r.serial + 1,
+                                   starts, stops);
+
+    UPDATE unique_random.ranges t
+       SET reserved = t.reserved + fresh,
+           granted = fresh + again,
+           serial = t.serial + 1,
+           timeline = unique_random.timeline(),
+           writer = pg_current_xact_id(),
+           returned = r.returned,
+           returned_from = r.returned_from,
+           pruned = greatest(t.pruned, gone)
+     WHERE t.pool = r.pool AND t.first = r.first
+    RETURNING t AS range, t.xmin = t.writer::xid AS is_signed INTO v;
+
+    r := v.range;
+
+    IF NOT v.is_signed THEN
+        PERFORM unique_random.sign(r.pool, r.first);
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION unique_random.grant_from(
+    unique_random.ranges, uuid, bigint, integer) IS
+    'grants positions of a range that has been found in order';
+
+
+-- A later life may have granted all that this one thinks is free, so whoever
+-- finds a row wrong says so in it.  But without the lock accept() may have been
+-- called since it was read; and no look waits for a lock.
+
+CREATE OR REPLACE FUNCTION unique_random.fence(
+    of_pool text,
+    of_first bigint,
+    version xid,
+    why text)
+RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM FROM unique_random.ranges t
+      WHERE t.pool = of_pool AND t.first = of_first AND t.xmin = version
+        FOR UPDATE SKIP LOCKED;
+
+    IF FOUND THEN
+        UPDATE unique_random.ranges t SET fenced = why
+         WHERE t.pool = of_pool AND t.first = of_first;
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION unique_random.fence(text, bigint, xid, text) IS
+    'notes why a range must not be granted from';
+
+
+-- What reserve() says of one range.  "may_wait": for the lock of the row.
+
+CREATE OR REPLACE FUNCTION unique_random.answer(
+    of_pool text,
+    of_first bigint,
+    of_last bigint,
+    holder uuid,
+    holder_serial bigint,
+    seen_epoch bigint,
+    seen_incarnation uuid,
+    seen_serial bigint,
+    seen_reserved bigint,
+    seen_timeline bigint,
+    seen_digest text,
+    want bigint,
+    places integer,
+    with_key boolean,
+    may_wait boolean,
+    OUT refusal text,
+    OUT detail text,
+    OUT pool text,
+    OUT first bigint,
+    OUT last bigint,
+    OUT algorithm smallint,
+    OUT digest text,
+    OUT key text,
+    OUT starts bigint[],
+    OUT stops bigint[],
+    OUT reserved bigint,
+    OUT returned bigint,
+    OUT serial bigint,
+    OUT epoch bigint,
+    OUT incarnation uuid,
+    OUT timeline bigint,
+    OUT failover text)
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    locked boolean := false;
+    v record;
+    o record;
+    r unique_random.ranges;
+BEGIN
+    pool := of_pool;
+    first := of_first;
+    starts := '{}';
+    stops := '{}';
+
+    IF want > 0 AND may_wait THEN
+        PERFORM FROM unique_random.ranges t
+          WHERE t.pool = of_pool AND t.first = of_first
+            AND unique_random.may_use(t.role)
+            FOR UPDATE;
+
+        locked := FOUND;
+
+    ELSIF want > 0 THEN
+        PERFORM FROM unique_random.ranges t
+          WHERE t.pool = of_pool AND t.first = of_first
+            AND unique_random.may_use(t.role)
+            FOR UPDATE SKIP LOCKED;
+
+        locked := FOUND;
+    END IF;
+
+    -- by a snapshot that was taken after the lock
+
+    SELECT t AS range, t.xmin AS version,
+           t.xmin = t.writer::xid AS written_here
+      INTO v
+      FROM unique_random.ranges t
+     WHERE t.pool = of_pool AND t.first = of_first
+       AND unique_random.may_use(t.role);
+
+    IF NOT FOUND THEN
+        refusal := 'missing';
+        detail := unique_random.whereabouts(of_pool, of_first, of_last);
+        RETURN;
+    END IF;
+
+    IF want > 0 AND NOT locked THEN
+        refusal := 'busy';
+        RETURN;
+    END IF;
+
+    r := v.range;
+
+    o := unique_random.judge(r, v.written_here, of_last, holder, holder_serial,
+                             seen_epoch, seen_incarnation, seen_serial,
+                             seen_reserved, seen_timeline, seen_digest);
+    refusal := o.refusal;
+    detail := o.detail;
+
+    IF o.verdict IS NOT NULL THEN
+        PERFORM unique_random.fence(of_pool, of_first, v.version, o.verdict);
+    END IF;
+
+    IF refusal IS NULL AND want > 0 THEN
+        o := unique_random.grant_from(r, holder, want, places);
+        r := o.r;
+        starts := o.starts;
+        stops := o.stops;
+    END IF;
+
+    IF refusal IS NULL AND starts = '{}'
+       AND (want > 0
+            OR r.reserved > r.last - r.first AND r.returned = 0)
+    THEN
+        refusal := 'exhausted';
+    END IF;
+
+    last := r.last;
+    algorithm := r.algorithm;
+    digest := encode(sha256(r.key), 'hex');
+    reserved := r.reserved;
+    returned := r.returned;
+    serial := r.serial;
+    epoch := r.epoch;
+    incarnation := r.incarnation;
+    timeline := r.timeline;
+    failover := r.failover;
+
+    IF with_key THEN
+        key := encode(r.key, 'hex');
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION unique_random.answer(
+    text, bigint, bigint, uuid, bigint, bigint, uuid, bigint, bigint, bigint,
+    text, bigint, integer, boolean, boolean) IS
+    'what reserve() says of one range';
+
+
+-- The reservation.  For each element of the arrays, in their order, one row: it
+-- grants "want" positions, or what is left, as up to "places" intervals
+-- [starts[i], stops[i]), and no more than are kept in holders; or it says in
+-- "refusal" why not:
 --
 --     standby    this server does not accept writes
 --     volatile   its commits may be lost, whatever they say: fsync is off
---     missing    no such range, or no right to see it
+--     missing    no such range, or not for this role: see "detail"
+--     busy       somebody else has locked it
 --     mismatch   the range is there, but with another last number
 --     stale      the caller has seen a later life of this range
---     fenced     "detail" says why; remembered in the row, for all callers
+--     fenced     "detail" says why
 --     exhausted  nothing is left
+--
+-- Who wants of one range waits for its lock, for lock_wait milliseconds; who
+-- wants of several does not wait for any, so that one range does not hold up
+-- the others, and no two callers wait for each other.
 --
 -- want = 0 asks without reserving, locking or changing anything, except that
 -- what is seen to be wrong is remembered.  The key is sent with_key only.
 --
--- set_config(..., true) reaches the commit of this transaction, and no SET
--- clause is used, since that would be undone before it.
+-- set_config(..., true) reaches the commit of this transaction; a SET clause
+-- would be undone before it.
+
+CREATE OR REPLACE FUNCTION unique_random.reserve(
+    of_pool text,
+    holder uuid,
+    lock_wait integer,
+    firsts bigint[],
+    lasts bigint[],
+    holder_serials bigint[],
+    seen_epochs bigint[],
+    seen_incarnations uuid[],
+    seen_serials bigint[],
+    seen_reserved bigint[],
+    seen_timelines bigint[],
+    seen_digests text[],
+    wants bigint[],
+    places integer,
+    with_keys boolean[])
+RETURNS TABLE (
+    refusal text,
+    detail text,
+    pool text,
+    first bigint,
+    last bigint,
+    algorithm smallint,
+    digest text,
+    key text,
+    starts bigint[],
+    stops bigint[],
+    reserved bigint,
+    returned bigint,
+    serial bigint,
+    epoch bigint,
+    incarnation uuid,
+    timeline bigint,
+    failover text)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    setting text;
+    alone boolean;
+BEGIN
+    pool := of_pool;
+    starts := '{}';
+    stops := '{}';
+
+    IF pg_is_in_recovery()
+       OR current_setting('transaction_read_only')::boolean
+    THEN
+        refusal := 'standby';
+
+    ELSIF current_setting('fsync') <> 'on' THEN
+        refusal := 'volatile';
+    END IF;
+
+    IF refusal IS NOT NULL THEN
+        FOREACH first IN ARRAY firsts LOOP
+            RETURN NEXT;
+        END LOOP;
+
+        RETURN;
+    END IF;
+
+    IF current_setting('synchronous_commit')
+       IN ('off', 'local', 'remote_write')
+    THEN
+        setting := set_config('synchronous_commit', 'on', true);
+    END IF;
+
+    PERFORM unique_random.require_caller();
+
+    setting := set_config('client_min_messages', 'warning', true);
+    setting := set_config('lock_timeout', lock_wait::text, true);
+
+    alone := cardinality(array_remove(array_remove(wants, 0::bigint), NULL)) <= 1;
+
+    FOR i IN 1 .. cardinality(firsts) LOOP
+        RETURN QUERY
+        SELECT a.*
+          FROM unique_random.answer(
+                   of_pool, firsts[i], lasts[i], holder, holder_serials[i],
+                   coalesce(seen_epochs[i], 0), seen_incarnations[i],
+                   seen_serials[i], seen_reserved[i], seen_timelines[i],
+                   nullif(seen_digests[i], ''), coalesce(wants[i], 0),
+                   least(greatest(places, 1), 128), with_keys[i], alone) AS a;
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION unique_random.reserve(
+    text, uuid, integer, bigint[], bigint[], bigint[], bigint[], uuid[],
+    bigint[], bigint[], bigint[], text[], bigint[], integer, boolean[]) IS
+    'grants the next positions of ranges to an nginx, or says why not';
+
+
+-- The same for an earlier module: of one range, as one interval.
 
 CREATE OR REPLACE FUNCTION unique_random.reserve(
     of_pool text,
@@ -356,158 +1352,182 @@ RETURNS TABLE (
     incarnation uuid,
     timeline bigint,
     failover text)
-LANGUAGE plpgsql VOLATILE AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
-    setting text;
-    v record;
-    o record;
-    r unique_random.ranges;
-    b unique_random.returned;
-    fresh bigint := 0;
+    later constant text := 'a later life of the range has been seen';
 BEGIN
-    IF pg_is_in_recovery()
-       OR current_setting('transaction_read_only')::boolean
-    THEN
-        refusal := 'standby';
-        RETURN NEXT;
-        RETURN;
-    END IF;
+    -- what an earlier module knows a stale copy by is this text alone
 
-    IF current_setting('synchronous_commit')
-       IN ('off', 'local', 'remote_write')
-    THEN
-        setting := set_config('synchronous_commit', 'on', true);
-    END IF;
-
-    IF current_setting('fsync') <> 'on' THEN
-        refusal := 'volatile';
-        RETURN NEXT;
-        RETURN;
-    END IF;
-
-    setting := set_config('client_min_messages', 'warning', true);
-    setting := set_config('lock_timeout', lock_wait::text, true);
-
-    IF want > 0 THEN
-        PERFORM FROM unique_random.ranges t
-          WHERE t.pool = of_pool AND t.first = of_first
-            FOR UPDATE;
-    END IF;
-
-    -- by a snapshot that was taken after the lock
-
-    SELECT t AS range, t.xmin AS version,
-           t.xmin = t.writer::xid AS written_here,
-           (SELECT coalesce(sum(s.stop - s.start), 0)
-              FROM unique_random.returned s
-             WHERE s.pool = of_pool AND s.first = of_first) AS returned
-      INTO v
-      FROM unique_random.ranges t
-     WHERE t.pool = of_pool AND t.first = of_first;
-
-    IF NOT FOUND THEN
-        refusal := 'missing';
-        RETURN NEXT;
-        RETURN;
-    END IF;
-
-    r := v.range;
-
-    o := unique_random.objection(r, v.written_here, of_last, holder,
-                                 holder_serial, seen_epoch, seen_incarnation,
-                                 seen_serial, seen_reserved, seen_timeline,
-                                 seen_digest);
-    refusal := o.refusal;
-    detail := o.detail;
-
-    -- a later life may have granted all that this one thinks is free; and
-    -- without the lock, accept() may have been called since
-
-    IF refusal IN ('fenced', 'stale') AND r.fenced IS NULL THEN
-        UPDATE unique_random.ranges t
-           SET fenced = coalesce(detail,
-                                 'a later life of the range has been seen')
-         WHERE t.pool = of_pool AND t.first = of_first AND t.xmin = v.version;
-    END IF;
-
-    pool := r.pool;
-    first := r.first;
-    last := r.last;
-    algorithm := r.algorithm;
-    digest := encode(sha256(r.key), 'hex');
-    start := r.reserved;
-    count := 0;
-
-    IF with_key THEN
-        key := encode(r.key, 'hex');
-    END IF;
-
-    IF refusal IS NULL AND want > 0 THEN
-
-        fresh := least(want, r.last - r.first + 1 - r.reserved);
-        count := fresh;
-
-        IF fresh = 0 THEN
-            DELETE FROM unique_random.returned t
-             WHERE t.pool = of_pool AND t.first = of_first
-               AND t.start = (SELECT min(m.start) FROM unique_random.returned m
-                               WHERE m.pool = of_pool AND m.first = of_first)
-            RETURNING t.* INTO b;
-
-            IF NOT FOUND THEN
-                refusal := 'exhausted';
-
-            ELSE
-                start := b.start;
-                count := least(want, b.stop - b.start);
-
-                IF start + count < b.stop THEN
-                    INSERT INTO unique_random.returned
-                    VALUES (of_pool, of_first, start + count, b.stop);
-                END IF;
-            END IF;
-        END IF;
-    END IF;
-
-    IF count > 0 THEN
-        UPDATE unique_random.ranges t
-           SET reserved = t.reserved + fresh,
-               granted = count,
-               serial = t.serial + 1,
-               timeline = unique_random.timeline(),
-               writer = pg_current_xact_id()
-         WHERE t.pool = of_pool AND t.first = of_first
-        RETURNING t.* INTO r;
-
-        INSERT INTO unique_random.holders AS t (holder, pool, first, serial)
-        VALUES (reserve.holder, of_pool, of_first, r.serial)
-        ON CONFLICT ON CONSTRAINT holders_pkey
-        DO UPDATE SET serial = excluded.serial;
-    END IF;
-
-    reserved := r.reserved;
-    returned := v.returned - (count - fresh);
-    serial := r.serial;
-    epoch := r.epoch;
-    incarnation := r.incarnation;
-    timeline := r.timeline;
-    failover := r.failover;
-
-    RETURN NEXT;
+    RETURN QUERY
+    SELECT a.refusal,
+           CASE WHEN starts_with(a.detail, later) THEN later ELSE a.detail END,
+           a.pool, a.first, a.last, a.algorithm, a.digest, a.key,
+           coalesce(a.starts[1], a.reserved),
+           coalesce(a.stops[1] - a.starts[1], 0), a.reserved, a.returned,
+           a.serial, a.epoch, a.incarnation, a.timeline, a.failover
+      FROM unique_random.reserve(
+               of_pool, holder, lock_wait, ARRAY[of_first], ARRAY[of_last],
+               ARRAY[holder_serial], ARRAY[seen_epoch],
+               ARRAY[seen_incarnation], ARRAY[seen_serial],
+               ARRAY[seen_reserved], ARRAY[seen_timeline], ARRAY[seen_digest],
+               ARRAY[want], 1, ARRAY[with_key]) AS a;
 END
 $$;
 
 COMMENT ON FUNCTION unique_random.reserve(
     text, bigint, bigint, uuid, bigint, bigint, uuid, bigint, bigint, bigint,
     text, integer, bigint, boolean) IS
-    'grants the next positions of a range to an nginx, or says why not';
+    'reserve() for an earlier module';
 
 
--- Takes positions [starts[i], stops[i]) back that were granted to the caller
--- and never issued, to be granted again when the fresh ones are used up.
--- Returns why not, or NULL.  The caller has forgotten them before and does not
--- try again, whatever comes of it.
+-- Puts positions [new_start, new_stop) into "returned", joined with those that
+-- they touch.
+
+CREATE OR REPLACE FUNCTION unique_random.put_back(
+    of_pool text,
+    of_first bigint,
+    lowest bigint,
+    new_start bigint,
+    new_stop bigint)
+RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET enable_sort = off AS $$
+DECLARE
+    low bigint;
+    high bigint := new_stop;
+BEGIN
+    DELETE FROM unique_random.returned t
+     WHERE t.pool = of_pool AND t.first = of_first AND t.start = new_stop
+    RETURNING t.stop INTO high;
+
+    high := coalesce(high, new_stop);
+
+    SELECT t.start INTO low
+      FROM (SELECT b.start, b.stop FROM unique_random.returned b
+             WHERE b.pool = of_pool AND b.first = of_first
+               AND b.start >= lowest AND b.start < new_start
+             ORDER BY b.pool DESC, b.first DESC, b.start DESC LIMIT 1) AS t
+     WHERE t.stop = new_start;
+
+    IF FOUND THEN
+        UPDATE unique_random.returned t SET stop = high
+         WHERE t.pool = of_pool AND t.first = of_first AND t.start = low;
+
+    ELSE
+        INSERT INTO unique_random.returned (pool, first, start, stop)
+        VALUES (of_pool, of_first, new_start, high);
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION unique_random.put_back(
+    text, bigint, bigint, bigint, bigint) IS
+    'notes positions to be granted again';
+
+
+-- Whether positions [low, high) are in "returned" already, or some of them.
+
+CREATE OR REPLACE FUNCTION unique_random.is_returned(
+    of_pool text,
+    of_first bigint,
+    lowest bigint,
+    low bigint,
+    high bigint)
+RETURNS boolean
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET enable_sort = off AS $$
+BEGIN
+    RETURN coalesce((SELECT t.stop > low FROM unique_random.returned t
+                      WHERE t.pool = of_pool AND t.first = of_first
+                        AND t.start >= lowest AND t.start < high
+                      ORDER BY t.pool DESC, t.first DESC, t.start DESC
+                      LIMIT 1), false);
+END
+$$;
+
+COMMENT ON FUNCTION unique_random.is_returned(
+    text, bigint, bigint, bigint, bigint) IS
+    'whether some of these positions are in "returned"';
+
+
+-- Takes positions back if all of them are the holder's.  What has left its
+-- intervals is not found there again, so nothing is taken back twice.
+
+CREATE OR REPLACE FUNCTION unique_random.take_back(
+    r unique_random.ranges,
+    of_holder uuid,
+    new_starts bigint[],
+    new_stops bigint[])
+RETURNS boolean
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    h record;
+    lowest bigint := r.returned_from;
+    total bigint := 0;
+BEGIN
+    SELECT t.starts, t.stops INTO h FROM unique_random.holders t
+     WHERE t.pool = r.pool AND t.first = r.first AND t.holder = of_holder;
+
+    IF NOT FOUND OR new_starts IS NULL
+       OR cardinality(new_starts) IS DISTINCT FROM cardinality(new_stops)
+    THEN
+        RETURN false;
+    END IF;
+
+    FOR i IN 1 .. cardinality(new_starts) LOOP
+        h := unique_random.without_interval(h.starts, h.stops, new_starts[i],
+                                            new_stops[i]);
+
+        IF h.starts IS NULL
+           OR unique_random.is_returned(r.pool, r.first, r.returned_from,
+                                        new_starts[i], new_stops[i])
+        THEN
+            RETURN false;
+        END IF;
+
+        lowest := least(lowest, new_starts[i]);
+        total := total + new_stops[i] - new_starts[i];
+    END LOOP;
+
+    FOR i IN 1 .. cardinality(new_starts) LOOP
+        PERFORM unique_random.put_back(r.pool, r.first, lowest,
+                                       new_starts[i], new_stops[i]);
+    END LOOP;
+
+    UPDATE unique_random.holders t
+       SET starts = unique_random.latest(h.starts),
+           stops = unique_random.latest(h.stops)
+     WHERE t.pool = r.pool AND t.first = r.first AND t.holder = of_holder;
+
+    UPDATE unique_random.ranges t
+       SET returned = t.returned + total, returned_from = lowest,
+           writer = pg_current_xact_id()
+     WHERE t.pool = r.pool AND t.first = r.first;
+
+    PERFORM unique_random.sign(r.pool, r.first);
+
+    RETURN true;
+END
+$$;
+
+COMMENT ON FUNCTION unique_random.take_back(
+    unique_random.ranges, uuid, bigint[], bigint[]) IS
+    'notes positions that a holder gives back, if they are its own';
+
+
+-- Takes positions [starts[i], stops[i]) back that were granted to the caller in
+-- this life of the range and never issued, to be granted again when the fresh
+-- ones are used up.  All or nothing: returns why not, or NULL.  The caller has
+-- forgotten them before and does not try again, whatever comes of it.
 
 CREATE OR REPLACE FUNCTION unique_random.give_back(
     of_pool text,
@@ -525,7 +1545,8 @@ CREATE OR REPLACE FUNCTION unique_random.give_back(
     starts bigint[],
     stops bigint[])
 RETURNS text
-LANGUAGE plpgsql VOLATILE AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
     v record;
@@ -538,15 +1559,18 @@ BEGIN
         RETURN 'standby';
     END IF;
 
-    PERFORM set_config('lock_timeout', lock_wait::text, true);
+    PERFORM unique_random.require_caller(),
+            set_config('lock_timeout', lock_wait::text, true);
 
     PERFORM FROM unique_random.ranges t
       WHERE t.pool = of_pool AND t.first = of_first
+        AND unique_random.may_use(t.role)
         FOR UPDATE;
 
     SELECT t AS range, t.xmin = t.writer::xid AS written_here INTO v
       FROM unique_random.ranges t
-     WHERE t.pool = of_pool AND t.first = of_first;
+     WHERE t.pool = of_pool AND t.first = of_first
+       AND unique_random.may_use(t.role);
 
     IF NOT FOUND THEN
         RETURN 'missing';
@@ -554,10 +1578,10 @@ BEGIN
 
     r := v.range;
 
-    o := unique_random.objection(r, v.written_here, of_last, holder,
-                                 holder_serial, seen_epoch, seen_incarnation,
-                                 seen_serial, seen_reserved, seen_timeline,
-                                 seen_digest);
+    o := unique_random.judge(r, v.written_here, of_last, holder, holder_serial,
+                             coalesce(seen_epoch, 0), seen_incarnation,
+                             seen_serial, seen_reserved, seen_timeline,
+                             nullif(seen_digest, ''));
 
     IF o.refusal IS NOT NULL THEN
         RETURN coalesce(o.detail, o.refusal);
@@ -565,23 +1589,15 @@ BEGIN
 
     -- what was granted in an earlier life may be somebody else's in this one
 
-    IF r.epoch <> seen_epoch THEN
+    IF r.epoch IS DISTINCT FROM seen_epoch
+       OR r.incarnation IS DISTINCT FROM seen_incarnation
+    THEN
         RETURN 'the range has begun a new life';
     END IF;
 
-    IF EXISTS (SELECT FROM unnest(starts, stops) AS u (start, stop)
-                WHERE u.stop > r.reserved)
-       OR EXISTS (SELECT FROM unnest(starts, stops) AS u (start, stop),
-                              unique_random.returned t
-                   WHERE t.pool = of_pool AND t.first = of_first
-                     AND t.start < u.stop AND t.stop > u.start)
-    THEN
+    IF NOT unique_random.take_back(r, holder, starts, stops) THEN
         RETURN 'they are not the caller''s';
     END IF;
-
-    INSERT INTO unique_random.returned (pool, first, start, stop)
-    SELECT of_pool, of_first, u.start, u.stop
-      FROM unnest(starts, stops) AS u (start, stop);
 
     RETURN NULL;
 END
@@ -595,21 +1611,28 @@ COMMENT ON FUNCTION unique_random.give_back(
 
 -- For operators.
 
+-- "after" is an epoch that this life has to be later than, if a life was begun
+-- by a clock in the future.
+
 CREATE OR REPLACE FUNCTION unique_random.add(
     pool text,
     first bigint,
     last bigint,
     key bytea DEFAULT NULL,
     reserved bigint DEFAULT 0,
-    failover text DEFAULT 'fence')
+    failover text DEFAULT 'fence',
+    after bigint DEFAULT NULL)
 RETURNS void
-LANGUAGE plpgsql VOLATILE AS $$
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
     f record;
     o unique_random.ranges;
 BEGIN
-    IF first < 0 OR first > last OR last - first = 9223372036854775807 THEN
+    IF pool IS NULL OR (first >= 0 AND first <= last
+                        AND last - first < 9223372036854775807) IS NOT TRUE
+    THEN
         RAISE EXCEPTION 'invalid range %-%', first, last
         USING HINT = 'first and last must be between 0 and'
                      ' 9223372036854775807, first not above last, and the'
@@ -623,12 +1646,12 @@ BEGIN
         RAISE EXCEPTION 'key must have 32 bytes, not %', length(key);
     END IF;
 
-    IF reserved < 0 OR reserved - 1 > last - first THEN
+    IF (reserved >= 0 AND reserved - 1 <= last - first) IS NOT TRUE THEN
         RAISE EXCEPTION 'reserved must be between 0 and %, not %',
                         last - first + 1, reserved;
     END IF;
 
-    IF failover NOT IN ('fence', 'trust') THEN
+    IF failover IS NULL OR failover NOT IN ('fence', 'trust') THEN
         RAISE EXCEPTION 'failover must be fence or trust, not %', failover;
     END IF;
 
@@ -642,14 +1665,25 @@ BEGIN
         USING ERRCODE = 'exclusion_violation';
     END IF;
 
+    PERFORM unique_random.require_names();
+    PERFORM unique_random.require_fingerprint();
+
     f := unique_random.fingerprint();
+
+    -- of a range by this name whose row was deleted
+
+    DELETE FROM unique_random.holders t
+     WHERE t.pool = add.pool AND t.first = add.first;
+
+    DELETE FROM unique_random.returned t
+     WHERE t.pool = add.pool AND t.first = add.first;
 
     -- A range that comes with its key has had a life before: the clock as its
     -- epoch puts this life after that one.
 
     INSERT INTO unique_random.ranges
            (pool, first, last, key, reserved, epoch, failover,
-            system_identifier, timeline, database, relation, writer)
+            system_identifier, timeline, database, relation, writer, role)
     VALUES (add.pool, add.first, add.last,
             coalesce(add.key,
                      sha256(decode(replace(concat(gen_random_uuid(),
@@ -657,16 +1691,20 @@ BEGIN
                                                   gen_random_uuid()),
                                            '-', ''), 'hex'))),
             add.reserved,
-            CASE WHEN add.key IS NULL THEN 1
-                 ELSE extract(epoch FROM clock_timestamp())::bigint
-            END,
-            add.failover, f.system_identifier, f.timeline, f.database, f.relation,
-            pg_current_xact_id());
+            greatest(CASE WHEN add.key IS NULL THEN 1
+                          ELSE extract(epoch FROM clock_timestamp())::bigint
+                     END, add.after + 1),
+            add.failover, f.system_identifier, f.timeline, f.database,
+            f.relation, pg_current_xact_id(),
+            coalesce((SELECT t.role FROM unique_random.ranges t
+                       WHERE t.pool = add.pool LIMIT 1), 'unique_random'));
+
+    PERFORM unique_random.sign(pool, first);
 END
 $$;
 
 COMMENT ON FUNCTION unique_random.add(
-    text, bigint, bigint, bytea, bigint, text) IS
+    text, bigint, bigint, bytea, bigint, text, bigint) IS
     'makes a range; with key and reserved, one that has lived elsewhere';
 
 
@@ -674,9 +1712,11 @@ CREATE OR REPLACE FUNCTION unique_random.accept(
     pool text,
     first bigint,
     at_least bigint DEFAULT NULL,
-    advance bigint DEFAULT NULL)
+    advance bigint DEFAULT NULL,
+    after bigint DEFAULT NULL)
 RETURNS TABLE (reserved bigint, skipped bigint, epoch bigint)
-LANGUAGE plpgsql VOLATILE AS $$
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
     f record;
@@ -715,6 +1755,8 @@ BEGIN
                         size;
     END IF;
 
+    PERFORM unique_random.require_fingerprint();
+
     target := greatest(r.reserved + least(coalesce(advance, 0),
                                           size - r.reserved),
                        at_least);
@@ -730,12 +1772,15 @@ BEGIN
     -- later than any life that some nginx may have seen of another copy
 
     skipped := target - r.reserved;
-    r.epoch := greatest(r.epoch + 1,
+    r.epoch := greatest(r.epoch + 1, after + 1,
                         extract(epoch FROM clock_timestamp())::bigint);
 
     UPDATE unique_random.ranges t
        SET reserved = target,
            granted = 0,
+           returned = 0,
+           returned_from = 0,
+           pruned = 0,
            epoch = r.epoch,
            incarnation = gen_random_uuid(),
            fenced = NULL,
@@ -746,6 +1791,8 @@ BEGIN
            writer = pg_current_xact_id()
      WHERE t.pool = accept.pool AND t.first = accept.first;
 
+    PERFORM unique_random.sign(accept.pool, accept.first);
+
     reserved := target;
     epoch := r.epoch;
 
@@ -753,7 +1800,8 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION unique_random.accept(text, bigint, bigint, bigint) IS
+COMMENT ON FUNCTION unique_random.accept(
+    text, bigint, bigint, bigint, bigint) IS
     'goes on with a fenced range: skips positions, takes this database for the true one';
 
 
@@ -761,24 +1809,50 @@ CREATE OR REPLACE FUNCTION unique_random.close(
     pool text,
     first bigint)
 RETURNS text
-LANGUAGE plpgsql VOLATILE AS $$
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
+    v record;
     r unique_random.ranges;
+    why text;
 BEGIN
-    UPDATE unique_random.ranges t SET fenced = 'closed: moved away'
+    SELECT t AS range, t.xmin = t.writer::xid AS written_here INTO v
+      FROM unique_random.ranges t
      WHERE t.pool = close.pool AND t.first = close.first
-    RETURNING t.* INTO r;
+       FOR UPDATE;
 
     IF NOT FOUND THEN
         RAISE EXCEPTION 'pool "%" has no range that begins with %',
                         close.pool, close.first;
     END IF;
 
+    r := v.range;
+
+    -- what is said of its positions goes on elsewhere, so it must be true here
+
+    IF r.fenced IS DISTINCT FROM 'closed: moved away' THEN
+        why := coalesce(r.fenced,
+                        unique_random.contradiction(r, v.written_here));
+
+        IF why IS NOT NULL THEN
+            RAISE EXCEPTION 'range %-% is fenced: %', r.first, r.last, why
+            USING HINT = 'Run accept() first, which says how far the lost'
+                         ' database had got.';
+        END IF;
+
+        UPDATE unique_random.ranges t SET fenced = 'closed: moved away'
+         WHERE t.pool = close.pool AND t.first = close.first;
+    END IF;
+
     RETURN format('SELECT unique_random.add(%L, %s, %s, key => decode(%L, %L),'
-                  ' reserved => %s, failover => %L);',
+                  ' reserved => %s, failover => %L, after => %s);',
                   r.pool, r.first, r.last, encode(r.key, 'hex'), 'hex',
-                  r.reserved, r.failover);
+                  r.reserved, r.failover, r.epoch)
+           || CASE WHEN r.role = 'unique_random' THEN ''
+                   ELSE format(' SELECT unique_random.set_role(%L, %L);',
+                               r.pool, r.role)
+              END;
 END
 $$;
 
@@ -786,24 +1860,26 @@ COMMENT ON FUNCTION unique_random.close(text, bigint) IS
     'ends a range here and returns the SQL that goes on with it elsewhere';
 
 
+-- A row that somebody else wrote stays recognizable as such: no transaction
+-- has the id 0.
+
 CREATE OR REPLACE FUNCTION unique_random.set_failover(
     pool text,
     first bigint,
     policy text)
 RETURNS void
-LANGUAGE plpgsql VOLATILE AS $$
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 BEGIN
-    IF policy NOT IN ('fence', 'trust') THEN
+    IF policy IS NULL OR policy NOT IN ('fence', 'trust') THEN
         RAISE EXCEPTION 'policy must be fence or trust, not %', policy;
     END IF;
-
-    -- a row that somebody else wrote stays recognizable as such
 
     UPDATE unique_random.ranges t
        SET failover = policy,
            writer = CASE WHEN t.xmin = t.writer::xid
-                         THEN pg_current_xact_id() ELSE t.writer
+                         THEN pg_current_xact_id() ELSE '0'
                     END
      WHERE t.pool = set_failover.pool AND t.first = set_failover.first;
 
@@ -811,6 +1887,8 @@ BEGIN
         RAISE EXCEPTION 'pool "%" has no range that begins with %',
                         set_failover.pool, set_failover.first;
     END IF;
+
+    PERFORM unique_random.sign(set_failover.pool, set_failover.first);
 END
 $$;
 
@@ -818,17 +1896,125 @@ COMMENT ON FUNCTION unique_random.set_failover(text, bigint, text) IS
     'what a changed timeline means for a range: fence or trust';
 
 
+-- What a running nginx calls.
+
+CREATE OR REPLACE FUNCTION unique_random.grant_to(role text)
+RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    EXECUTE format('GRANT USAGE ON SCHEMA unique_random TO %I', role);
+    EXECUTE format('GRANT EXECUTE ON FUNCTION
+        unique_random.reserve(text, uuid, integer, bigint[], bigint[],
+                              bigint[], bigint[], uuid[], bigint[], bigint[],
+                              bigint[], text[], bigint[], integer, boolean[]),
+        unique_random.reserve(text, bigint, bigint, uuid, bigint, bigint, uuid,
+                              bigint, bigint, bigint, text, integer, bigint,
+                              boolean),
+        unique_random.give_back(text, bigint, bigint, uuid, bigint, bigint,
+                                uuid, bigint, bigint, bigint, text, integer,
+                                bigint[], bigint[])
+        TO %I', role);
+END
+$$;
+
+COMMENT ON FUNCTION unique_random.grant_to(text) IS
+    'lets the members of a role call what a running nginx calls';
+
+
+-- Ranges that are added to the pool later have the role, too.
+
+CREATE OR REPLACE FUNCTION unique_random.set_role(
+    pool text,
+    role text)
+RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    changed bigint;
+BEGIN
+    IF to_regrole(quote_ident(set_role.role)) IS NULL THEN
+        RAISE EXCEPTION 'there is no role "%"', set_role.role
+        USING HINT = format('Run CREATE ROLE %I NOLOGIN; and GRANT %I TO the'
+                            ' role that nginx connects as.', set_role.role,
+                            set_role.role);
+    END IF;
+
+    PERFORM unique_random.grant_to(set_role.role);
+
+    FOR changed IN
+        UPDATE unique_random.ranges t
+           SET role = set_role.role,
+               writer = CASE WHEN t.xmin = t.writer::xid
+                             THEN pg_current_xact_id() ELSE '0'
+                        END
+         WHERE t.pool = set_role.pool
+        RETURNING t.first
+    LOOP
+        PERFORM unique_random.sign(set_role.pool, changed);
+    END LOOP;
+
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no pool "%"', set_role.pool;
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION unique_random.set_role(text, text) IS
+    'sets the role whose members may use a pool';
+
+
+-- Until an earlier module's schema is out of use for good, it could be wanted
+-- back; so this is said by an operator.
+
+CREATE OR REPLACE FUNCTION unique_random.revoke_tables()
+RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF to_regrole('unique_random') IS NOT NULL THEN
+        REVOKE ALL ON unique_random.ranges, unique_random.holders,
+                      unique_random.returned
+          FROM unique_random;
+    END IF;
+
+    REVOKE ALL ON FUNCTION unique_random.timeline(),
+                           unique_random.fingerprint()
+      FROM PUBLIC;
+
+    DROP FUNCTION IF EXISTS
+        unique_random.suspicion(unique_random.ranges, boolean, uuid, bigint,
+                                bigint, bigint, bigint, bigint),
+        unique_random.objection(unique_random.ranges, boolean, bigint, uuid,
+                                bigint, bigint, uuid, bigint, bigint, bigint,
+                                text);
+END
+$$;
+
+COMMENT ON FUNCTION unique_random.revoke_tables() IS
+    'takes away what an earlier schema gave to the role unique_random, and its functions that are out of use';
+
+
+-- "others" are the pools that the caller has beside this one: they may have the
+-- same numbers.  NULL: not known, of an earlier module.
+
 CREATE OR REPLACE FUNCTION unique_random.bootstrap(
     pool text,
     firsts bigint[],
     lasts bigint[],
-    failover text DEFAULT 'fence')
+    failover text DEFAULT 'fence',
+    others text[] DEFAULT NULL)
 RETURNS boolean
-LANGUAGE plpgsql VOLATILE AS $$
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
+DECLARE
+    o record;
 BEGIN
-    PERFORM pg_advisory_xact_lock(7959390389040738153),
-            set_config('row_security', 'off', true);
+    PERFORM set_config('row_security', 'off', true),
+            set_config('lock_timeout', '2s', true),
+            pg_advisory_xact_lock(7959390389040738153);
 
     -- A database that knows the pool but not the range is a wrong one, or one
     -- that has forgotten: nothing to be mended by a machine.
@@ -839,6 +2025,30 @@ BEGIN
         RETURN false;
     END IF;
 
+    -- and one that has the numbers under another name is mended by who knows
+    -- which name is the right one
+
+    SELECT u.first, u.last, t.pool INTO o
+      FROM unnest(firsts, lasts) AS u (first, last)
+      JOIN unique_random.ranges t ON t.first <= u.last AND t.last >= u.first
+     WHERE t.pool <> ALL (others)
+     ORDER BY u.first
+     LIMIT 1;
+
+    IF FOUND THEN
+        RAISE EXCEPTION 'pool "%" is not made, since pool "%" has numbers of'
+                        ' %-% already', bootstrap.pool, o.pool, o.first, o.last
+        USING ERRCODE = 'exclusion_violation',
+              HINT = format('If "%s" is to have numbers of its own, which are'
+                            ' then given twice, once by each pool, run %s',
+                            bootstrap.pool,
+                            (SELECT string_agg(
+                                        format('SELECT unique_random.add(%L,'
+                                               ' %s, %s);', bootstrap.pool,
+                                               u.first, u.last), ' ')
+                               FROM unnest(firsts, lasts) AS u (first, last)));
+    END IF;
+
     PERFORM unique_random.add(bootstrap.pool, u.first, u.last,
                               failover => bootstrap.failover)
        FROM unnest(firsts, lasts) AS u (first, last);
@@ -847,53 +2057,195 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION unique_random.bootstrap(text, bigint[], bigint[], text) IS
+COMMENT ON FUNCTION unique_random.bootstrap(
+    text, bigint[], bigint[], text, text[]) IS
     'makes the ranges of a pool in a database that has none of it';
 
 
--- The role of a running nginx: GRANT unique_random TO nginx;
--- Roles belong to the whole cluster, so another database may have made it,
--- or be about to, and whoever owns this one need not be allowed to.
+-- Who made the cluster has the constructors of the type, too, and its default
+-- privileges decide who may call them.  An update calls them as the owner of
+-- the table, but only if the row moves to another page: some time later.
 
-DO $$
+CREATE OR REPLACE FUNCTION unique_random.require_names()
+RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    owner name := (SELECT pg_get_userbyid(c.relowner) FROM pg_class c
+                    WHERE c.oid = 'unique_random.ranges'::regclass);
 BEGIN
-    IF to_regrole('unique_random') IS NULL THEN
-        CREATE ROLE unique_random NOLOGIN;
-    END IF;
-
-EXCEPTION
-    WHEN duplicate_object OR unique_violation THEN
-        NULL;
-
-    WHEN insufficient_privilege THEN
-        RAISE WARNING 'role "unique_random" was not created: %', SQLERRM;
-END
-$$;
-
-REVOKE ALL ON FUNCTION
-    unique_random.add(text, bigint, bigint, bytea, bigint, text),
-    unique_random.accept(text, bigint, bigint, bigint),
-    unique_random.close(text, bigint),
-    unique_random.set_failover(text, bigint, text),
-    unique_random.bootstrap(text, bigint[], bigint[], text)
-FROM PUBLIC;
-
-DO $$
-BEGIN
-    IF to_regrole('unique_random') IS NOT NULL THEN
-        GRANT USAGE ON SCHEMA unique_random TO unique_random;
-
-        GRANT SELECT,
-              UPDATE (reserved, granted, serial, timeline, writer, fenced)
-           ON unique_random.ranges TO unique_random;
-
-        GRANT SELECT, INSERT, UPDATE (serial)
-           ON unique_random.holders TO unique_random;
-
-        GRANT SELECT, INSERT, DELETE
-           ON unique_random.returned TO unique_random;
+    IF NOT has_function_privilege(owner, 'unique_random.names(text,text,text)',
+                                  'EXECUTE')
+    THEN
+        RAISE EXCEPTION 'role "%", which owns the tables, may not call'
+                        ' unique_random.names(): as a superuser, run GRANT'
+                        ' EXECUTE ON FUNCTION unique_random.names(text, text,'
+                        ' text) TO %;', owner, quote_ident(owner)
+        USING ERRCODE = 'insufficient_privilege';
     END IF;
 END
 $$;
+
+COMMENT ON FUNCTION unique_random.require_names() IS
+    'raises an error if the owner is kept from what an update calls';
+
+
+-- Joins the returned intervals of a range that touch, and counts them: those
+-- of an earlier schema are neither joined nor counted.  What the planner knows
+-- of their number may be old, and a nested loop over many takes minutes.
+
+CREATE OR REPLACE FUNCTION unique_random.recount(
+    of_pool text,
+    of_first bigint)
+RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+SET enable_nestloop = off AS $$
+BEGIN
+    PERFORM FROM unique_random.ranges t
+      WHERE t.pool = of_pool AND t.first = of_first
+        FOR UPDATE;
+
+    -- an interval begins where none ends, and goes on to the end of the last
+    -- one before the next beginning
+
+    WITH old AS (
+        SELECT t.start, t.stop,
+               coalesce(max(t.stop) OVER w < t.start, true) AS begins
+          FROM unique_random.returned t
+         WHERE t.pool = of_pool AND t.first = of_first
+        WINDOW w AS (ORDER BY t.start ROWS BETWEEN UNBOUNDED PRECEDING
+                     AND 1 PRECEDING)
+    ), numbered AS (
+        SELECT o.start, o.stop, o.begins,
+               count(*) FILTER (WHERE o.begins) OVER (ORDER BY o.start) AS n
+          FROM old o
+    ), whole AS (
+        SELECT min(m.start) AS start, max(m.stop) AS stop
+          FROM numbered m GROUP BY m.n HAVING count(*) > 1
+    ), longer AS (
+        UPDATE unique_random.returned t SET stop = w.stop FROM whole w
+         WHERE t.pool = of_pool AND t.first = of_first AND t.start = w.start
+    )
+    DELETE FROM unique_random.returned t USING numbered m
+     WHERE t.pool = of_pool AND t.first = of_first AND t.start = m.start
+       AND NOT m.begins;
+
+    UPDATE unique_random.ranges t
+       SET returned = (SELECT coalesce(sum(s.stop - s.start), 0)
+                         FROM unique_random.returned s
+                        WHERE s.pool = of_pool AND s.first = of_first),
+           returned_from = 0,
+           writer = CASE WHEN t.xmin = t.writer::xid
+                         THEN pg_current_xact_id() ELSE '0'
+                    END
+     WHERE t.pool = of_pool AND t.first = of_first;
+
+    PERFORM unique_random.sign(of_pool, of_first);
+END
+$$;
+
+COMMENT ON FUNCTION unique_random.recount(text, bigint) IS
+    'joins and counts what was returned';
+
+
+-- Who may call what: the members of the role of each pool what a running nginx
+-- calls, the owner the rest, and nobody else anything.  SECURITY DEFINER, since a
+-- trigger or rule of the owner must not get at the rights of who runs this: SET
+-- ROLE it could take back.
+
+CREATE OR REPLACE FUNCTION unique_random.finish()
+RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    REVOKE ALL ON unique_random.ranges, unique_random.holders,
+                  unique_random.returned FROM PUBLIC;
+
+    DECLARE
+        f regprocedure;
+        name text;
+
+        -- a reservation that an earlier schema's function has begun goes on
+        -- with what that one calls, until revoke_tables()
+        earlier constant boolean := EXISTS (
+            SELECT FROM pg_proc o
+             WHERE o.pronamespace = 'unique_random'::regnamespace
+               AND o.proname = 'objection');
+    BEGIN
+        FOR f IN
+            SELECT p.oid FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
+             WHERE p.pronamespace = 'unique_random'::regnamespace
+               AND l.lanname <> 'internal'
+               AND pg_get_userbyid(p.proowner) = current_user
+               AND NOT (earlier AND p.proname IN ('timeline', 'fingerprint',
+                                                  'suspicion', 'objection'))
+             ORDER BY p.oid
+        LOOP
+            EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', f);
+        END LOOP;
+
+        FOR name IN
+            SELECT 'unique_random' UNION SELECT t.role FROM unique_random.ranges t
+        LOOP
+            IF to_regrole(quote_ident(name)) IS NOT NULL THEN
+                PERFORM unique_random.grant_to(name);
+            END IF;
+        END LOOP;
+
+    END;
+
+    BEGIN
+        PERFORM unique_random.require_names();
+
+    EXCEPTION
+        WHEN insufficient_privilege THEN
+            RAISE WARNING '%', SQLERRM;
+    END;
+
+    DECLARE
+        name text;
+    BEGIN
+        FOR name IN
+            SELECT DISTINCT quote_ident(pg_get_userbyid(x.grantee))
+              FROM (SELECT c.relacl FROM pg_class c
+                     WHERE c.oid = 'unique_random.ranges'::regclass
+                    UNION ALL
+                    SELECT a.attacl FROM pg_attribute a
+                     WHERE a.attrelid = 'unique_random.ranges'::regclass
+                   ) AS l (acl), aclexplode(l.acl) AS x
+             WHERE x.privilege_type = 'UPDATE' AND x.grantee <> 0
+               AND NOT has_function_privilege(x.grantee,
+                           'unique_random.reserve(text,bigint,bigint,uuid,bigint,'
+                           'bigint,uuid,bigint,bigint,bigint,text,integer,bigint,'
+                           'boolean)', 'EXECUTE')
+        LOOP
+            RAISE WARNING 'role % has rights on the tables, which are not enough to'
+                          ' reserve: run GRANT unique_random TO %;', name, name;
+        END LOOP;
+    END;
+
+    BEGIN
+        PERFORM unique_random.recount(r.pool, r.first)
+           FROM (SELECT t.pool, t.first, sum(t.stop - t.start) AS size,
+                        count(*) FILTER (WHERE t.joins) AS joins
+                   FROM (SELECT b.pool, b.first, b.start, b.stop,
+                                b.start <= lag(b.stop) OVER w AS joins
+                           FROM unique_random.returned b
+                         WINDOW w AS (PARTITION BY b.pool, b.first
+                                      ORDER BY b.start)) AS t
+                  GROUP BY t.pool, t.first) AS b
+           RIGHT JOIN unique_random.ranges r USING (pool, first)
+          WHERE r.returned <> coalesce(b.size, 0) OR b.joins > 0;
+    END;
+END
+$$;
+
+COMMENT ON FUNCTION unique_random.finish() IS
+    'sets who may call what, and counts what was returned';
+
+REVOKE ALL ON FUNCTION unique_random.finish() FROM PUBLIC;
+
+DO $$ BEGIN PERFORM unique_random.finish(); END $$;
 
 COMMIT;

@@ -91,18 +91,15 @@ for (
         'GRANT USAGE ON SCHEMA unique_random TO unique_random',
         qr/permission denied for schema unique_random/ ],
     [ 'no right to reserve',
-        'REVOKE UPDATE (serial) ON unique_random.ranges FROM unique_random',
-        'GRANT UPDATE (serial) ON unique_random.ranges TO unique_random',
-        qr/permission denied for table ranges/ ],
-    [ 'no right to read',
-        'REVOKE SELECT ON unique_random.ranges FROM unique_random',
-        'GRANT SELECT ON unique_random.ranges TO unique_random',
-        qr/permission denied for table ranges/ ],
+        'REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA unique_random'
+            . ' FROM unique_random',
+        "SELECT unique_random.grant_to('unique_random')",
+        qr/permission denied for function reserve/ ],
     )
 {
     my ($what, $refuse, $allow, $reason) = @$_;
 
-    my $where = $refuse =~ /SCHEMA|ranges/ ? 'numbers0' : 'postgres';
+    my $where = $refuse =~ /SCHEMA/ ? 'numbers0' : 'postgres';
     my $seen = () = $nginx->error_log =~ /it is unavailable for now: .*$reason/g;
 
     $pg->psql($where, $refuse);
