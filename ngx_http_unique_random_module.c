@@ -10,7 +10,7 @@
 #include "ngx_http_unique_random_handler.h"
 #include "ngx_http_unique_random_module.h"
 #include "ngx_http_unique_random_reserve.h"
-#include "ngx_http_unique_random_state.h"
+#include "ngx_http_unique_random_memory.h"
 #include "ngx_http_unique_random_wait.h"
 #include "ngx_http_unique_random_worker.h"
 
@@ -288,6 +288,7 @@ ngx_http_unique_random_add_variables(ngx_conf_t *cf)
 static ngx_int_t
 ngx_http_unique_random_init(ngx_conf_t *cf)
 {
+    u_char                              *others;
     ngx_uint_t                           i;
     ngx_http_unique_random_use_t       **uses;
     ngx_http_unique_random_pool_t      **pools;
@@ -305,13 +306,20 @@ ngx_http_unique_random_init(ngx_conf_t *cf)
 
     pools = umcf->pools.elts;
 
+    others = ngx_http_unique_random_pool_names(cf, &umcf->pools);
+    if (others == NULL) {
+        return NGX_ERROR;
+    }
+
     for (i = 0; i < umcf->pools.nelts; i++) {
+        pools[i]->others = others;
+
         if (ngx_http_unique_random_start_pool(cf, pools[i]) != NGX_OK) {
             return NGX_ERROR;
         }
 
         if (pools[i]->state
-            && ngx_http_unique_random_state_init(cf, pools[i],
+            && ngx_http_unique_random_memory_init(cf, pools[i],
                                                  ngx_http_unique_random_manager,
                                                  umcf)
                != NGX_OK)
@@ -469,7 +477,7 @@ ngx_http_unique_random_manager(void *data)
 
     for (i = 0; i < umcf->pools.nelts; i++) {
         if (pools[i]->state) {
-            ngx_http_unique_random_state_save(pools[i], ngx_cycle->log);
+            ngx_http_unique_random_memory_save(pools[i], ngx_cycle->log);
         }
     }
 

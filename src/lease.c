@@ -185,6 +185,13 @@ leases_left(const leases_t *leases)
 }
 
 
+uint64_t
+leases_places(const leases_t *leases)
+{
+    return LEASES_MAX - (leases->head - leases->tail);
+}
+
+
 int
 leases_low(const leases_t *leases, uint64_t granted)
 {

@@ -91,6 +91,9 @@ uint64_t leases_take(leases_t *leases, uint64_t n, uint64_t *start);
  */
 int leases_return(leases_t *leases, uint64_t start, uint64_t end);
 
+/* leases_put() has place for at least so many more intervals */
+uint64_t leases_places(const leases_t *leases);
+
 /* number of positions that can be taken */
 uint64_t leases_left(const leases_t *leases);
 

@@ -8,6 +8,8 @@
 
 
 #include "ngx_http_unique_random_batch.h"
+#include "ngx_http_unique_random_slot.h"
+#include "ngx_http_unique_random_workers.h"
 
 #include <openssl/err.h>
 
@@ -21,8 +23,9 @@
 
 /* a timer may be late, and a batch be drawn from just before it */
 #define ngx_http_unique_random_batch_hold(range, time)                        \
-    ngx_http_unique_random_zone_hold((range)->slot,                           \
-                                     2 * (time) + NGX_HTTP_UNIQUE_RANDOM_TIDY)
+    ngx_http_unique_random_workers_batch((range)->shard->pool,                \
+                                       2 * (time)                             \
+                                       + NGX_HTTP_UNIQUE_RANDOM_TIDY)
 
 
 static ngx_int_t ngx_http_unique_random_batch_map(
@@ -40,13 +43,13 @@ ngx_http_unique_random_batch_left(ngx_http_unique_random_range_t *range)
 
     batch = &range->batch;
 
-    if (batch->next == batch->n || !ngx_http_unique_random_zone_issues(range)) {
+    if (batch->next == batch->n || !ngx_http_unique_random_slot_issues(range)) {
         return 0;
     }
 
     ngx_memory_barrier();
 
-    return (batch->epoch == range->slot->memory.epoch)
+    return (batch->epoch == memory_epoch(&range->slot->memory))
            ? batch->n - batch->next : 0;
 }
 
@@ -60,7 +63,7 @@ ngx_http_unique_random_batch_take(ngx_http_unique_random_range_t *range)
     slot = range->slot;
     batch = &range->batch;
 
-    if (!ngx_http_unique_random_zone_issues(range)) {
+    if (!ngx_http_unique_random_slot_issues(range)) {
         return NGX_DECLINED;
     }
 
@@ -70,11 +73,17 @@ ngx_http_unique_random_batch_take(ngx_http_unique_random_range_t *range)
     batch->n = leases_take(&slot->leases, NGX_HTTP_UNIQUE_RANDOM_BATCH,
                            &batch->start);
 
-    if (batch->n == 0) {
+    ngx_memory_barrier();
+
+    if (batch->n == 0 || !ngx_http_unique_random_slot_issues(range)) {
+
+        /* the place is being given away: what was read may be half cleared */
+
+        batch->n = 0;
         return NGX_DECLINED;
     }
 
-    batch->epoch = slot->memory.epoch;
+    batch->epoch = memory_epoch(&slot->memory);
     batch->mapped = 0;
 
     if (batch->n > 1) {
@@ -133,7 +142,7 @@ ngx_http_unique_random_batch_map(ngx_http_unique_random_range_t *range)
     batch = &range->batch;
 
     if (range->permutation == NULL) {
-        if (ngx_http_unique_random_zone_key(range, key) != NGX_OK) {
+        if (ngx_http_unique_random_slot_key(range, key) != NGX_OK) {
             return NGX_ERROR;
         }
 
@@ -170,7 +179,7 @@ ngx_http_unique_random_batch_tidy(ngx_event_t *ev)
 
     next = NGX_TIMER_INFINITE;
 
-    ngx_shmtx_lock(&pool->shpool->mutex);
+    ngx_http_unique_random_zone_lock(pool);
 
     for (i = 0; i < pool->ranges.nelts; i++) {
 
@@ -189,7 +198,11 @@ ngx_http_unique_random_batch_tidy(ngx_event_t *ev)
         next = ngx_min(next, time);
     }
 
-    ngx_shmtx_unlock(&pool->shpool->mutex);
+    if (next == NGX_TIMER_INFINITE) {
+        ngx_http_unique_random_workers_batch(pool, 0);
+    }
+
+    ngx_http_unique_random_zone_unlock(pool);
 
     if (next != NGX_TIMER_INFINITE) {
         ngx_add_timer(ev, next);
@@ -215,11 +228,11 @@ ngx_http_unique_random_batch_in_use(ngx_http_unique_random_range_t *range)
 
     at = batch->start + batch->next;
 
-    if (batch->seen == at) {
+    if (batch->tidied == at) {
         return 0;
     }
 
-    batch->seen = at;
+    batch->tidied = at;
 
     return 1;
 }
@@ -246,7 +259,7 @@ ngx_http_unique_random_batch_return(ngx_http_unique_random_range_t *range)
         return NGX_OK;
     }
 
-    if (batch->epoch != slot->memory.epoch) {
+    if (batch->epoch != memory_epoch(&slot->memory)) {
         slot->burned += left;
 
     } else if (leases_return(&slot->leases, batch->start + batch->next,
@@ -276,7 +289,7 @@ ngx_http_unique_random_batch_end(ngx_http_unique_random_pool_t *pool,
 
     burned = 0;
 
-    ngx_shmtx_lock(&pool->shpool->mutex);
+    ngx_http_unique_random_zone_lock(pool);
 
     for (i = 0; i < pool->ranges.nelts; i++) {
 
@@ -288,7 +301,7 @@ ngx_http_unique_random_batch_end(ngx_http_unique_random_pool_t *pool,
         }
     }
 
-    ngx_shmtx_unlock(&pool->shpool->mutex);
+    ngx_http_unique_random_zone_unlock(pool);
 
     if (burned) {
         ngx_log_error(NGX_LOG_WARN, log, 0,

@@ -9,24 +9,57 @@
 
 #include "ngx_http_unique_random_bootstrap.h"
 #include "ngx_http_unique_random_schema.h"
+#include "ngx_http_unique_random_slot.h"
 
 
 static ngx_int_t ngx_http_unique_random_bootstrap_ranges(
     ngx_http_unique_random_shard_t *shard);
-static ngx_uint_t ngx_http_unique_random_bootstrap_allowed(
-    ngx_http_unique_random_shard_t *shard);
+
+
+ngx_uint_t
+ngx_http_unique_random_bootstrap_allowed(ngx_http_unique_random_shard_t *shard)
+{
+    ngx_uint_t                        i;
+    ngx_http_unique_random_range_t  **ranges;
+
+    if (!shard->pool->bootstrap
+        || shard->bootstrapped
+        || shard->conninfo.nhosts != 1)
+    {
+        return 0;
+    }
+
+    ranges = shard->ranges.elts;
+
+    for (i = 0; i < shard->ranges.nelts; i++) {
+        if (ngx_http_unique_random_slot_known(ranges[i])) {
+            return 0;
+        }
+    }
+
+    if (!shard->pool->unsure) {
+        return 1;
+    }
+
+    if (!shard->cautioned) {
+        shard->cautioned = 1;
+
+        ngx_log_error(NGX_LOG_ERR, shard->postgres.log, 0,
+                      "\"bootstrap\" makes nothing in shard \"%V\", since "
+                      "\"%s\" or \"%s\" cannot be read and may remember its "
+                      "ranges; if no number of them was ever issued, remove "
+                      "that file and reload nginx", &shard->name,
+                      shard->pool->state_file, shard->pool->state_damaged);
+    }
+
+    return 0;
+}
 
 
 ngx_int_t
 ngx_http_unique_random_bootstrap(ngx_http_unique_random_shard_t *shard,
     ngx_uint_t schema)
 {
-    if (shard->bootstrapped
-        || !ngx_http_unique_random_bootstrap_allowed(shard))
-    {
-        return NGX_DECLINED;
-    }
-
     shard->bootstrapped = 1;
 
     if (!schema) {
@@ -79,7 +112,7 @@ ngx_http_unique_random_bootstrap_ranges(ngx_http_unique_random_shard_t *shard)
     u_char                           *buf, *first, *last;
     ngx_int_t                         rc;
     ngx_uint_t                        i;
-    const char                       *values[4];
+    const char                       *values[5];
     ngx_http_unique_random_range_t  **ranges;
 
     ranges = shard->ranges.elts;
@@ -107,39 +140,15 @@ ngx_http_unique_random_bootstrap_ranges(ngx_http_unique_random_shard_t *shard)
     values[1] = (char *) buf;
     values[2] = (char *) buf + size;
     values[3] = shard->trust ? "trust" : "fence";
+    values[4] = (char *) shard->pool->others;
 
     shard->step = NGX_HTTP_UNIQUE_RANDOM_STEP_BOOTSTRAP;
 
     rc = ngx_http_unique_random_postgres_query(&shard->postgres,
-                              "SELECT unique_random.bootstrap($1, $2, $3, $4)",
-                              4, values, shard->pool->reserve_timeout);
+                          "SELECT unique_random.bootstrap($1, $2, $3, $4, $5)",
+                          5, values, shard->pool->reserve_timeout);
 
     ngx_free(buf);
 
     return rc;
-}
-
-
-static ngx_uint_t
-ngx_http_unique_random_bootstrap_allowed(ngx_http_unique_random_shard_t *shard)
-{
-    ngx_uint_t                        i, known;
-    ngx_http_unique_random_range_t  **ranges;
-
-    if (!shard->pool->bootstrap || shard->conninfo.nhosts != 1) {
-        return 0;
-    }
-
-    known = 0;
-    ranges = shard->ranges.elts;
-
-    ngx_shmtx_lock(&shard->pool->shpool->mutex);
-
-    for (i = 0; i < shard->ranges.nelts; i++) {
-        known |= ranges[i]->slot->known;
-    }
-
-    ngx_shmtx_unlock(&shard->pool->shpool->mutex);
-
-    return !known;
 }

@@ -14,9 +14,13 @@
 
 
 /*
- * Sends the first query; "schema": even the schema is missing.  NGX_DECLINED
- * if this shard is not to be bootstrapped, or has been already.
+ * Whether this shard is to be bootstrapped, and has not been yet: not if
+ * anything is remembered of its ranges, or might have been.
  */
+ngx_uint_t ngx_http_unique_random_bootstrap_allowed(
+    ngx_http_unique_random_shard_t *shard);
+
+/* sends the first query; "schema": even the schema is missing */
 ngx_int_t ngx_http_unique_random_bootstrap(
     ngx_http_unique_random_shard_t *shard, ngx_uint_t schema);
 

@@ -8,6 +8,7 @@
 
 
 #include "ngx_http_unique_random_connect.h"
+#include "ngx_http_unique_random_health.h"
 
 
 static ngx_int_t ngx_http_unique_random_connect_peer(
@@ -179,7 +180,7 @@ ngx_http_unique_random_connect_resolved(ngx_resolver_ctx_t *ctx)
     ngx_resolve_name_done(ctx);
 
     if (addr[0]) {
-        ngx_http_unique_random_zone_set_addr(shard, addr);
+        ngx_http_unique_random_health_set_addr(shard, addr);
     }
 
     if (addr[0] == '\0'

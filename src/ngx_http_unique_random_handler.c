@@ -81,7 +81,7 @@ ngx_http_unique_random_handler(ngx_http_request_t *r)
     /* those who wait have been here before */
 
     if (ctx->pool->nwaiters == 0
-        && ngx_http_unique_random_zone_draw(ctx->pool, &draw) == NGX_OK)
+        && ngx_http_unique_random_choice_draw(ctx->pool, &draw) == NGX_OK)
     {
         ctx->status = NGX_HTTP_UNIQUE_RANDOM_LEASED;
 
@@ -113,7 +113,7 @@ ngx_http_unique_random_ready_handler(ngx_http_request_t *r)
 
     ctx->ready = 1;
 
-    if (ngx_http_unique_random_zone_ready(ctx->pool)) {
+    if (ngx_http_unique_random_choice_ready(ctx->pool)) {
         ctx->status = NGX_HTTP_UNIQUE_RANDOM_LEASED;
         return ngx_http_unique_random_answer(ctx);
     }
@@ -174,7 +174,6 @@ ngx_http_unique_random_join(ngx_http_unique_random_ctx_t *ctx)
     rc = ngx_http_unique_random_wait(ctx);
 
     if (rc == NGX_DECLINED) {
-        ctx->status = NGX_HTTP_UNIQUE_RANDOM_UNAVAILABLE;
         return ngx_http_unique_random_answer(ctx);
     }
 
@@ -234,8 +233,8 @@ ngx_http_unique_random_number(ngx_http_unique_random_ctx_t *ctx,
 
     rc = ngx_http_unique_random_batch_issue(range, &position, &value);
 
-    if (draw->fetch) {
-        ngx_http_unique_random_reserve(draw->fetch);
+    if (draw->ask) {
+        ngx_http_unique_random_reserve(ctx->pool, &draw->cause);
     }
 
     if (rc != NGX_OK) {

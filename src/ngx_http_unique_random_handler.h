@@ -10,6 +10,7 @@
 #define _NGX_HTTP_UNIQUE_RANDOM_HANDLER_H_INCLUDED_
 
 
+#include "ngx_http_unique_random_choice.h"
 #include "ngx_http_unique_random_pool.h"
 #include "number.h"
 

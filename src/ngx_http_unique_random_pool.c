@@ -7,6 +7,7 @@
 
 
 #include "ngx_http_unique_random_pool.h"
+#include "ngx_http_unique_random_memory.h"
 #include "ngx_http_unique_random_module.h"
 
 
@@ -289,6 +290,9 @@ ngx_http_unique_random_pool_create(ngx_conf_t *cf, ngx_str_t *name)
         != NGX_OK
         || ngx_array_init(&pool->ranges, cf->pool, 4,
                           sizeof(ngx_http_unique_random_range_t *))
+           != NGX_OK
+        || ngx_array_init(&pool->recalled, cf->pool, 4,
+                          sizeof(ngx_http_unique_random_remembered_t))
            != NGX_OK)
     {
         return NULL;
@@ -349,6 +353,59 @@ ngx_http_unique_random_pool_literal(ngx_conf_t *cf, ngx_str_t *name,
     literal->len = p - literal->data;
 
     return NGX_OK;
+}
+
+
+u_char *
+ngx_http_unique_random_pool_names(ngx_conf_t *cf,
+    ngx_array_t *list)
+{
+    size_t                           len;
+    u_char                          *names, *p;
+    ngx_uint_t                       i, j;
+    ngx_http_unique_random_pool_t  **pools;
+
+    pools = list->elts;
+    len = sizeof("{}");
+
+    for (i = 0; i < list->nelts; i++) {
+        len += 2 * pools[i]->name.len + sizeof(",\"\"") - 1;
+    }
+
+    names = ngx_pnalloc(cf->pool, len);
+    if (names == NULL) {
+        return NULL;
+    }
+
+    p = names;
+    *p++ = '{';
+
+    for (i = 0; i < list->nelts; i++) {
+
+        if (i) {
+            *p++ = ',';
+        }
+
+        *p++ = '"';
+
+        for (j = 0; j < pools[i]->name.len; j++) {
+
+            if (pools[i]->name.data[j] == '"'
+                || pools[i]->name.data[j] == '\\')
+            {
+                *p++ = '\\';
+            }
+
+            *p++ = pools[i]->name.data[j];
+        }
+
+        *p++ = '"';
+    }
+
+    *p++ = '}';
+    *p = '\0';
+
+    return names;
 }
 
 

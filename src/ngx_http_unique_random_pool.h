@@ -19,6 +19,7 @@
 #include "ngx_http_unique_random_postgres.h"
 #include "ngx_http_unique_random_zone.h"
 #include "permutation.h"
+#include "state.h"
 
 
 /* the defaults of "lease" */
@@ -36,12 +37,21 @@ typedef struct {
     uint64_t                          start;
     ngx_uint_t                        n;
     ngx_uint_t                        next;
-    uint64_t                          seen;        /* the next one, when it was
-                                                      looked at last */
+    uint64_t                          tidied;      /* the next one, when it was
+                                                      tidied last */
     uint64_t                          values[NGX_HTTP_UNIQUE_RANDOM_BATCH];
 
     unsigned                          mapped:1;
 } ngx_http_unique_random_batch_t;
+
+
+/* what a range is asked for */
+
+typedef enum {
+    NGX_HTTP_UNIQUE_RANDOM_NEED_NONE = 0,
+    NGX_HTTP_UNIQUE_RANDOM_NEED_LOOK,              /* whether it grants again */
+    NGX_HTTP_UNIQUE_RANDOM_NEED_LEASE
+} ngx_http_unique_random_need_e;
 
 
 struct ngx_http_unique_random_range_s {
@@ -55,13 +65,16 @@ struct ngx_http_unique_random_range_s {
     /* of this worker */
     permutation_t                    *permutation; /* from the first draw */
     ngx_http_unique_random_batch_t    batch;
-    ngx_queue_t                       queue;       /* in shard->asks */
-    ngx_uint_t                        flight;
-    reservation_params_t              params;
     uint64_t                          weight;      /* in a choice */
+    ngx_queue_t                       queue;       /* in shard->asks or sent */
+    reservation_ask_t                 ask;
+    ngx_http_unique_random_need_e     need;        /* while it is asked */
+    ngx_msec_t                        busy_until;  /* its row was locked */
 
-    unsigned                          preferred:1; /* likewise */
+    unsigned                          preferred:1; /* in a choice */
     unsigned                          asked:1;
+    unsigned                          chosen:1;    /* for those who wait */
+    unsigned                          locked:1;    /* and that was logged */
 };
 
 
@@ -95,20 +108,24 @@ struct ngx_http_unique_random_shard_s {
 
     u_char                           *file;
     ngx_uint_t                        line;
-    ngx_uint_t                        seen;        /* parameters, bit by bit */
+    ngx_uint_t                        given;       /* parameters, bit by bit */
 
     ngx_http_unique_random_health_t  *health;
 
     /* of this worker: one connection, which its ranges use in turn */
     ngx_http_unique_random_postgres_t  postgres;
     ngx_resolver_ctx_t               *resolve;
-    ngx_queue_t                       asks;        /* of ranges */
+    ngx_queue_t                       asks;        /* of ranges, to be sent */
+    ngx_queue_t                       sent;        /* in one statement */
     ngx_uint_t                        peer;        /* the one in use */
     ngx_uint_t                        tried;       /* peers without success */
-    ngx_msec_t                        deadline;    /* of the first ask */
+    ngx_msec_t                        deadline;    /* of what is sent */
+    ngx_msec_t                        short_until; /* a pause of this worker */
     ngx_http_unique_random_step_e     step;
 
+    unsigned                          busy:1;      /* asks or sent has some */
     unsigned                          bootstrapped:1;
+    unsigned                          cautioned:1; /* why it is not */
     unsigned                          trust:1;
     unsigned                          drain:1;
     unsigned                          down:1;
@@ -118,6 +135,8 @@ struct ngx_http_unique_random_shard_s {
 struct ngx_http_unique_random_pool_s {
     ngx_str_t                         name;
     ngx_str_t                         literal;     /* the name, in SQL */
+    u_char                           *others;      /* the names of all pools,
+                                                      an array of SQL */
     ngx_array_t                       shards;      /* of shard_t * */
     ngx_array_t                       ranges;      /* of range_t * */
 
@@ -127,6 +146,12 @@ struct ngx_http_unique_random_pool_s {
     ngx_http_unique_random_shctx_t   *sh;
     ngx_slab_pool_t                  *shpool;
 
+    /* found when the configuration was read, for slots of the zone */
+    state_range_t                    *known;       /* by the file */
+    size_t                            nknown;
+    ngx_array_t                       recalled;    /* of remembered_t */
+    ngx_uint_t                        unsure;      /* the state was damaged */
+
     lease_policy_t                    lease;       /* max is 0: "lease off" */
     ngx_flag_t                        bootstrap;
     ngx_path_t                       *state;
@@ -134,6 +159,7 @@ struct ngx_http_unique_random_pool_s {
     u_char                           *state_file;
     u_char                           *state_temp;
     u_char                           *state_lock;
+    u_char                           *state_damaged;
     ngx_msec_t                        connect_timeout;
     ngx_msec_t                        reserve_timeout;
     ngx_msec_t                        wait_timeout;
@@ -145,14 +171,17 @@ struct ngx_http_unique_random_pool_s {
     ngx_uint_t                        line;
 
     /* of the process that writes the state */
-    uint32_t                          saved;       /* sum of what it wrote */
     ngx_uint_t                        unsaved;     /* it could not */
 
-    /* of this worker: the weights of its ranges, all and with a lease */
-    ngx_uint_t                        fresh;       /* for so many draws */
+    /* of this worker: its entry in the zone, or NULL */
+    ngx_http_unique_random_worker_t  *worker;
+    ngx_uint_t                        crowded;     /* there was none */
+
+    /* the weights of its ranges, all and with a lease */
+    ngx_uint_t                        draws;       /* that go by them yet */
     uint64_t                          weight;
     uint64_t                          leased;
-    ngx_http_unique_random_range_t   *look;        /* to be asked again */
+    ngx_uint_t                        look;        /* some are due for one */
 
     ngx_queue_t                       waiters;
     ngx_uint_t                        nwaiters;
@@ -172,9 +201,8 @@ struct ngx_http_unique_random_pool_s {
 char *ngx_http_unique_random_pool_block(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
-/* what can only be done once the whole of http{} is read */
-ngx_int_t ngx_http_unique_random_pool_finish(ngx_conf_t *cf,
-    ngx_http_unique_random_pool_t *pool);
+/* the names of the pools, as an array of SQL; NULL if there is no memory */
+u_char *ngx_http_unique_random_pool_names(ngx_conf_t *cf, ngx_array_t *list);
 
 /* in a pool */
 char *ngx_http_unique_random_zone(ngx_conf_t *cf, ngx_command_t *cmd,

@@ -17,6 +17,8 @@
 #include <ngx_event.h>
 
 #include "ngx_http_unique_random_postgres.h"
+#include "ngx_http_unique_random_timer.h"
+#include "reservation.h"
 
 
 static ngx_int_t ngx_http_unique_random_postgres_attach(
@@ -28,6 +30,12 @@ static void ngx_http_unique_random_postgres_write_handler(ngx_event_t *wev);
 static void ngx_http_unique_random_postgres_timer_handler(ngx_event_t *ev);
 static void ngx_http_unique_random_postgres_connect_poll(
     ngx_http_unique_random_postgres_t *pg);
+static void ngx_http_unique_random_postgres_refused(
+    ngx_http_unique_random_postgres_t *pg);
+static void ngx_http_unique_random_postgres_set_refusal(
+    ngx_http_unique_random_postgres_t *pg, const char *text);
+static void ngx_http_unique_random_postgres_set_sqlstate(
+    ngx_http_unique_random_postgres_t *pg, const char *state);
 static void ngx_http_unique_random_postgres_connected(
     ngx_http_unique_random_postgres_t *pg);
 static ngx_int_t ngx_http_unique_random_postgres_flush(
@@ -48,18 +56,24 @@ ngx_int_t
 ngx_http_unique_random_postgres_connect(ngx_http_unique_random_postgres_t *pg,
     const char **keywords, const char **values, ngx_msec_t timeout)
 {
+    pg->short_of = 0;
+    pg->sqlstate[0] = '\0';
     pg->conn = PQconnectStartParams(keywords, values, 0);
 
     if (pg->conn == NULL) {
+        pg->short_of = 1;
         ngx_http_unique_random_postgres_set_error(pg, "out of memory");
         return NGX_ERROR;
     }
 
     PQsetNoticeReceiver(pg->conn, ngx_http_unique_random_postgres_notice, pg);
 
+    /* no other way leads to the SQLSTATE of a refusal */
+
+    PQsetErrorVerbosity(pg->conn, PQERRORS_VERBOSE);
+
     if (PQstatus(pg->conn) == CONNECTION_BAD) {
-        ngx_http_unique_random_postgres_set_error(pg,
-                                                  PQerrorMessage(pg->conn));
+        ngx_http_unique_random_postgres_refused(pg);
         ngx_http_unique_random_postgres_close(pg, "connect failed");
         return NGX_ERROR;
     }
@@ -71,6 +85,7 @@ ngx_http_unique_random_postgres_connect(ngx_http_unique_random_postgres_t *pg,
                          NGX_LEVEL_EVENT)
            != NGX_OK)
     {
+        pg->short_of = 1;
         ngx_http_unique_random_postgres_set_error(pg,
                                                   "no connection available");
         ngx_http_unique_random_postgres_close(pg, "connect failed");
@@ -84,7 +99,7 @@ ngx_http_unique_random_postgres_connect(ngx_http_unique_random_postgres_t *pg,
     /* a worker that exits does not wait for it, unless requests do */
     pg->timer.cancelable = 1;
 
-    ngx_add_timer(&pg->timer, timeout);
+    ngx_http_unique_random_timer_set(&pg->timer, timeout);
 
     return NGX_OK;
 }
@@ -101,6 +116,7 @@ ngx_http_unique_random_postgres_query(ngx_http_unique_random_postgres_t *pg,
     pg->result = NULL;
     pg->failure = NULL;
     pg->warned = 0;
+    pg->sqlstate[0] = '\0';
 
     sent = n ? PQsendQueryParams(pg->conn, text, (int) n, NULL, values, NULL,
                                  NULL, 0)
@@ -115,7 +131,7 @@ ngx_http_unique_random_postgres_query(ngx_http_unique_random_postgres_t *pg,
 
     pg->timer.cancelable = 0;
 
-    ngx_add_timer(&pg->timer, timeout);
+    ngx_http_unique_random_timer_set(&pg->timer, timeout);
 
     return NGX_OK;
 }
@@ -132,7 +148,7 @@ ngx_http_unique_random_postgres_park(ngx_http_unique_random_postgres_t *pg)
     pg->connection->idle = 1;
     pg->timer.cancelable = 1;
 
-    ngx_add_timer(&pg->timer, pg->idle_timeout);
+    ngx_http_unique_random_timer_set(&pg->timer, pg->idle_timeout);
 }
 
 
@@ -206,13 +222,7 @@ ngx_http_unique_random_postgres_set_error(
 
     *p = '\0';
 
-    /* libpq's messages have lines; a log has one */
-
-    for (p = pg->error; *p; p++) {
-        if (*p == LF || *p == CR || *p == '\t') {
-            *p = ' ';
-        }
-    }
+    reservation_one_line((char *) pg->error);
 }
 
 
@@ -368,8 +378,7 @@ ngx_http_unique_random_postgres_connect_poll(
     status = PQconnectPoll(pg->conn);
 
     if (status == PGRES_POLLING_FAILED) {
-        ngx_http_unique_random_postgres_set_error(pg,
-                                                  PQerrorMessage(pg->conn));
+        ngx_http_unique_random_postgres_refused(pg);
         ngx_http_unique_random_postgres_fail(pg);
         return;
     }
@@ -385,6 +394,7 @@ ngx_http_unique_random_postgres_connect_poll(
     }
 
     if (rc != NGX_OK) {
+        pg->short_of = 1;
         ngx_http_unique_random_postgres_set_error(pg,
                                                   "no connection available");
         ngx_http_unique_random_postgres_fail(pg);
@@ -394,6 +404,75 @@ ngx_http_unique_random_postgres_connect_poll(
     if (status == PGRES_POLLING_OK) {
         ngx_http_unique_random_postgres_connected(pg);
     }
+}
+
+
+static void
+ngx_http_unique_random_postgres_refused(ngx_http_unique_random_postgres_t *pg)
+{
+    ngx_socket_t  s;
+
+    ngx_http_unique_random_postgres_set_refusal(pg, PQerrorMessage(pg->conn));
+
+    /* libpq does not say whether it was for want of a descriptor here */
+
+    s = ngx_socket(AF_UNIX, SOCK_STREAM, 0);
+
+    if (s == (ngx_socket_t) -1) {
+        pg->short_of = (ngx_socket_errno == EMFILE
+                        || ngx_socket_errno == ENFILE
+                        || ngx_socket_errno == ENOBUFS
+                        || ngx_socket_errno == NGX_ENOMEM);
+        return;
+    }
+
+    (void) ngx_close_socket(s);
+}
+
+
+/* "FATAL:  28P01: the message", and more lines */
+
+static void
+ngx_http_unique_random_postgres_set_refusal(
+    ngx_http_unique_random_postgres_t *pg, const char *text)
+{
+    char        *p, *end;
+    u_char       line[256];
+    const char  *state;
+
+    pg->sqlstate[0] = '\0';
+
+    ngx_cpystrn(line, (u_char *) text, sizeof(line));
+
+    for (p = (char *) line; (p = strstr(p, ":  ")) != NULL; p++) {
+        state = p + sizeof(":  ") - 1;
+
+        if (strspn(state, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") == 5
+            && ngx_strncmp(state + 5, ": ", 2) == 0)
+        {
+            ngx_http_unique_random_postgres_set_sqlstate(pg, state);
+
+            ngx_memmove(p + 3, state + 7, ngx_strlen(state + 7) + 1);
+
+            end = strchr(p, LF);
+            if (end) {
+                *end = '\0';
+            }
+
+            break;
+        }
+    }
+
+    ngx_http_unique_random_postgres_set_error(pg, (char *) line);
+}
+
+
+static void
+ngx_http_unique_random_postgres_set_sqlstate(
+    ngx_http_unique_random_postgres_t *pg, const char *state)
+{
+    ngx_cpystrn((u_char *) pg->sqlstate, (u_char *) (state ? state : ""),
+                sizeof(pg->sqlstate));
 }
 
 
@@ -488,6 +567,8 @@ ngx_http_unique_random_postgres_result(ngx_http_unique_random_postgres_t *pg,
         }
 
         pg->failure = result;
+        ngx_http_unique_random_postgres_set_sqlstate(pg,
+                                PQresultErrorField(result, PG_DIAG_SQLSTATE));
         ngx_http_unique_random_postgres_set_error(pg,
                            PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
     }
@@ -549,6 +630,7 @@ ngx_http_unique_random_postgres_notice(void *data, const PGresult *result)
 {
     ngx_http_unique_random_postgres_t *pg = data;
 
+    u_char       text[256];
     const char  *severity, *message;
 
     severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
@@ -558,7 +640,10 @@ ngx_http_unique_random_postgres_notice(void *data, const PGresult *result)
         pg->warned = 1;
     }
 
+    ngx_cpystrn(text, (u_char *) (message ? message : "-"), sizeof(text));
+    reservation_one_line((char *) text);
+
     ngx_log_error(NGX_LOG_INFO, pg->log, 0,
                   "shard \"%V\" sent a notice: %s: %s", pg->name,
-                  severity ? severity : "-", message ? message : "-");
+                  severity ? severity : "-", text);
 }

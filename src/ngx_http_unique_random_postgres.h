@@ -54,8 +54,12 @@ struct ngx_http_unique_random_postgres_s {
     PGresult                            *result;
     PGresult                            *failure;       /* the first bad one */
     u_char                               error[256];
+    char                                 sqlstate[6];   /* of the last error of
+                                                           a server, or "" */
 
     unsigned                             warned:1;      /* since the query */
+    unsigned                             short_of:1;    /* it failed for want
+                                                           of something here */
 };
 
 

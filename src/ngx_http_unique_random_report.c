@@ -14,21 +14,26 @@
 #define NGX_HTTP_UNIQUE_RANDOM_ADVANCE  100000
 
 
-static void ngx_http_unique_random_report_fenced(
+static void ngx_http_unique_random_report_missing(
     ngx_http_unique_random_range_t *range, reservation_t *reply);
+static void ngx_http_unique_random_report_fenced(
+    ngx_http_unique_random_range_t *range, reservation_t *reply,
+    uint64_t known);
+static void ngx_http_unique_random_report_lost(
+    ngx_http_unique_random_range_t *range, reservation_t *reply,
+    uint64_t known);
 static void ngx_http_unique_random_report_stale(
-    ngx_http_unique_random_range_t *range);
+    ngx_http_unique_random_range_t *range, reservation_t *reply);
 
 
 void
 ngx_http_unique_random_report(ngx_http_unique_random_range_t *range,
-    reservation_t *reply)
+    reservation_t *reply, uint64_t known)
 {
     ngx_log_t  *log;
-    ngx_str_t  *pool, *shard;
+    ngx_str_t  *shard;
 
     log = range->shard->postgres.log;
-    pool = &range->shard->pool->literal;
     shard = &range->shard->name;
 
     switch (reply->outcome) {
@@ -46,14 +51,7 @@ ngx_http_unique_random_report(ngx_http_unique_random_range_t *range,
         return;
 
     case RESERVATION_MISSING:
-        ngx_log_error(NGX_LOG_ERR, log, 0,
-                      "range %uL-%uL is missing or not visible in shard "
-                      "\"%V\"%s%s; if it is the right database, run "
-                      "%sSELECT unique_random.add(%V, %uL, %uL);",
-                      range->first, range->last, shard,
-                      reply->detail[0] ? ": " : "", reply->detail,
-                      reply->detail[0] ? "sql/schema.sql and then " : "",
-                      pool, range->first, range->last);
+        ngx_http_unique_random_report_missing(range, reply);
         return;
 
     case RESERVATION_MISMATCH:
@@ -65,30 +63,62 @@ ngx_http_unique_random_report(ngx_http_unique_random_range_t *range,
         return;
 
     case RESERVATION_STALE:
-        ngx_http_unique_random_report_stale(range);
+        ngx_http_unique_random_report_stale(range, reply);
         return;
 
     default: /* RESERVATION_FENCED */
-        ngx_http_unique_random_report_fenced(range, reply);
+        ngx_http_unique_random_report_fenced(range, reply, known);
     }
 }
 
 
+/*
+ * No word of add() where the database has something to say of it: for the
+ * numbers of another pool it would make a second key.
+ */
+
 static void
-ngx_http_unique_random_report_fenced(ngx_http_unique_random_range_t *range,
+ngx_http_unique_random_report_missing(ngx_http_unique_random_range_t *range,
     reservation_t *reply)
 {
-    uint64_t    left;
     ngx_log_t  *log;
     ngx_str_t  *pool, *shard;
 
     log = range->shard->postgres.log;
     pool = &range->shard->pool->literal;
     shard = &range->shard->name;
-    left = range->last - range->first + 1 - reply->seen;
 
-    if (ngx_strcmp(reply->detail, RESERVATION_LATER_LIFE) == 0) {
-        ngx_http_unique_random_report_stale(range);
+    if (reply->detail[0] && !reply->no_schema) {
+        ngx_log_error(NGX_LOG_ERR, log, 0,
+                      "range %uL-%uL is missing or not visible in shard "
+                      "\"%V\": %s; it must not be made again for pool %V",
+                      range->first, range->last, shard, reply->detail, pool);
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_ERR, log, 0,
+                  "range %uL-%uL is missing or not visible in shard "
+                  "\"%V\"%s%s; if it is the right database, run "
+                  "%sSELECT unique_random.add(%V, %uL, %uL);",
+                  range->first, range->last, shard,
+                  reply->detail[0] ? ": " : "", reply->detail,
+                  reply->no_schema ? "sql/schema.sql and then " : "",
+                  pool, range->first, range->last);
+}
+
+
+static void
+ngx_http_unique_random_report_fenced(ngx_http_unique_random_range_t *range,
+    reservation_t *reply, uint64_t known)
+{
+    ngx_log_t  *log;
+    ngx_str_t  *shard;
+
+    log = range->shard->postgres.log;
+    shard = &range->shard->name;
+
+    if (reservation_stale(reply)) {
+        ngx_http_unique_random_report_stale(range, reply);
         return;
     }
 
@@ -100,6 +130,41 @@ ngx_http_unique_random_report_fenced(ngx_http_unique_random_range_t *range,
         return;
     }
 
+    if (ngx_strcmp(reply->detail, RESERVATION_KEY) == 0) {
+
+        /* accept() would not help this nginx, and harm those who are right */
+
+        ngx_log_error(NGX_LOG_ALERT, log, 0,
+                      "range %uL-%uL of shard \"%V\" is fenced: %s; %uL of "
+                      "its positions are known to be reserved by the key that "
+                      "this nginx remembers; configure the database that has "
+                      "that key, or restore it",
+                      range->first, range->last, shard, reply->detail, known);
+        return;
+    }
+
+    ngx_http_unique_random_report_lost(range, reply, known);
+}
+
+
+/* the SQL to go on with; who said so comes last, as a comment of it */
+
+static void
+ngx_http_unique_random_report_lost(ngx_http_unique_random_range_t *range,
+    reservation_t *reply, uint64_t known)
+{
+    uint64_t     skip;
+    ngx_log_t   *log;
+    ngx_str_t   *pool, *shard, reason;
+    const char  *said;
+
+    log = range->shard->postgres.log;
+    pool = &range->shard->pool->literal;
+    shard = &range->shard->name;
+
+    skip = (range->last - range->first + 1 - known) / 2;
+    skip = ngx_min(skip, NGX_HTTP_UNIQUE_RANDOM_ADVANCE);
+
     if (ngx_strcmp(reply->detail, RESERVATION_GONE) == 0) {
         ngx_log_error(NGX_LOG_ALERT, log, 0,
                       "range %uL-%uL of shard \"%V\" is fenced: %s; %uL of "
@@ -108,21 +173,25 @@ ngx_http_unique_random_report_fenced(ngx_http_unique_random_range_t *range,
                       "unique_random.add(%V, %uL, %uL, key => ..., "
                       "reserved => %uL);",
                       range->first, range->last, shard, reply->detail,
-                      reply->seen, pool, range->first, range->last,
-                      reply->seen
-                      + ngx_min(left / 2, NGX_HTTP_UNIQUE_RANDOM_ADVANCE));
+                      known, pool, range->first, range->last, known + skip);
         return;
     }
 
+    said = ngx_strstr(reply->detail, RESERVATION_SAID);
+
+    reason.data = (u_char *) reply->detail;
+    reason.len = said ? (size_t) (said - reply->detail)
+                      : ngx_strlen(reply->detail);
+
     ngx_log_error(NGX_LOG_ALERT, log, 0,
-                  "range %uL-%uL of shard \"%V\" is fenced: %s; %uL of "
+                  "range %uL-%uL of shard \"%V\" is fenced: %V; %uL of "
                   "its positions are known to be reserved; once it is "
                   "known how far the lost database had got, run SELECT "
                   "unique_random.accept(%V, %uL, at_least => %uL, "
-                  "advance => %uL);",
-                  range->first, range->last, shard, reply->detail,
-                  reply->seen, pool, range->first, reply->seen,
-                  ngx_min(left / 2, NGX_HTTP_UNIQUE_RANDOM_ADVANCE));
+                  "advance => %uL);%s%s",
+                  range->first, range->last, shard, &reason, known, pool,
+                  range->first, known, skip,
+                  said ? " --" : "", said ? said + 1 : "");
 }
 
 
@@ -132,12 +201,65 @@ ngx_http_unique_random_report_fenced(ngx_http_unique_random_range_t *range,
  */
 
 static void
-ngx_http_unique_random_report_stale(ngx_http_unique_random_range_t *range)
+ngx_http_unique_random_report_stale(ngx_http_unique_random_range_t *range,
+    reservation_t *reply)
 {
     ngx_log_error(NGX_LOG_ALERT, range->shard->postgres.log, 0,
-                  "range %uL-%uL of shard \"%V\" is a stale copy: "
-                  RESERVATION_LATER_LIFE, range->first, range->last,
-                  &range->shard->name);
+                  "range %uL-%uL of shard \"%V\" is a stale copy: %s",
+                  range->first, range->last, &range->shard->name,
+                  reply->detail[0] ? reply->detail : RESERVATION_LATER_LIFE);
+}
+
+
+void
+ngx_http_unique_random_report_refused(ngx_http_unique_random_shard_t *shard,
+    const char *state)
+{
+    u_char                              text[256];
+    ngx_http_unique_random_postgres_t  *pg;
+
+    pg = &shard->postgres;
+
+    if (ngx_strcmp(state, "42883") == 0) {
+        ngx_snprintf(text, sizeof(text), "its schema is of an older version "
+                     "than this module, run sql/schema.sql there as its "
+                     "owner (%s)%Z", pg->error);
+
+    } else if (ngx_strcmp(state, "42501") == 0) {
+        ngx_snprintf(text, sizeof(text), "%s, as the owner of the schema run "
+                     "GRANT unique_random TO \"%s\";%Z",
+                     pg->error, PQuser(pg->conn));
+
+    } else {
+        return;
+    }
+
+    text[sizeof(text) - 1] = '\0';
+
+    ngx_http_unique_random_postgres_set_error(pg, (char *) text);
+}
+
+
+void
+ngx_http_unique_random_report_bootstrap(ngx_http_unique_random_shard_t *shard)
+{
+    u_char                              text[256];
+    ngx_http_unique_random_postgres_t  *pg;
+
+    pg = &shard->postgres;
+
+    if (ngx_strcmp(pg->sqlstate, "42501") != 0) {
+        return;
+    }
+
+    ngx_snprintf(text, sizeof(text), "%s, so \"bootstrap\" cannot do it: run "
+                 "sql/schema.sql, unique_random.add() and GRANT unique_random "
+                 "TO the role of nginx as the owner of the database%Z",
+                 pg->error);
+
+    text[sizeof(text) - 1] = '\0';
+
+    ngx_http_unique_random_postgres_set_error(pg, (char *) text);
 }
 
 

@@ -2,71 +2,118 @@
 /*
  * Copyright (C) 2026 the ngx_http_unique_random_module authors
  *
- * Asks for the ranges of a shard, one after the other, and takes the replies
- * in.  Keeps I2: a grant reaches the zone only when its commit has been
- * acknowledged, is durable, and came without a warning; and I3: a reply that
- * did not arrive whole burns what it may have granted.
+ * Asks for ranges, all of a shard that are wanted at the time in one statement.
+ * Keeps I3: where a reply does not arrive, what it may have granted is burned.
  */
 
 
 #include "ngx_http_unique_random_bootstrap.h"
 #include "ngx_http_unique_random_connect.h"
+#include "ngx_http_unique_random_health.h"
+#include "ngx_http_unique_random_replies.h"
 #include "ngx_http_unique_random_report.h"
 #include "ngx_http_unique_random_reserve.h"
+#include "ngx_http_unique_random_slot.h"
+#include "ngx_http_unique_random_workers.h"
 
 
+/* most ranges in one statement */
+#define NGX_HTTP_UNIQUE_RANDOM_ASKS   256
+
+/* how long to wait for the lock of a row, where other ranges may be asked */
+#define NGX_HTTP_UNIQUE_RANDOM_LOCK   250
+
+/* how long to leave a shard alone for which this worker is short of means */
+#define NGX_HTTP_UNIQUE_RANDOM_SHORT  250
+
+
+static void ngx_http_unique_random_reserve_claim(
+    ngx_http_unique_random_range_t *range,
+    ngx_http_unique_random_cause_t *cause);
+static ngx_msec_t ngx_http_unique_random_reserve_time(
+    ngx_http_unique_random_shard_t *shard);
 static void ngx_http_unique_random_reserve_start(
     ngx_http_unique_random_shard_t *shard);
-static void ngx_http_unique_random_reserve_next_peer(
+static void ngx_http_unique_random_reserve_gather(
     ngx_http_unique_random_shard_t *shard);
-static void ngx_http_unique_random_reserve_send(
+static ngx_int_t ngx_http_unique_random_reserve_query(
     ngx_http_unique_random_shard_t *shard);
-static void ngx_http_unique_random_reserve_refused(
-    ngx_http_unique_random_shard_t *shard);
-static void ngx_http_unique_random_reserve_replied(
-    ngx_http_unique_random_shard_t *shard);
-static void ngx_http_unique_random_reserve_reply(
-    ngx_http_unique_random_shard_t *shard, reservation_t *reply);
-static ngx_int_t ngx_http_unique_random_reserve_check(
-    ngx_http_unique_random_shard_t *shard, reservation_t *reply);
-static void ngx_http_unique_random_reserve_done(
-    ngx_http_unique_random_shard_t *shard);
-static void ngx_http_unique_random_reserve_failed(
-    ngx_http_unique_random_shard_t *shard, ngx_uint_t result, ngx_uint_t lost);
-static void ngx_http_unique_random_reserve_end_all(
-    ngx_http_unique_random_shard_t *shard, ngx_uint_t lost);
-static void ngx_http_unique_random_reserve_end(
-    ngx_http_unique_random_range_t *range);
-
-
-#define ngx_http_unique_random_reserve_head(shard)                            \
-    ngx_queue_data(ngx_queue_head(&(shard)->asks),                            \
-                   ngx_http_unique_random_range_t, queue)
+static void ngx_http_unique_random_reserve_connected(
+    ngx_http_unique_random_shard_t *shard, ngx_int_t rc);
+static void ngx_http_unique_random_reserve_bootstrapped(
+    ngx_http_unique_random_shard_t *shard, ngx_int_t rc);
 
 
 void
-ngx_http_unique_random_reserve(ngx_http_unique_random_range_t *range)
+ngx_http_unique_random_reserve(ngx_http_unique_random_pool_t *pool,
+    ngx_http_unique_random_cause_t *cause)
 {
-    ngx_uint_t                       busy;
-    ngx_http_unique_random_shard_t  *shard;
+    ngx_uint_t                        i;
+    ngx_http_unique_random_range_t  **ranges;
+    ngx_http_unique_random_shard_t  **shards;
 
-    if (range->asked) {
+    ranges = pool->ranges.elts;
+    shards = pool->shards.elts;
+
+    ngx_http_unique_random_zone_lock(pool);
+
+    for (i = 0; i < pool->ranges.nelts; i++) {
+        ngx_http_unique_random_reserve_claim(ranges[i], cause);
+    }
+
+    ngx_http_unique_random_zone_unlock(pool);
+
+    for (i = 0; i < pool->shards.nelts; i++) {
+
+        if (!shards[i]->busy && !ngx_queue_empty(&shards[i]->asks)) {
+            shards[i]->busy = 1;
+            ngx_http_unique_random_reserve_start(shards[i]);
+        }
+    }
+}
+
+
+/* whoever acts on a claim makes it, in the same step as the decision */
+
+static void
+ngx_http_unique_random_reserve_claim(ngx_http_unique_random_range_t *range,
+    ngx_http_unique_random_cause_t *cause)
+{
+    ngx_http_unique_random_pool_t  *pool;
+    ngx_http_unique_random_need_e   need;
+
+    need = ngx_http_unique_random_choice_ask(range, cause);
+
+    if (need == NGX_HTTP_UNIQUE_RANDOM_NEED_NONE) {
         return;
     }
 
-    shard = range->shard;
-    busy = !ngx_queue_empty(&shard->asks);
+    pool = range->shard->pool;
 
+    range->need = need;
     range->asked = 1;
-    shard->pool->nasked++;
+    range->chosen = (range == cause->range);
 
-    ngx_queue_insert_tail(&shard->asks, &range->queue);
+    pool->nasked++;
 
-    ngx_http_unique_random_zone_begin(range);
+    ngx_queue_insert_tail(&range->shard->asks, &range->queue);
 
-    if (!busy) {
-        ngx_http_unique_random_reserve_start(shard);
-    }
+    ngx_http_unique_random_workers_claim(pool, range->slot);
+    ngx_http_unique_random_workers_ask(pool,
+                        ngx_http_unique_random_reserve_time(range->shard));
+}
+
+
+/*
+ * How long it may take at most, with all hosts looked up and tried, and a
+ * bootstrap.  It ends with the worker in any case.
+ */
+
+static ngx_msec_t
+ngx_http_unique_random_reserve_time(ngx_http_unique_random_shard_t *shard)
+{
+    return shard->pool->reserve_timeout * 3
+           + shard->pool->connect_timeout * shard->peers.nelts * 2;
 }
 
 
@@ -81,19 +128,7 @@ ngx_http_unique_random_reserve_handler(ngx_http_unique_random_postgres_t *pg,
     switch (shard->step) {
 
     case NGX_HTTP_UNIQUE_RANDOM_STEP_CONNECT:
-
-        if (rc == NGX_OK && ngx_http_unique_random_postgres_standby(pg)) {
-            ngx_http_unique_random_postgres_set_error(pg,
-                                                "it does not accept writes");
-            rc = NGX_ERROR;
-        }
-
-        if (rc != NGX_OK) {
-            ngx_http_unique_random_reserve_next_peer(shard);
-            return;
-        }
-
-        ngx_http_unique_random_reserve_send(shard);
+        ngx_http_unique_random_reserve_connected(shard, rc);
         return;
 
     case NGX_HTTP_UNIQUE_RANDOM_STEP_RESERVE:
@@ -104,76 +139,58 @@ ngx_http_unique_random_reserve_handler(ngx_http_unique_random_postgres_t *pg,
             return;
         }
 
-        if (pg->failure) {
-            ngx_http_unique_random_reserve_refused(shard);
-            return;
-        }
-
-        ngx_http_unique_random_reserve_replied(shard);
+        ngx_http_unique_random_replies(shard);
         return;
 
     default: /* bootstrap */
-
-        if (rc == NGX_OK) {
-            rc = ngx_http_unique_random_bootstrap_handler(shard);
-        }
-
-        if (rc == NGX_AGAIN) {
-            return;
-        }
-
-        if (rc != NGX_OK) {
-            ngx_http_unique_random_reserve_failed(shard,
-                                           NGX_HTTP_UNIQUE_RANDOM_BROKEN, 0);
-            return;
-        }
-
-        ngx_http_unique_random_reserve_send(shard);
+        ngx_http_unique_random_reserve_bootstrapped(shard, rc);
     }
 }
 
 
-ngx_connection_t *
-ngx_http_unique_random_reserve_pending(ngx_http_unique_random_shard_t *shard)
+static void
+ngx_http_unique_random_reserve_connected(
+    ngx_http_unique_random_shard_t *shard, ngx_int_t rc)
 {
-    ngx_queue_t                        *q;
-    ngx_http_unique_random_range_t     *range;
     ngx_http_unique_random_postgres_t  *pg;
 
     pg = &shard->postgres;
 
-    if (pg->state != NGX_HTTP_UNIQUE_RANDOM_POSTGRES_BUSY
-        || shard->step != NGX_HTTP_UNIQUE_RANDOM_STEP_RESERVE)
-    {
-        return NULL;
+    if (rc == NGX_OK && ngx_http_unique_random_postgres_standby(pg)) {
+        ngx_http_unique_random_postgres_set_error(pg,
+                                                  "it does not accept writes");
+        rc = NGX_ERROR;
     }
 
-    for ( ;; ) {
-        q = ngx_queue_last(&shard->asks);
-
-        if (q == ngx_queue_head(&shard->asks)) {
-            return pg->connection;
-        }
-
-        range = ngx_queue_data(q, ngx_http_unique_random_range_t, queue);
-
-        ngx_http_unique_random_zone_failed(range, 0);
-        ngx_http_unique_random_reserve_end(range);
+    if (rc != NGX_OK) {
+        ngx_http_unique_random_reserve_next_peer(shard);
+        return;
     }
+
+    ngx_http_unique_random_reserve_send(shard);
 }
 
 
-void
-ngx_http_unique_random_reserve_abort(ngx_http_unique_random_shard_t *shard)
+static void
+ngx_http_unique_random_reserve_bootstrapped(
+    ngx_http_unique_random_shard_t *shard, ngx_int_t rc)
 {
-    ngx_uint_t  lost;
+    if (rc == NGX_OK) {
+        rc = ngx_http_unique_random_bootstrap_handler(shard);
+    }
 
-    lost = (shard->postgres.state == NGX_HTTP_UNIQUE_RANDOM_POSTGRES_BUSY
-            && shard->step == NGX_HTTP_UNIQUE_RANDOM_STEP_RESERVE);
+    if (rc == NGX_AGAIN) {
+        return;
+    }
 
-    ngx_http_unique_random_connect_abort(shard, "exiting");
+    if (rc != NGX_OK) {
+        ngx_http_unique_random_report_bootstrap(shard);
+        ngx_http_unique_random_reserve_failed(shard,
+                                           NGX_HTTP_UNIQUE_RANDOM_BROKEN, 0);
+        return;
+    }
 
-    ngx_http_unique_random_reserve_end_all(shard, lost);
+    ngx_http_unique_random_reserve_send(shard);
 }
 
 
@@ -192,264 +209,174 @@ ngx_http_unique_random_reserve_start(ngx_http_unique_random_shard_t *shard)
 
     if (ngx_http_unique_random_connect(shard) != NGX_OK) {
         ngx_http_unique_random_reserve_failed(shard,
-                                           NGX_HTTP_UNIQUE_RANDOM_FAILED, 0);
+                ngx_http_unique_random_health_of(shard->postgres.sqlstate), 0);
     }
 }
 
 
-static void
+void
 ngx_http_unique_random_reserve_next_peer(ngx_http_unique_random_shard_t *shard)
 {
     shard->step = NGX_HTTP_UNIQUE_RANDOM_STEP_CONNECT;
 
-    if (ngx_http_unique_random_connect_next(shard) != NGX_OK) {
+    if (shard->postgres.short_of
+        || ngx_http_unique_random_connect_next(shard) != NGX_OK)
+    {
         ngx_http_unique_random_reserve_failed(shard,
-                                           NGX_HTTP_UNIQUE_RANDOM_FAILED, 0);
+                ngx_http_unique_random_health_of(shard->postgres.sqlstate), 0);
     }
 }
 
 
-static void
+void
 ngx_http_unique_random_reserve_send(ngx_http_unique_random_shard_t *shard)
 {
-    reservation_ask_t                ask;
-    ngx_http_unique_random_range_t  *range;
+    ngx_http_unique_random_pool_t  *pool;
 
-    range = ngx_http_unique_random_reserve_head(shard);
+    pool = shard->pool;
 
-    ngx_http_unique_random_zone_ask(range, shard->pool->nwaiters, &ask);
+    ngx_http_unique_random_reserve_gather(shard);
 
-    reservation_params(&range->params, &ask);
+    if (ngx_queue_empty(&shard->sent)) {
+        ngx_http_unique_random_reserve_done(shard);
+        return;
+    }
+
+    ngx_http_unique_random_zone_lock(pool);
+
+    ngx_http_unique_random_workers_ask(pool,
+                                   ngx_http_unique_random_reserve_time(shard));
+
+    ngx_http_unique_random_zone_unlock(pool);
 
     shard->step = NGX_HTTP_UNIQUE_RANDOM_STEP_RESERVE;
 
-    if (ngx_http_unique_random_postgres_query(&shard->postgres,
-                                              reservation_statement,
-                                              RESERVATION_NPARAMS,
-                                              range->params.values,
-                                              shard->pool->reserve_timeout)
-        != NGX_OK)
-    {
+    if (ngx_http_unique_random_reserve_query(shard) != NGX_OK) {
         ngx_http_unique_random_reserve_failed(shard,
                                            NGX_HTTP_UNIQUE_RANDOM_FAILED, 1);
     }
 }
 
 
-/* an error instead of a row: the transaction is rolled back */
+/* what was sent before, and for some reason has to be again, comes first */
 
 static void
-ngx_http_unique_random_reserve_refused(ngx_http_unique_random_shard_t *shard)
+ngx_http_unique_random_reserve_gather(ngx_http_unique_random_shard_t *shard)
 {
-    const char                         *state;
-    reservation_t                       reply;
-    ngx_http_unique_random_postgres_t  *pg;
+    ngx_uint_t                       n;
+    ngx_queue_t                     *q;
+    ngx_http_unique_random_range_t  *range;
 
-    pg = &shard->postgres;
-
-    state = PQresultErrorField(pg->failure, PG_DIAG_SQLSTATE);
-    if (state == NULL) {
-        state = "";
+    while (!ngx_queue_empty(&shard->sent)) {
+        q = ngx_queue_last(&shard->sent);
+        ngx_queue_remove(q);
+        ngx_queue_insert_head(&shard->asks, q);
     }
 
-    /* serialization_failure, deadlock_detected: the price of a race */
+    for (n = 0; n < NGX_HTTP_UNIQUE_RANDOM_ASKS; /* void */ ) {
 
-    if ((ngx_strcmp(state, "40001") == 0 || ngx_strcmp(state, "40P01") == 0)
-        && (ngx_msec_int_t) (shard->deadline - ngx_current_msec) > 0)
-    {
-        ngx_http_unique_random_reserve_send(shard);
-        return;
-    }
-
-    /* read_only_sql_transaction */
-
-    if (ngx_strcmp(state, "25006") == 0) {
-        ngx_http_unique_random_reserve_next_peer(shard);
-        return;
-    }
-
-    /* invalid_schema_name, undefined_table, _function, _object (of a type) */
-
-    if (ngx_strcmp(state, "3F000") == 0
-        || ngx_strcmp(state, "42P01") == 0
-        || ngx_strcmp(state, "42883") == 0
-        || ngx_strcmp(state, "42704") == 0)
-    {
-        ngx_memzero(&reply, sizeof(reservation_t));
-        reply.outcome = RESERVATION_MISSING;
-        reply.detail = (char *) pg->error;
-
-        ngx_http_unique_random_reserve_reply(shard, &reply);
-        return;
-    }
-
-    /* the operator's: authorization, catalog name, access rule, syntax */
-
-    ngx_http_unique_random_reserve_failed(shard,
-                          (ngx_strncmp(state, "28", 2) == 0
-                           || ngx_strncmp(state, "3D", 2) == 0
-                           || ngx_strncmp(state, "42", 2) == 0)
-                          ? NGX_HTTP_UNIQUE_RANDOM_BROKEN
-                          : NGX_HTTP_UNIQUE_RANDOM_FAILED, 0);
-}
-
-
-static void
-ngx_http_unique_random_reserve_replied(ngx_http_unique_random_shard_t *shard)
-{
-    const char                         *error;
-    PGresult                           *result;
-    reservation_t                       reply;
-    ngx_http_unique_random_range_t     *range;
-    ngx_http_unique_random_postgres_t  *pg;
-
-    pg = &shard->postgres;
-    result = pg->result;
-    range = ngx_http_unique_random_reserve_head(shard);
-
-    if (result == NULL
-        || reservation_parse(&reply, result, &range->params.ask, &error) != 0)
-    {
-        ngx_log_error(NGX_LOG_ERR, pg->log, 0,
-                      "shard \"%V\" sent an invalid reply for range %uL-%uL: "
-                      "%s", &shard->name, range->first, range->last,
-                      result ? error : "no row");
-
-        ngx_http_unique_random_postgres_set_error(pg, "invalid reply");
-        ngx_http_unique_random_connect_abort(shard, "invalid reply");
-        ngx_http_unique_random_reserve_failed(shard,
-                                           NGX_HTTP_UNIQUE_RANDOM_BROKEN, 1);
-
-    } else {
-        ngx_http_unique_random_reserve_reply(shard, &reply);
-    }
-
-    if (result) {
-        reservation_wipe(&reply, result);
-    }
-}
-
-
-static void
-ngx_http_unique_random_reserve_reply(ngx_http_unique_random_shard_t *shard,
-    reservation_t *reply)
-{
-    ngx_int_t                           rc;
-    ngx_uint_t                          stale;
-    ngx_http_unique_random_range_t     *range;
-    ngx_http_unique_random_postgres_t  *pg;
-
-    pg = &shard->postgres;
-    range = ngx_http_unique_random_reserve_head(shard);
-
-    stale = reply->outcome == RESERVATION_STALE
-            || (reply->outcome == RESERVATION_FENCED
-                && ngx_strcmp(reply->detail, RESERVATION_LATER_LIFE) == 0);
-
-    if (reply->outcome == RESERVATION_STANDBY
-        || (stale && shard->tried + 1 < shard->peers.nelts))
-    {
-        ngx_http_unique_random_postgres_set_error(pg,
-                               reply->outcome == RESERVATION_STANDBY
-                               ? "it does not accept writes"
-                               : RESERVATION_LATER_LIFE);
-        ngx_http_unique_random_reserve_next_peer(shard);
-        return;
-    }
-
-    if (reply->outcome == RESERVATION_MISSING) {
-
-        rc = ngx_http_unique_random_bootstrap(shard, reply->detail[0] != '\0');
-
-        if (rc == NGX_OK) {
+        if (ngx_queue_empty(&shard->asks)) {
             return;
         }
 
-        if (rc == NGX_ERROR) {
-            ngx_http_unique_random_reserve_failed(shard,
-                                           NGX_HTTP_UNIQUE_RANDOM_FAILED, 0);
-            return;
+        q = ngx_queue_head(&shard->asks);
+        range = ngx_queue_data(q, ngx_http_unique_random_range_t, queue);
+
+        if (ngx_http_unique_random_slot_ask(range, range->chosen
+                                                   ? shard->pool->nwaiters : 0)
+            != NGX_OK)
+        {
+            ngx_http_unique_random_reserve_end(range);
+            continue;
         }
+
+        ngx_queue_remove(q);
+        ngx_queue_insert_tail(&shard->sent, q);
+        n++;
     }
-
-    if ((reply->count || reply->outcome == RESERVATION_VOLATILE)
-        && ngx_http_unique_random_reserve_check(shard, reply) != NGX_OK)
-    {
-        return;
-    }
-
-    ngx_http_unique_random_report_failover(range, reply);
-
-    if (ngx_http_unique_random_zone_reply(range, reply) == NGX_OK) {
-        ngx_http_unique_random_report(range, reply);
-    }
-
-    if (ngx_http_unique_random_zone_health(shard,
-                                           NGX_HTTP_UNIQUE_RANDOM_HEALTHY)
-        == NGX_OK)
-    {
-        ngx_log_error(NGX_LOG_NOTICE, pg->log, 0,
-                      "shard \"%V\" is available again", &shard->name);
-    }
-
-    ngx_http_unique_random_reserve_done(shard);
 }
 
-
-/* I2: a commit that may yet be undone is worth nothing */
 
 static ngx_int_t
-ngx_http_unique_random_reserve_check(ngx_http_unique_random_shard_t *shard,
-    reservation_t *reply)
+ngx_http_unique_random_reserve_query(ngx_http_unique_random_shard_t *shard)
 {
-    u_char                              text[128];
-    ngx_http_unique_random_postgres_t  *pg;
+    char                            *buf;
+    size_t                           n;
+    ngx_int_t                        rc;
+    const char                      *values[RESERVATION_NPARAMS];
+    ngx_queue_t                     *q;
+    reservation_caller_t             caller;
+    const reservation_ask_t         *asks[NGX_HTTP_UNIQUE_RANDOM_ASKS];
+    ngx_http_unique_random_range_t  *range;
 
-    pg = &shard->postgres;
+    n = 0;
+    caller.places = RESERVATION_PLACES;
 
-    if (!reservation_durable(reply)) {
-        ngx_snprintf(text, sizeof(text), "its commits are not durable: fsync "
-                     "is %s, synchronous_commit is %s%Z",
-                     reply->fsync, reply->synchronous_commit);
-        text[sizeof(text) - 1] = '\0';
+    for (q = ngx_queue_head(&shard->sent);
+         q != ngx_queue_sentinel(&shard->sent);
+         q = ngx_queue_next(q))
+    {
+        range = ngx_queue_data(q, ngx_http_unique_random_range_t, queue);
+        asks[n++] = &range->ask;
 
-        ngx_http_unique_random_postgres_set_error(pg, (char *) text);
-        ngx_http_unique_random_reserve_failed(shard,
-                                           NGX_HTTP_UNIQUE_RANDOM_BROKEN,
-                                           reply->count != 0);
+        caller.places = ngx_min(caller.places, range->ask.places);
+    }
+
+    buf = ngx_alloc(reservation_params_size(n), shard->postgres.log);
+
+    if (buf == NULL) {
+        ngx_http_unique_random_postgres_set_error(&shard->postgres,
+                                                  "out of memory");
+        ngx_http_unique_random_connect_abort(shard, "out of memory");
         return NGX_ERROR;
     }
 
-    if (pg->warned) {
-        ngx_http_unique_random_postgres_set_error(pg,
-                   "it committed with a warning, perhaps without its standby");
-        ngx_http_unique_random_reserve_failed(shard,
-                                           NGX_HTTP_UNIQUE_RANDOM_FAILED, 1);
-        return NGX_ERROR;
+    caller.pool = (char *) shard->pool->name.data;
+    caller.holder = shard->pool->sh->holder;
+
+    /*
+     * A row's lock is given up well before we give up the connection, and
+     * sooner where other ranges need it.
+     */
+
+    caller.lock_wait = shard->pool->reserve_timeout * 3 / 4;
+
+    if (shard->ranges.nelts > 1) {
+        caller.lock_wait = ngx_min(caller.lock_wait,
+                                   NGX_HTTP_UNIQUE_RANDOM_LOCK);
     }
 
-    return NGX_OK;
+    reservation_params(values, buf, &caller, asks, n);
+
+    rc = ngx_http_unique_random_postgres_query(&shard->postgres,
+                                              reservation_statement,
+                                              RESERVATION_NPARAMS, values,
+                                              shard->pool->reserve_timeout);
+    ngx_free(buf);
+
+    return rc;
 }
 
 
-static void
+void
 ngx_http_unique_random_reserve_done(ngx_http_unique_random_shard_t *shard)
 {
     shard->tried = 0;
 
-    ngx_http_unique_random_reserve_end(
-                                   ngx_http_unique_random_reserve_head(shard));
-
-    if (ngx_queue_empty(&shard->asks)) {
-        ngx_http_unique_random_postgres_park(&shard->postgres);
+    if (!ngx_queue_empty(&shard->asks)) {
+        ngx_http_unique_random_reserve_start(shard);
         return;
     }
 
-    ngx_http_unique_random_reserve_start(shard);
+    shard->busy = 0;
+
+    if (shard->postgres.state == NGX_HTTP_UNIQUE_RANDOM_POSTGRES_IDLE) {
+        ngx_http_unique_random_postgres_park(&shard->postgres);
+    }
 }
 
 
-static void
+void
 ngx_http_unique_random_reserve_failed(ngx_http_unique_random_shard_t *shard,
     ngx_uint_t result, ngx_uint_t lost)
 {
@@ -459,47 +386,65 @@ ngx_http_unique_random_reserve_failed(ngx_http_unique_random_shard_t *shard,
 
     pg = &shard->postgres;
 
-    rc = ngx_http_unique_random_zone_health(shard, result);
+    if (pg->short_of) {
 
-    level = (rc == NGX_OK) ? NGX_LOG_ERR
-                           : (rc == NGX_AGAIN) ? NGX_LOG_WARN : NGX_LOG_INFO;
+        /* it tells nothing of the shard, and other workers may ask it */
 
-    ngx_log_error(level, pg->log, 0, "could not reserve from shard \"%V\"%s: "
-                  "%s%s", &shard->name,
-                  rc == NGX_OK ? ", it is unavailable for now" : "",
-                  pg->error, lost ? ", what was asked for is burned" : "");
+        pg->short_of = 0;
+        shard->short_until = ngx_current_msec + NGX_HTTP_UNIQUE_RANDOM_SHORT;
+
+        ngx_log_error(NGX_LOG_ALERT, pg->log, 0,
+                      "this worker cannot connect to shard \"%V\": %s",
+                      &shard->name, pg->error);
+
+    } else {
+        rc = ngx_http_unique_random_health_report(shard, result);
+
+        level = (rc == NGX_OK) ? NGX_LOG_ERR
+                               : (rc == NGX_AGAIN) ? NGX_LOG_WARN
+                                                   : NGX_LOG_INFO;
+
+        ngx_log_error(level, pg->log, 0, "could not reserve from shard \"%V\""
+                      "%s: %s%s", &shard->name,
+                      rc == NGX_OK ? ", it is unavailable for now" : "",
+                      pg->error,
+                      lost ? ", what was asked for is burned" : "");
+    }
 
     ngx_http_unique_random_reserve_end_all(shard, lost);
-
-    if (pg->state == NGX_HTTP_UNIQUE_RANDOM_POSTGRES_IDLE) {
-        ngx_http_unique_random_postgres_park(pg);
-    }
+    ngx_http_unique_random_reserve_done(shard);
 }
 
 
-/* none was granted; "lost" tells of the one that was sent */
-
-static void
+void
 ngx_http_unique_random_reserve_end_all(ngx_http_unique_random_shard_t *shard,
     ngx_uint_t lost)
 {
+    ngx_queue_t                     *q;
     ngx_http_unique_random_range_t  *range;
 
-    while (!ngx_queue_empty(&shard->asks)) {
-        range = ngx_http_unique_random_reserve_head(shard);
+    while (!ngx_queue_empty(&shard->sent)) {
+        q = ngx_queue_head(&shard->sent);
+        range = ngx_queue_data(q, ngx_http_unique_random_range_t, queue);
 
-        ngx_http_unique_random_zone_failed(range, lost);
+        ngx_http_unique_random_slot_failed(range, lost);
         ngx_http_unique_random_reserve_end(range);
+    }
 
-        lost = 0;
+    while (!ngx_queue_empty(&shard->asks)) {
+        q = ngx_queue_head(&shard->asks);
+        range = ngx_queue_data(q, ngx_http_unique_random_range_t, queue);
+
+        ngx_http_unique_random_reserve_end(range);
     }
 }
 
 
-static void
+void
 ngx_http_unique_random_reserve_end(ngx_http_unique_random_range_t *range)
 {
     ngx_http_unique_random_pool_t  *pool;
+    ngx_http_unique_random_slot_t  *slot;
 
     pool = range->shard->pool;
 
@@ -512,7 +457,56 @@ ngx_http_unique_random_reserve_end(ngx_http_unique_random_range_t *range)
     pool->nasked--;
     pool->patient = 0;
 
+    ngx_http_unique_random_zone_lock(pool);
+
+    slot = ngx_http_unique_random_slot(range);
+
+    if (slot) {
+        ngx_http_unique_random_workers_unclaim(slot);
+    }
+
+    if (pool->nasked == 0) {
+        ngx_http_unique_random_workers_ask(pool, 0);
+    }
+
+    ngx_http_unique_random_zone_unlock(pool);
+
     if (pool->nwaiters) {
         ngx_post_event(&pool->wake, &ngx_posted_events);
     }
+}
+
+
+ngx_connection_t *
+ngx_http_unique_random_reserve_pending(ngx_http_unique_random_shard_t *shard)
+{
+    ngx_queue_t                     *q;
+    ngx_http_unique_random_range_t  *range;
+
+    while (!ngx_queue_empty(&shard->asks)) {
+        q = ngx_queue_head(&shard->asks);
+        range = ngx_queue_data(q, ngx_http_unique_random_range_t, queue);
+
+        ngx_http_unique_random_reserve_end(range);
+    }
+
+    return (shard->postgres.state == NGX_HTTP_UNIQUE_RANDOM_POSTGRES_BUSY
+            && shard->step == NGX_HTTP_UNIQUE_RANDOM_STEP_RESERVE)
+           ? shard->postgres.connection : NULL;
+}
+
+
+void
+ngx_http_unique_random_reserve_abort(ngx_http_unique_random_shard_t *shard)
+{
+    ngx_uint_t  lost;
+
+    lost = (shard->postgres.state == NGX_HTTP_UNIQUE_RANDOM_POSTGRES_BUSY
+            && shard->step == NGX_HTTP_UNIQUE_RANDOM_STEP_RESERVE);
+
+    ngx_http_unique_random_connect_abort(shard, "exiting");
+
+    ngx_http_unique_random_reserve_end_all(shard, lost);
+
+    shard->busy = 0;
 }

@@ -2,8 +2,8 @@
 /*
  * Copyright (C) 2026 the ngx_http_unique_random_module authors
  *
- * Reservations: from the wish for positions of a range to a lease in the
- * zone, over the connection that the ranges of a shard share.
+ * Reservations: from the wish for positions to leases in the zone, over the
+ * connection that the ranges of a shard share.
  */
 
 
@@ -11,15 +11,17 @@
 #define _NGX_HTTP_UNIQUE_RANDOM_RESERVE_H_INCLUDED_
 
 
+#include "ngx_http_unique_random_choice.h"
 #include "ngx_http_unique_random_pool.h"
 
 
 /*
- * Begins a reservation, unless this worker has one of the range in flight.
- * How much is asked for is decided when it is sent.  When it has ended, well
- * or not, pool->wake is posted.
+ * Asks all ranges that are to be asked for this cause.  How much is asked for
+ * is decided when it is sent.  When an ask has ended, well or not, pool->wake
+ * is posted if requests wait.
  */
-void ngx_http_unique_random_reserve(ngx_http_unique_random_range_t *range);
+void ngx_http_unique_random_reserve(ngx_http_unique_random_pool_t *pool,
+    ngx_http_unique_random_cause_t *cause);
 
 /*
  * The worker exits: gives up what has not been sent, and returns the connection
@@ -35,6 +37,30 @@ void ngx_http_unique_random_reserve_abort(
 /* the handler of a shard's connection */
 void ngx_http_unique_random_reserve_handler(
     ngx_http_unique_random_postgres_t *pg, ngx_int_t rc);
+
+
+/* for whoever takes the replies in: what comes after one */
+
+/* the next statement, or none */
+void ngx_http_unique_random_reserve_done(
+    ngx_http_unique_random_shard_t *shard);
+
+/* what is in "sent" again, on this host or on the next one */
+void ngx_http_unique_random_reserve_send(
+    ngx_http_unique_random_shard_t *shard);
+void ngx_http_unique_random_reserve_next_peer(
+    ngx_http_unique_random_shard_t *shard);
+
+/* the shard has failed; "lost": what was sent may have been granted (I3) */
+void ngx_http_unique_random_reserve_failed(
+    ngx_http_unique_random_shard_t *shard, ngx_uint_t result,
+    ngx_uint_t lost);
+
+/* a range has been answered, or will not be */
+void ngx_http_unique_random_reserve_end(
+    ngx_http_unique_random_range_t *range);
+void ngx_http_unique_random_reserve_end_all(
+    ngx_http_unique_random_shard_t *shard, ngx_uint_t lost);
 
 
 #endif /* _NGX_HTTP_UNIQUE_RANDOM_RESERVE_H_INCLUDED_ */

@@ -8,7 +8,9 @@
  */
 
 
+#include "ngx_http_unique_random_health.h"
 #include "ngx_http_unique_random_return.h"
+#include "ngx_http_unique_random_slot.h"
 
 #include <poll.h>
 
@@ -25,21 +27,21 @@ typedef struct {
     ngx_http_unique_random_range_t  *range;
     leases_t                         leases;
     uint64_t                         left;
-} ngx_http_unique_random_tail_t;
+} ngx_http_unique_random_rest_t;
 
 
 /* what a shard is given back, a range at a time */
 
 typedef struct {
     ngx_http_unique_random_shard_t  *shard;
-    ngx_array_t                      tails;
+    ngx_array_t                      rests;
     ngx_uint_t                       done;      /* of them */
 
     PGconn                          *conn;      /* NULL at the end */
     short                            events;
     ngx_uint_t                       connected;
     ngx_uint_t                       tried;     /* peers */
-    ngx_uint_t                       refused;   /* the tail at hand */
+    ngx_uint_t                       refused;   /* the rest at hand */
 } ngx_http_unique_random_return_t;
 
 
@@ -59,7 +61,7 @@ static void ngx_http_unique_random_return_send(
     ngx_http_unique_random_return_t *job);
 static int ngx_http_unique_random_return_query(
     ngx_http_unique_random_return_t *job,
-    ngx_http_unique_random_tail_t *tail);
+    ngx_http_unique_random_rest_t *rest);
 static void ngx_http_unique_random_return_result(
     ngx_http_unique_random_return_t *job, PGresult *result);
 static void ngx_http_unique_random_return_replied(
@@ -67,7 +69,7 @@ static void ngx_http_unique_random_return_replied(
 static void ngx_http_unique_random_return_end(
     ngx_http_unique_random_return_t *job, const char *reason);
 static void ngx_http_unique_random_return_burned(
-    ngx_http_unique_random_tail_t *tail);
+    ngx_http_unique_random_rest_t *rest);
 
 
 void
@@ -93,6 +95,13 @@ ngx_http_unique_random_return(ngx_http_unique_random_pool_t **pools,
     }
 
     for (i = 0; i < n; i++) {
+
+        /* the workers of a later configuration go on with the leases */
+
+        if (pools[i]->generation != pools[i]->sh->generation) {
+            continue;
+        }
+
         shards = pools[i]->shards.elts;
 
         for (j = 0; j < pools[i]->shards.nelts; j++) {
@@ -121,7 +130,7 @@ ngx_http_unique_random_return_take(ngx_array_t *jobs,
     ngx_http_unique_random_shard_t *shard)
 {
     ngx_uint_t                         i;
-    ngx_http_unique_random_tail_t     *tail;
+    ngx_http_unique_random_rest_t     *rest;
     ngx_http_unique_random_range_t   **ranges;
     ngx_http_unique_random_return_t   *job;
 
@@ -134,8 +143,8 @@ ngx_http_unique_random_return_take(ngx_array_t *jobs,
 
     job->shard = shard;
 
-    if (ngx_array_init(&job->tails, jobs->pool, shard->ranges.nelts,
-                       sizeof(ngx_http_unique_random_tail_t))
+    if (ngx_array_init(&job->rests, jobs->pool, shard->ranges.nelts,
+                       sizeof(ngx_http_unique_random_rest_t))
         != NGX_OK)
     {
         return NGX_ERROR;
@@ -144,29 +153,28 @@ ngx_http_unique_random_return_take(ngx_array_t *jobs,
     ranges = shard->ranges.elts;
 
     for (i = 0; i < shard->ranges.nelts; i++) {
-        tail = ngx_array_push(&job->tails);
-        if (tail == NULL) {
+        rest = ngx_array_push(&job->rests);
+        if (rest == NULL) {
             return NGX_ERROR;
         }
 
-        tail->range = ranges[i];
+        rest->range = ranges[i];
 
-        if (ngx_http_unique_random_zone_leave(ranges[i], &tail->leases,
-                                              &tail->left,
-                                              &ranges[i]->params.ask)
+        if (ngx_http_unique_random_slot_leave(ranges[i], &rest->leases,
+                                              &rest->left)
             == NGX_OK)
         {
             continue;
         }
 
-        if (tail->left) {
+        if (rest->left) {
             ngx_http_unique_random_return_reason(job, shard->down
                                                       ? "the shard is down"
                                                       : "the range is fenced");
-            ngx_http_unique_random_return_burned(tail);
+            ngx_http_unique_random_return_burned(rest);
         }
 
-        job->tails.nelts--;
+        job->rests.nelts--;
     }
 
     return NGX_OK;
@@ -184,7 +192,7 @@ ngx_http_unique_random_return_run(ngx_array_t *jobs, struct pollfd *fds,
     job = jobs->elts;
 
     for (i = 0; i < jobs->nelts; i++) {
-        if (job[i].tails.nelts) {
+        if (job[i].rests.nelts) {
             ngx_http_unique_random_return_connect(&job[i]);
         }
     }
@@ -267,7 +275,7 @@ ngx_http_unique_random_return_connect_peer(
 
         /* there is no resolver any more */
 
-        ngx_http_unique_random_zone_addr(job->shard, n, addr);
+        ngx_http_unique_random_health_addr(job->shard, n, addr);
 
         if (addr[0] == '\0') {
             ngx_http_unique_random_return_reason(job,
@@ -357,21 +365,21 @@ ngx_http_unique_random_return_connecting(ngx_http_unique_random_return_t *job)
 static void
 ngx_http_unique_random_return_send(ngx_http_unique_random_return_t *job)
 {
-    ngx_http_unique_random_tail_t  *tail;
+    ngx_http_unique_random_rest_t  *rest;
 
-    if (job->done == job->tails.nelts) {
+    if (job->done == job->rests.nelts) {
         ngx_http_unique_random_return_end(job, NULL);
         return;
     }
 
-    tail = job->tails.elts;
-    tail += job->done;
+    rest = job->rests.elts;
+    rest += job->done;
 
     job->refused = 0;
 
     /* it is small: what does not fit into the socket at once is given up */
 
-    if (ngx_http_unique_random_return_query(job, tail) != 1
+    if (ngx_http_unique_random_return_query(job, rest) != 1
         || PQflush(job->conn) != 0)
     {
         ngx_http_unique_random_return_end(job, PQerrorMessage(job->conn));
@@ -384,22 +392,24 @@ ngx_http_unique_random_return_send(ngx_http_unique_random_return_t *job)
 
 static int
 ngx_http_unique_random_return_query(ngx_http_unique_random_return_t *job,
-    ngx_http_unique_random_tail_t *tail)
+    ngx_http_unique_random_rest_t *rest)
 {
     char                   starts[LEASES_MAX * (NGX_INT64_LEN + 1) + 2];
     char                   stops[LEASES_MAX * (NGX_INT64_LEN + 1) + 2];
     char                   c;
+    char                   buf[reservation_params_size(1)];
     u_char                *start, *stop;
     uint32_t               i;
     lease_t               *lease;
-    reservation_params_t  *params;
+    const char            *values[RESERVATION_RETURN_NPARAMS];
+    reservation_caller_t   caller;
 
     start = (u_char *) starts;
     stop = (u_char *) stops;
     c = '{';
 
-    for (i = tail->leases.tail; i != tail->leases.head; i++) {
-        lease = &tail->leases.lease[i % LEASES_MAX];
+    for (i = rest->leases.tail; i != rest->leases.head; i++) {
+        lease = &rest->leases.lease[i % LEASES_MAX];
 
         if (lease->next == lease->end) {
             continue;
@@ -414,19 +424,17 @@ ngx_http_unique_random_return_query(ngx_http_unique_random_return_t *job,
     ngx_sprintf(start, "}%Z");
     ngx_sprintf(stop, "}%Z");
 
-    params = &tail->range->params;
+    caller.pool = (char *) job->shard->pool->name.data;
+    caller.holder = job->shard->pool->sh->holder;
+    caller.lock_wait = NGX_HTTP_UNIQUE_RANDOM_RETURN_LOCK;
 
-    params->ask.lock_wait = NGX_HTTP_UNIQUE_RANDOM_RETURN_LOCK;
-
-    reservation_params(params, &params->ask);
-
-    params->values[RESERVATION_STARTS] = starts;
-    params->values[RESERVATION_STOPS] = stops;
+    reservation_return_params(values, buf, &caller, &rest->range->ask, starts,
+                              stops);
 
     return PQsetnonblocking(job->conn, 1) == 0
            && PQsendQueryParams(job->conn, reservation_return_statement,
-                                RESERVATION_NPARAMS, NULL, params->values,
-                                NULL, NULL, 0);
+                                RESERVATION_RETURN_NPARAMS, NULL, values, NULL,
+                                NULL, 0);
 }
 
 
@@ -449,7 +457,7 @@ ngx_http_unique_random_return_result(ngx_http_unique_random_return_t *job,
 static void
 ngx_http_unique_random_return_replied(ngx_http_unique_random_return_t *job)
 {
-    ngx_http_unique_random_tail_t  *tail;
+    ngx_http_unique_random_rest_t  *rest;
 
     if (PQstatus(job->conn) == CONNECTION_BAD) {
         ngx_http_unique_random_return_end(job, PQerrorMessage(job->conn));
@@ -463,17 +471,17 @@ ngx_http_unique_random_return_replied(ngx_http_unique_random_return_t *job)
         return;
     }
 
-    tail = job->tails.elts;
-    tail += job->done++;
+    rest = job->rests.elts;
+    rest += job->done++;
 
     if (job->refused) {
-        ngx_http_unique_random_return_burned(tail);
+        ngx_http_unique_random_return_burned(rest);
 
     } else {
         ngx_log_error(NGX_LOG_NOTICE, job->shard->postgres.log, 0,
                       "%uL positions of range %uL-%uL are given back to "
-                      "shard \"%V\"", tail->left, tail->range->first,
-                      tail->range->last, &job->shard->name);
+                      "shard \"%V\"", rest->left, rest->range->first,
+                      rest->range->last, &job->shard->name);
     }
 
     ngx_http_unique_random_return_send(job);
@@ -489,16 +497,16 @@ static void
 ngx_http_unique_random_return_end(ngx_http_unique_random_return_t *job,
     const char *reason)
 {
-    ngx_http_unique_random_tail_t  *tail;
+    ngx_http_unique_random_rest_t  *rest;
 
     if (reason) {
         ngx_http_unique_random_return_reason(job, reason);
     }
 
-    tail = job->tails.elts;
+    rest = job->rests.elts;
 
-    while (job->done < job->tails.nelts) {
-        ngx_http_unique_random_return_burned(&tail[job->done++]);
+    while (job->done < job->rests.nelts) {
+        ngx_http_unique_random_return_burned(&rest[job->done++]);
     }
 
     PQfinish(job->conn);
@@ -507,15 +515,15 @@ ngx_http_unique_random_return_end(ngx_http_unique_random_return_t *job,
 
 
 static void
-ngx_http_unique_random_return_burned(ngx_http_unique_random_tail_t *tail)
+ngx_http_unique_random_return_burned(ngx_http_unique_random_rest_t *rest)
 {
     ngx_http_unique_random_shard_t  *shard;
 
-    shard = tail->range->shard;
+    shard = rest->range->shard;
 
     ngx_log_error(NGX_LOG_WARN, shard->postgres.log, 0,
                   "%uL positions of range %uL-%uL could not be given back to "
                   "shard \"%V\" and are burned: %s",
-                  tail->left, tail->range->first, tail->range->last,
+                  rest->left, rest->range->first, rest->range->last,
                   &shard->name, shard->postgres.error);
 }

@@ -175,6 +175,7 @@ ngx_http_unique_random_shard_create(ngx_conf_t *cf,
     shard->fail_timeout = 10000;
 
     ngx_queue_init(&shard->asks);
+    ngx_queue_init(&shard->sent);
 
     return shard;
 }
@@ -239,7 +240,7 @@ ngx_http_unique_random_shard_param(ngx_conf_t *cf,
         return NGX_CONF_ERROR;
     }
 
-    if (shard->seen & param->bit) {
+    if (shard->given & param->bit) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "duplicate parameter \"%V\" in \"shard\" "
                            "directive", value);
@@ -247,7 +248,7 @@ ngx_http_unique_random_shard_param(ngx_conf_t *cf,
     }
 
     if (param->bit != NGX_HTTP_UNIQUE_RANDOM_SHARD_RANGE) {
-        shard->seen |= param->bit;
+        shard->given |= param->bit;
     }
 
     return ngx_http_unique_random_shard_set(cf, shard, param, value, &arg);

@@ -2,154 +2,211 @@
 /*
  * Copyright (C) 2026 the ngx_http_unique_random_module authors
  *
- * The slot of a range: what is asked for in a reservation, what a reply
- * changes, and its key.  Keeps I5: leases come from replies alone; I6: a slot
- * keeps its key; and I8: a reply that contradicts what is remembered grants
- * nothing.
+ * Keeps I5: leases come from replies alone; I6: a slot keeps its key; and I8:
+ * a reply that contradicts what is remembered grants nothing.
  */
 
 
 #include "barrier.h"
-#include "ngx_http_unique_random_pool.h"
+#include "ngx_http_unique_random_slot.h"
 
 
-static ngx_int_t ngx_http_unique_random_zone_take_in(
-    ngx_http_unique_random_range_t *range, reservation_t *reply);
-static void ngx_http_unique_random_zone_grant(
+static void ngx_http_unique_random_slot_want(
+    ngx_http_unique_random_slot_t *slot, ngx_http_unique_random_range_t *range,
+    ngx_uint_t waiting);
+static ngx_int_t ngx_http_unique_random_slot_take_in(
+    ngx_http_unique_random_slot_t *slot, ngx_http_unique_random_range_t *range,
+    reservation_t *reply);
+static ngx_uint_t ngx_http_unique_random_slot_overtaken(
+    ngx_http_unique_random_slot_t *slot, ngx_http_unique_random_range_t *range,
+    reservation_t *reply);
+static ngx_int_t ngx_http_unique_random_slot_conclude(
     ngx_http_unique_random_slot_t *slot, reservation_t *reply);
-static void ngx_http_unique_random_zone_introduce(
-    ngx_http_unique_random_range_t *range, reservation_ask_t *ask);
-static void ngx_http_unique_random_zone_landed(
-    ngx_http_unique_random_range_t *range);
-static char *ngx_http_unique_random_zone_contradiction(
-    ngx_http_unique_random_range_t *range, reservation_t *reply);
-static void ngx_http_unique_random_zone_remember(
+static void ngx_http_unique_random_slot_grant(
+    ngx_http_unique_random_slot_t *slot, reservation_t *reply);
+static char *ngx_http_unique_random_slot_contradiction(
+    ngx_http_unique_random_slot_t *slot, memory_t *then,
+    reservation_t *reply);
+static void ngx_http_unique_random_slot_remember(
     ngx_http_unique_random_slot_t *slot, reservation_t *reply);
 
 
-void
-ngx_http_unique_random_zone_begin(ngx_http_unique_random_range_t *range)
+ngx_http_unique_random_slot_t *
+ngx_http_unique_random_slot(ngx_http_unique_random_range_t *range)
 {
-    ngx_msec_t                      deadline;
-    ngx_http_unique_random_pool_t  *pool;
-    ngx_http_unique_random_slot_t  *slot;
-
-    pool = range->shard->pool;
-    slot = range->slot;
-
-    deadline = ngx_current_msec + pool->reserve_timeout
-               + pool->connect_timeout * range->shard->peers.nelts;
-
-    ngx_shmtx_lock(&pool->shpool->mutex);
-
-    if (!ngx_http_unique_random_zone_in_flight(slot)) {
-        slot->flight_deadline = deadline;
-    }
-
-    slot->in_flight++;
-
-    if ((ngx_msec_int_t) (deadline - slot->flight_deadline) > 0) {
-        slot->flight_deadline = deadline;
-    }
-
-    range->flight = slot->flight;
-
-    ngx_shmtx_unlock(&pool->shpool->mutex);
+    return (range->slot->id == range->slot_id) ? range->slot : NULL;
 }
 
 
-void
-ngx_http_unique_random_zone_ask(ngx_http_unique_random_range_t *range,
-    ngx_uint_t waiting, reservation_ask_t *ask)
+/*
+ * Without the mutex, things are read in the order in which they would have to
+ * change together: a fence is lifted after a new life has begun, and a slot
+ * is cleared after it has lost its id.
+ */
+
+ngx_uint_t
+ngx_http_unique_random_slot_issues(ngx_http_unique_random_range_t *range)
 {
-    ngx_http_unique_random_pool_t  *pool;
-    ngx_http_unique_random_slot_t  *slot;
-
-    pool = range->shard->pool;
-    slot = range->slot;
-
-    ngx_http_unique_random_zone_introduce(range, ask);
-
-    ask->want = ngx_max(waiting, 1);
-
-    /* the row's lock is given up well before we give up the connection */
-    ask->lock_wait = pool->reserve_timeout * 3 / 4;
-
-    ngx_shmtx_lock(&pool->shpool->mutex);
-
-    if (slot->id != range->slot_id) {
-
-        /* the slot is another range's now: a look, whose reply is dropped */
-
-        ngx_memzero(&ask->memory, sizeof(reservation_memory_t));
-        ask->with_key = 0;
-        ask->want = 0;
-
-        ngx_shmtx_unlock(&pool->shpool->mutex);
-        return;
+    if (range->shard->down || range->slot->outcome == RESERVATION_FENCED) {
+        return 0;
     }
 
-    if (slot->known) {
-        ask->memory = slot->memory;
-    }
+    ngx_memory_barrier();
 
-    ask->with_key = !slot->has_key;
-
-    if (pool->lease.max) {
-        ask->want = ngx_max(ask->want,
-                            lease_size(&pool->lease, &slot->rate,
-                                       slot->remaining));
-        ask->want = ngx_min(ask->want, pool->lease.max);
-    }
-
-    if (slot->cautious) {
-        ask->want = ngx_min(ask->want, ngx_max(pool->lease.min, 1));
-    }
-
-    if (slot->outcome == RESERVATION_FENCED) {
-        ask->want = 0;
-    }
-
-    ngx_shmtx_unlock(&pool->shpool->mutex);
+    return range->slot->id == range->slot_id;
 }
 
 
 ngx_int_t
-ngx_http_unique_random_zone_reply(ngx_http_unique_random_range_t *range,
-    reservation_t *reply)
+ngx_http_unique_random_slot_key(ngx_http_unique_random_range_t *range,
+    u_char *key)
 {
     ngx_int_t                       rc;
+    ngx_http_unique_random_slot_t  *slot;
+
+    rc = NGX_DECLINED;
+
+    ngx_http_unique_random_zone_lock(range->shard->pool);
+
+    slot = ngx_http_unique_random_slot(range);
+
+    if (slot) {
+        ngx_memcpy(key, slot->key, RESERVATION_KEY_LEN);
+        rc = NGX_OK;
+    }
+
+    ngx_http_unique_random_zone_unlock(range->shard->pool);
+
+    return rc;
+}
+
+
+ngx_uint_t
+ngx_http_unique_random_slot_known(ngx_http_unique_random_range_t *range)
+{
+    ngx_uint_t                      known;
+    ngx_http_unique_random_slot_t  *slot;
+
+    ngx_http_unique_random_zone_lock(range->shard->pool);
+
+    slot = ngx_http_unique_random_slot(range);
+
+    known = (slot == NULL || slot->memory.version != 0);
+
+    ngx_http_unique_random_zone_unlock(range->shard->pool);
+
+    return known;
+}
+
+
+ngx_int_t
+ngx_http_unique_random_slot_ask(ngx_http_unique_random_range_t *range,
+    ngx_uint_t waiting)
+{
     ngx_http_unique_random_pool_t  *pool;
+    ngx_http_unique_random_slot_t  *slot;
 
     pool = range->shard->pool;
 
-    ngx_shmtx_lock(&pool->shpool->mutex);
+    ngx_http_unique_random_zone_lock(pool);
 
-    rc = (range->slot->id == range->slot_id)
-         ? ngx_http_unique_random_zone_take_in(range, reply) : NGX_DECLINED;
+    slot = ngx_http_unique_random_slot(range);
 
-    ngx_shmtx_unlock(&pool->shpool->mutex);
+    if (slot) {
+        range->ask.first = range->first;
+        range->ask.last = range->last;
+        range->ask.memory = *memory_now(&slot->memory);
+        range->ask.with_key = !slot->has_key;
+
+        ngx_http_unique_random_slot_want(slot, range, waiting);
+    }
+
+    ngx_http_unique_random_zone_unlock(pool);
+
+    return slot ? NGX_OK : NGX_DECLINED;
+}
+
+
+static void
+ngx_http_unique_random_slot_want(ngx_http_unique_random_slot_t *slot,
+    ngx_http_unique_random_range_t *range, ngx_uint_t waiting)
+{
+    uint64_t         want, places;
+    lease_policy_t  *policy;
+
+    policy = &range->shard->pool->lease;
+
+    want = ngx_max(waiting, 1);
+
+    if (policy->max) {
+        want = ngx_max(want, lease_size(policy, &slot->rate, slot->remaining));
+        want = ngx_min(want, policy->max);
+    }
+
+    if (slot->cautious) {
+        want = ngx_min(want, ngx_max(policy->min, 1));
+    }
+
+    /* others may be asking, too */
+
+    places = leases_places(&slot->leases) / 2;
+    places = ngx_min(places, RESERVATION_PLACES);
+
+    /* a real reservation could lift a fence by itself */
+
+    if (range->need == NGX_HTTP_UNIQUE_RANDOM_NEED_LOOK
+        || slot->outcome == RESERVATION_FENCED)
+    {
+        want = 0;
+    }
+
+    range->ask.want = want;
+    range->ask.places = ngx_max(places, 1);
+}
+
+
+ngx_int_t
+ngx_http_unique_random_slot_reply(ngx_http_unique_random_range_t *range,
+    reservation_t *reply, uint64_t *known)
+{
+    ngx_int_t                       rc;
+    ngx_http_unique_random_pool_t  *pool;
+    ngx_http_unique_random_slot_t  *slot;
+
+    pool = range->shard->pool;
+    rc = NGX_DECLINED;
+    *known = reply->memory.reserved;
+
+    ngx_http_unique_random_zone_lock(pool);
+
+    slot = ngx_http_unique_random_slot(range);
+
+    if (slot) {
+        rc = ngx_http_unique_random_slot_take_in(slot, range, reply);
+
+        *known = ngx_max(*known, memory_now(&slot->memory)->reserved);
+    }
+
+    ngx_http_unique_random_zone_unlock(pool);
 
     return rc;
 }
 
 
 static ngx_int_t
-ngx_http_unique_random_zone_take_in(ngx_http_unique_random_range_t *range,
-    reservation_t *reply)
+ngx_http_unique_random_slot_take_in(ngx_http_unique_random_slot_t *slot,
+    ngx_http_unique_random_range_t *range, reservation_t *reply)
 {
-    char                           *reason;
-    uint32_t                        detail;
-    ngx_int_t                       rc;
-    ngx_http_unique_random_slot_t  *slot;
+    char  *reason;
 
-    slot = range->slot;
-
-    ngx_http_unique_random_zone_landed(range);
+    if (ngx_http_unique_random_slot_overtaken(slot, range, reply)) {
+        slot->burned += reply->count;
+        return NGX_DECLINED;
+    }
 
     slot->answered_at = ngx_current_msec;
 
-    if (slot->outcome == RESERVATION_FENCED && range->params.ask.want) {
+    if (slot->outcome == RESERVATION_FENCED && range->ask.want) {
 
         /* asked for before the fence: only a look can lift it */
 
@@ -157,7 +214,9 @@ ngx_http_unique_random_zone_take_in(ngx_http_unique_random_range_t *range,
         return NGX_DECLINED;
     }
 
-    reason = ngx_http_unique_random_zone_contradiction(range, reply);
+    reason = ngx_http_unique_random_slot_contradiction(slot,
+                                                       &range->ask.memory,
+                                                       reply);
 
     if (reason) {
         slot->burned += reply->count;
@@ -181,12 +240,45 @@ ngx_http_unique_random_zone_take_in(ngx_http_unique_random_range_t *range,
     if (reply->outcome == RESERVATION_GRANTED
         || reply->outcome == RESERVATION_EXHAUSTED)
     {
-        ngx_http_unique_random_zone_remember(slot, reply);
+        ngx_http_unique_random_slot_remember(slot, reply);
     }
 
     if (reply->count) {
-        ngx_http_unique_random_zone_grant(slot, reply);
+        ngx_http_unique_random_slot_grant(slot, reply);
     }
+
+    if (reply->outcome == RESERVATION_GRANTED && reply->remaining == 0) {
+        reply->outcome = RESERVATION_EXHAUSTED;
+    }
+
+    return ngx_http_unique_random_slot_conclude(slot, reply);
+}
+
+
+/* whether it was asked for before a life that others have seen meanwhile */
+
+static ngx_uint_t
+ngx_http_unique_random_slot_overtaken(ngx_http_unique_random_slot_t *slot,
+    ngx_http_unique_random_range_t *range, reservation_t *reply)
+{
+    uint64_t  epoch;
+
+    epoch = memory_epoch(&slot->memory);
+
+    return reply->memory.epoch
+           && reply->memory.epoch < epoch
+           && range->ask.memory.epoch < epoch;
+}
+
+
+/* NGX_OK if it is another outcome than before, or another reason */
+
+static ngx_int_t
+ngx_http_unique_random_slot_conclude(ngx_http_unique_random_slot_t *slot,
+    reservation_t *reply)
+{
+    uint32_t   detail;
+    ngx_int_t  rc;
 
     detail = ngx_crc32_short((u_char *) reply->detail,
                              ngx_strlen(reply->detail));
@@ -201,80 +293,83 @@ ngx_http_unique_random_zone_take_in(ngx_http_unique_random_range_t *range,
     slot->outcome = reply->outcome;
     slot->detail = detail;
 
-    reply->seen = ngx_max(slot->memory.reserved, reply->memory.reserved);
-
     return rc;
 }
 
 
 static void
-ngx_http_unique_random_zone_grant(ngx_http_unique_random_slot_t *slot,
+ngx_http_unique_random_slot_grant(ngx_http_unique_random_slot_t *slot,
     reservation_t *reply)
 {
-    if (leases_put(&slot->leases, reply->start, reply->start + reply->count)
-        != 0)
-    {
-        slot->burned += reply->count;
+    size_t                   i;
+    reservation_interval_t  *interval;
+
+    for (i = 0; i < reply->nintervals; i++) {
+        interval = &reply->intervals[i];
+
+        if (leases_put(&slot->leases, interval->start, interval->end) != 0) {
+            slot->burned += interval->end - interval->start;
+        }
     }
 
     slot->granted = reply->count;
     slot->cautious = 0;
 
     lease_rate_start(&slot->rate);
-
-    if (reply->remaining == 0) {
-        reply->outcome = RESERVATION_EXHAUSTED;
-    }
 }
 
 
 void
-ngx_http_unique_random_zone_failed(ngx_http_unique_random_range_t *range,
+ngx_http_unique_random_slot_failed(ngx_http_unique_random_range_t *range,
     ngx_uint_t lost)
 {
     ngx_http_unique_random_pool_t  *pool;
     ngx_http_unique_random_slot_t  *slot;
 
+    if (!lost || range->ask.want == 0) {
+        return;
+    }
+
     pool = range->shard->pool;
-    slot = range->slot;
 
-    ngx_shmtx_lock(&pool->shpool->mutex);
+    ngx_http_unique_random_zone_lock(pool);
 
-    ngx_http_unique_random_zone_landed(range);
+    slot = ngx_http_unique_random_slot(range);
 
-    if (lost) {
-        slot->burned += range->params.ask.want;
+    if (slot) {
+        slot->burned += range->ask.want;
         slot->cautious = 1;
     }
 
-    ngx_shmtx_unlock(&pool->shpool->mutex);
+    ngx_http_unique_random_zone_unlock(pool);
 }
 
 
 ngx_int_t
-ngx_http_unique_random_zone_leave(ngx_http_unique_random_range_t *range,
-    leases_t *leases, uint64_t *left, reservation_ask_t *ask)
+ngx_http_unique_random_slot_leave(ngx_http_unique_random_range_t *range,
+    leases_t *leases, uint64_t *left)
 {
     ngx_int_t                       rc;
     ngx_http_unique_random_pool_t  *pool;
     ngx_http_unique_random_slot_t  *slot;
 
     pool = range->shard->pool;
-    slot = range->slot;
-
-    ngx_http_unique_random_zone_introduce(range, ask);
 
     *left = 0;
     rc = NGX_DECLINED;
 
-    ngx_shmtx_lock(&pool->shpool->mutex);
+    ngx_http_unique_random_zone_lock(pool);
 
-    if (slot->id == range->slot_id) {
+    slot = ngx_http_unique_random_slot(range);
+
+    if (slot) {
         *left = leases_left(&slot->leases);
 
         leases_move(leases, &slot->leases);
 
-        ask->memory = slot->memory;
+        range->ask.first = range->first;
+        range->ask.last = range->last;
+        range->ask.memory = *memory_now(&slot->memory);
 
         if (*left
             && !range->shard->down
@@ -284,126 +379,9 @@ ngx_http_unique_random_zone_leave(ngx_http_unique_random_range_t *range,
         }
     }
 
-    ngx_shmtx_unlock(&pool->shpool->mutex);
+    ngx_http_unique_random_zone_unlock(pool);
 
     return rc;
-}
-
-
-/*
- * Without the mutex, things are read in the order in which they would have to
- * change together: a fence is lifted after a new life has begun, and a slot
- * is cleared after it has lost its id.
- */
-
-ngx_uint_t
-ngx_http_unique_random_zone_issues(ngx_http_unique_random_range_t *range)
-{
-    if (range->shard->down || range->slot->outcome == RESERVATION_FENCED) {
-        return 0;
-    }
-
-    ngx_memory_barrier();
-
-    return range->slot->id == range->slot_id;
-}
-
-
-ngx_int_t
-ngx_http_unique_random_zone_key(ngx_http_unique_random_range_t *range,
-    u_char *key)
-{
-    ngx_int_t  rc;
-
-    rc = NGX_DECLINED;
-
-    ngx_shmtx_lock(&range->shard->pool->shpool->mutex);
-
-    if (range->slot->id == range->slot_id) {
-        ngx_memcpy(key, range->slot->key, RESERVATION_KEY_LEN);
-        rc = NGX_OK;
-    }
-
-    ngx_shmtx_unlock(&range->shard->pool->shpool->mutex);
-
-    return rc;
-}
-
-
-/* the part of an ask that never changes */
-
-static void
-ngx_http_unique_random_zone_introduce(ngx_http_unique_random_range_t *range,
-    reservation_ask_t *ask)
-{
-    ngx_http_unique_random_pool_t  *pool;
-
-    pool = range->shard->pool;
-
-    ngx_memzero(ask, sizeof(reservation_ask_t));
-
-    ask->pool = (char *) pool->name.data;
-    ask->holder = pool->sh->holder;
-    ask->first = range->first;
-    ask->last = range->last;
-}
-
-
-ngx_uint_t
-ngx_http_unique_random_zone_in_flight(ngx_http_unique_random_slot_t *slot)
-{
-    if (slot->in_flight
-        && ngx_http_unique_random_past(slot->flight_deadline))
-    {
-        slot->in_flight = 0;
-        slot->flight++;
-    }
-
-    return slot->in_flight != 0;
-}
-
-
-void
-ngx_http_unique_random_zone_hold(ngx_http_unique_random_slot_t *slot,
-    ngx_msec_t time)
-{
-    ngx_msec_t  until;
-
-    until = ngx_current_msec + time;
-
-    if (!slot->held || (ngx_msec_int_t) (until - slot->held_until) > 0) {
-        slot->held_until = until;
-    }
-
-    slot->held = 1;
-}
-
-
-ngx_uint_t
-ngx_http_unique_random_zone_held(ngx_http_unique_random_slot_t *slot)
-{
-    if (slot->held && ngx_http_unique_random_past(slot->held_until)) {
-        slot->held = 0;
-    }
-
-    return slot->held;
-}
-
-
-static void
-ngx_http_unique_random_zone_landed(ngx_http_unique_random_range_t *range)
-{
-    ngx_http_unique_random_slot_t  *slot;
-
-    slot = range->slot;
-
-    if (range->flight == slot->flight && slot->in_flight) {
-        slot->in_flight--;
-    }
-
-    if (slot->fetcher == ngx_pid) {
-        slot->fetcher = 0;
-    }
 }
 
 
@@ -414,33 +392,32 @@ ngx_http_unique_random_zone_landed(ngx_http_unique_random_range_t *range)
  */
 
 static char *
-ngx_http_unique_random_zone_contradiction(
-    ngx_http_unique_random_range_t *range, reservation_t *reply)
+ngx_http_unique_random_slot_contradiction(ngx_http_unique_random_slot_t *slot,
+    memory_t *then, reservation_t *reply)
 {
-    reservation_memory_t           *now, *then, *row;
-    ngx_http_unique_random_slot_t  *slot;
+    memory_t  *now, *row;
 
-    slot = range->slot;
-    now = &slot->memory;
-    then = &range->params.ask.memory;
+    now = memory_now(&slot->memory);
     row = &reply->memory;
 
-    if (slot->known
-        && (reply->outcome == RESERVATION_MISSING
-            || reply->outcome == RESERVATION_MISMATCH))
+    if (now->epoch == 0) {
+        return NULL;
+    }
+
+    if (reply->outcome == RESERVATION_MISSING
+        || reply->outcome == RESERVATION_MISMATCH)
     {
         return RESERVATION_GONE;
     }
 
-    if (!slot->known
-        || (reply->outcome != RESERVATION_GRANTED
-            && reply->outcome != RESERVATION_EXHAUSTED))
+    if (reply->outcome != RESERVATION_GRANTED
+        && reply->outcome != RESERVATION_EXHAUSTED)
     {
         return NULL;
     }
 
     if (ngx_strcmp(row->digest, now->digest) != 0) {
-        return "the key has changed";
+        return RESERVATION_KEY;
     }
 
     if (row->epoch < now->epoch
@@ -452,7 +429,7 @@ ngx_http_unique_random_zone_contradiction(
     }
 
     if (row->reserved < then->reserved) {
-        return "fewer positions are reserved than were seen to be";
+        return "fewer positions are reserved than were known to be";
     }
 
     if (row->epoch == then->epoch
@@ -467,14 +444,9 @@ ngx_http_unique_random_zone_contradiction(
 
 
 static void
-ngx_http_unique_random_zone_remember(ngx_http_unique_random_slot_t *slot,
+ngx_http_unique_random_slot_remember(ngx_http_unique_random_slot_t *slot,
     reservation_t *reply)
 {
-    reservation_memory_t  *now, *row;
-
-    now = &slot->memory;
-    row = &reply->memory;
-
     slot->remaining = reply->remaining;
 
     if (reply->has_key) {
@@ -483,14 +455,26 @@ ngx_http_unique_random_zone_remember(ngx_http_unique_random_slot_t *slot,
         slot->has_key = 1;
     }
 
-    if (!slot->known) {
-        *now = *row;
-        barrier_stores();
-        slot->known = 1;
-        return;
+    (void) ngx_http_unique_random_slot_learn(slot, &reply->memory);
+}
+
+
+memory_merge_e
+ngx_http_unique_random_slot_learn(ngx_http_unique_random_slot_t *slot,
+    const memory_t *other)
+{
+    memory_t        memory;
+    memory_merge_e  rc;
+
+    memory = *memory_now(&slot->memory);
+
+    rc = memory_merge(&memory, other);
+
+    if (rc != MEMORY_CHANGED) {
+        return rc;
     }
 
-    if (row->epoch > now->epoch) {
+    if (memory.epoch != memory_epoch(&slot->memory)) {
 
         /*
          * accept() need not have known of our leases, and how far it skipped
@@ -498,13 +482,9 @@ ngx_http_unique_random_zone_remember(ngx_http_unique_random_slot_t *slot,
          */
 
         slot->burned += leases_drop(&slot->leases);
-
-        *now = *row;
-        return;
     }
 
-    now->serial = ngx_max(now->serial, row->serial);
-    now->reserved = ngx_max(now->reserved, row->reserved);
-    now->timeline = ngx_max(now->timeline, row->timeline);
-    now->holder_serial = ngx_max(now->holder_serial, row->holder_serial);
+    memory_publish(&slot->memory, &memory);
+
+    return rc;
 }

@@ -18,6 +18,12 @@
 #define NGX_HTTP_UNIQUE_RANDOM_STATE_MAX    (16 * 1024 * 1024)
 
 
+static ngx_int_t ngx_http_unique_random_state_file_parse(
+    ngx_http_unique_random_pool_t *pool, u_char *text, size_t len,
+    state_range_t *ranges, size_t *n, ngx_log_t *log);
+static ngx_int_t ngx_http_unique_random_state_file_read(
+    ngx_http_unique_random_pool_t *pool, u_char **text, size_t *len,
+    ngx_log_t *log);
 static ngx_int_t ngx_http_unique_random_state_file_sync(
     ngx_http_unique_random_pool_t *pool, ngx_log_t *log);
 static ngx_int_t ngx_http_unique_random_state_file_failed(
@@ -26,6 +32,80 @@ static ngx_int_t ngx_http_unique_random_state_file_failed(
 
 
 ngx_int_t
+ngx_http_unique_random_state_file_load(ngx_http_unique_random_pool_t *pool,
+    size_t more, state_range_t **ranges, size_t *n, ngx_log_t *log)
+{
+    size_t      len;
+    u_char     *text;
+    ngx_int_t   rc;
+
+    *n = 0;
+
+    rc = ngx_http_unique_random_state_file_read(pool, &text, &len, log);
+
+    if (rc == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    *ranges = ngx_alloc((state_ranges(len) + more) * sizeof(state_range_t),
+                        log);
+    if (*ranges == NULL) {
+        rc = NGX_ERROR;
+
+    } else if (rc == NGX_OK) {
+        rc = ngx_http_unique_random_state_file_parse(pool, text, len, *ranges,
+                                                     n, log);
+        if (rc == NGX_ABORT) {
+            ngx_free(*ranges);
+        }
+    }
+
+    if (text) {
+        ngx_free(text);
+    }
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_unique_random_state_file_parse(ngx_http_unique_random_pool_t *pool,
+    u_char *text, size_t len, state_range_t *ranges, size_t *n,
+    ngx_log_t *log)
+{
+    ngx_uint_t  level;
+
+    level = pool->unsaved ? NGX_LOG_INFO : NGX_LOG_EMERG;
+
+    switch (state_parse((char *) text, len, pool->state_name, ranges, n)) {
+
+    case STATE_OK:
+        return NGX_OK;
+
+    case STATE_FOREIGN:
+        ngx_log_error(level, log, 0,
+                      "\"%s\" is the state of another pool than \"%s\"",
+                      pool->state_file, pool->state_name);
+        return NGX_ABORT;
+
+    case STATE_LATER:
+        ngx_log_error(level, log, 0,
+                      "\"%s\" was written by a later version of this "
+                      "module", pool->state_file);
+        return NGX_ABORT;
+
+    default: /* STATE_DAMAGED */
+        ngx_log_error(ngx_max(level, NGX_LOG_ALERT), log, 0,
+                      "\"%s\" is damaged: what it remembered of the ranges of "
+                      "unique_random_pool \"%V\" is lost",
+                      pool->state_file, &pool->name);
+        *n = 0;
+        return NGX_DECLINED;
+    }
+}
+
+
+static ngx_int_t
 ngx_http_unique_random_state_file_read(ngx_http_unique_random_pool_t *pool,
     u_char **text, size_t *len, ngx_log_t *log)
 {
@@ -48,10 +128,10 @@ ngx_http_unique_random_state_file_read(ngx_http_unique_random_pool_t *pool,
         (void) ngx_http_unique_random_state_file_failed(pool, log,
                                                         ngx_open_file_n,
                                                         pool->state_file);
-        return NGX_DECLINED;
+        return NGX_AGAIN;
     }
 
-    rc = NGX_DECLINED;
+    rc = NGX_AGAIN;
 
     if (ngx_fd_info(fd, &fi) == NGX_FILE_ERROR) {
         (void) ngx_http_unique_random_state_file_failed(pool, log,
@@ -167,6 +247,32 @@ ngx_http_unique_random_state_file_sync(ngx_http_unique_random_pool_t *pool,
     }
 
     return rc;
+}
+
+
+void
+ngx_http_unique_random_state_file_put_aside(
+    ngx_http_unique_random_pool_t *pool, ngx_log_t *log)
+{
+    /* the first one is the one that knows what was there before */
+
+    if (!ngx_http_unique_random_state_file_damaged(pool)
+        && ngx_rename_file(pool->state_file, pool->state_damaged)
+           == NGX_FILE_ERROR)
+    {
+        (void) ngx_http_unique_random_state_file_failed(pool, log,
+                                                        ngx_rename_file_n,
+                                                        pool->state_damaged);
+    }
+}
+
+
+ngx_uint_t
+ngx_http_unique_random_state_file_damaged(ngx_http_unique_random_pool_t *pool)
+{
+    ngx_file_info_t  fi;
+
+    return ngx_file_info(pool->state_damaged, &fi) != NGX_FILE_ERROR;
 }
 
 

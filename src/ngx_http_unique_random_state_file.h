@@ -11,15 +11,17 @@
 
 
 #include "ngx_http_unique_random_pool.h"
+#include "state.h"
 
 
 /*
- * NGX_OK; NGX_DONE if there is none; NGX_DECLINED if it cannot be read;
- * NGX_ERROR if there is no memory.  "text" is the caller's to free, or NULL.
+ * Allocates "ranges", with place for "more", which the caller frees, unless it
+ * returns NGX_ERROR, or NGX_ABORT: the file is another pool's.  NGX_DONE: there
+ * is none, NGX_DECLINED: it is damaged, NGX_AGAIN: it cannot be read.
  */
-ngx_int_t ngx_http_unique_random_state_file_read(
-    ngx_http_unique_random_pool_t *pool, u_char **text, size_t *len,
-    ngx_log_t *log);
+ngx_int_t ngx_http_unique_random_state_file_load(
+    ngx_http_unique_random_pool_t *pool, size_t more, state_range_t **ranges,
+    size_t *n, ngx_log_t *log);
 
 /* the old one or the new one is there at any time */
 ngx_int_t ngx_http_unique_random_state_file_replace(
@@ -32,6 +34,16 @@ ngx_int_t ngx_http_unique_random_state_file_replace(
  */
 ngx_fd_t ngx_http_unique_random_state_file_lock(
     ngx_http_unique_random_pool_t *pool, ngx_log_t *log);
+
+
+/*
+ * A file that is of no use is put aside, where an operator finds it: as long
+ * as it is there, it is not known what was remembered.
+ */
+void ngx_http_unique_random_state_file_put_aside(
+    ngx_http_unique_random_pool_t *pool, ngx_log_t *log);
+ngx_uint_t ngx_http_unique_random_state_file_damaged(
+    ngx_http_unique_random_pool_t *pool);
 
 
 #endif /* _NGX_HTTP_UNIQUE_RANDOM_STATE_FILE_H_INCLUDED_ */

@@ -9,29 +9,37 @@
  */
 
 
+#include "ngx_http_unique_random_module.h"
 #include "ngx_http_unique_random_reserve.h"
+#include "ngx_http_unique_random_timer.h"
 #include "ngx_http_unique_random_wait.h"
 
 
 /* when to ask another range beside the one that does not answer */
 #define NGX_HTTP_UNIQUE_RANDOM_PATIENCE  250
 
-/* how often to look whether other workers have brought some, or put back */
-#define NGX_HTTP_UNIQUE_RANDOM_LOOK      20
+/* how often to see whether other workers have brought some, or put back */
+#define NGX_HTTP_UNIQUE_RANDOM_POLL      20
 
 
+static ngx_int_t ngx_http_unique_random_wait_watch(ngx_http_request_t *r);
+static void ngx_http_unique_random_wait_read(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_unique_random_wait_gone(ngx_http_request_t *r);
+static void ngx_http_unique_random_wait_leave(
+    ngx_http_unique_random_ctx_t *ctx);
 static void ngx_http_unique_random_wait_cleanup(void *data);
 static void ngx_http_unique_random_wait_remove(
     ngx_http_unique_random_ctx_t *ctx);
+static ngx_http_unique_random_ctx_t *ngx_http_unique_random_wait_first(
+    ngx_http_unique_random_pool_t *pool);
 static void ngx_http_unique_random_wait_serve(
     ngx_http_unique_random_pool_t *pool);
 static void ngx_http_unique_random_wait_refuse(
     ngx_http_unique_random_pool_t *pool, ngx_msec_t wait,
     ngx_http_unique_random_status_e status);
 static ngx_msec_t ngx_http_unique_random_wait_ask(
-    ngx_http_unique_random_pool_t *pool);
-static void ngx_http_unique_random_wait_meet(
-    ngx_http_unique_random_pool_t *pool);
+    ngx_http_unique_random_pool_t *pool,
+    ngx_http_unique_random_status_e *status);
 static ngx_msec_t ngx_http_unique_random_wait_left(
     ngx_http_unique_random_ctx_t *ctx);
 
@@ -44,24 +52,20 @@ static ngx_msec_t ngx_http_unique_random_wait_left(
 ngx_int_t
 ngx_http_unique_random_wait(ngx_http_unique_random_ctx_t *ctx)
 {
-    ngx_http_request_t                *r;
-    ngx_http_cleanup_t                *cln;
-    ngx_http_unique_random_pool_t     *pool;
-    ngx_http_unique_random_outlook_t   outlook;
+    ngx_http_request_t             *r;
+    ngx_http_cleanup_t             *cln;
+    ngx_http_unique_random_pool_t  *pool;
 
     r = ctx->request;
     pool = ctx->pool;
 
     if (pool->nwaiters >= pool->queue) {
+        ctx->status = NGX_HTTP_UNIQUE_RANDOM_UNAVAILABLE;
 
-        /* the one who waits asks; with "queue 0", nobody does */
+        /* those who wait ask; with "queue 0" there are none */
 
-        if (pool->nasked == 0) {
-            ngx_http_unique_random_zone_outlook(pool, &outlook);
-
-            if (outlook.range) {
-                ngx_http_unique_random_reserve(outlook.range);
-            }
+        if (pool->nwaiters == 0) {
+            (void) ngx_http_unique_random_wait_ask(pool, &ctx->status);
         }
 
         return NGX_DECLINED;
@@ -75,12 +79,7 @@ ngx_http_unique_random_wait(ngx_http_unique_random_ctx_t *ctx)
     cln->handler = ngx_http_unique_random_wait_cleanup;
     cln->data = ctx;
 
-    /* a client that has left already makes no event of its own */
-
-    if (r->connection->read->ready) {
-        ngx_post_event(r->connection->read, &ngx_posted_events);
-
-    } else if (ngx_handle_read_event(r->connection->read, 0) != NGX_OK) {
+    if (ngx_http_unique_random_wait_watch(r) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -93,9 +92,6 @@ ngx_http_unique_random_wait(ngx_http_unique_random_ctx_t *ctx)
         ctx->discard_body = 1;
         r->discard_body = 0;
     }
-
-    r->read_event_handler = ngx_http_test_reading;
-    r->write_event_handler = ngx_http_request_empty_handler;
 
     ctx->start = ngx_current_msec;
     ctx->waiting = 1;
@@ -113,11 +109,137 @@ ngx_http_unique_random_wait(ngx_http_unique_random_ctx_t *ctx)
 }
 
 
+/*
+ * Has it noticed when the client leaves.  A post_action may begin after that,
+ * and goes on without a client, as one that is proxied does.
+ */
+
+static ngx_int_t
+ngx_http_unique_random_wait_watch(ngx_http_request_t *r)
+{
+    ngx_event_t  *rev;
+
+    r->write_event_handler = ngx_http_request_empty_handler;
+
+    if (r->post_action) {
+        r->read_event_handler = ngx_http_block_reading;
+        return NGX_OK;
+    }
+
+    r->read_event_handler = ngx_http_unique_random_wait_read;
+
+    rev = r->connection->read;
+
+    /* a client that has left already makes no event of its own */
+
+    if (rev->ready) {
+        ngx_post_event(rev, &ngx_posted_events);
+        return NGX_OK;
+    }
+
+    return ngx_handle_read_event(rev, 0);
+}
+
+
+/*
+ * What ngx_http_test_reading() does, but the queue is left before the request
+ * goes on: post_action redirects it, with its cleanups not run.
+ */
+
+static void
+ngx_http_unique_random_wait_read(ngx_http_request_t *r)
+{
+    ngx_int_t                      rc;
+    ngx_event_t                   *rev;
+    ngx_connection_t              *c;
+    ngx_http_unique_random_ctx_t  *ctx;
+
+    c = r->connection;
+    rev = c->read;
+
+    if (ngx_http_unique_random_wait_gone(r)) {
+        ngx_log_error(NGX_LOG_INFO, c->log, 0,
+                      "client prematurely closed connection");
+
+        rev->eof = 1;
+        c->error = 1;
+
+#if (NGX_HTTP_SSL)
+        if (c->ssl) {
+            c->ssl->no_send_shutdown = 1;
+        }
+#endif
+
+        rc = NGX_HTTP_CLIENT_CLOSED_REQUEST;
+
+    } else if ((ngx_event_flags & NGX_USE_LEVEL_EVENT) && rev->active
+               && ngx_del_event(rev, NGX_READ_EVENT, 0) != NGX_OK)
+    {
+        rc = NGX_ERROR;
+
+    } else {
+        return;
+    }
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_unique_random_module);
+
+    /* one that is answered, and waits for its place in a page, has left */
+
+    if (ctx && ctx->waiting) {
+        ngx_http_unique_random_wait_leave(ctx);
+    }
+
+    ngx_http_finalize_request(r, rc);
+}
+
+
+/* by the same signs as in ngx_http_test_reading() */
+
+static ngx_uint_t
+ngx_http_unique_random_wait_gone(ngx_http_request_t *r)
+{
+    int                n;
+    char               buf[1];
+    ngx_connection_t  *c;
+
+    c = r->connection;
+
+#if (NGX_HTTP_V2)
+    if (r->stream) {
+        return c->error;
+    }
+#endif
+
+#if (NGX_HTTP_V3)
+    if (c->quic) {
+        return c->read->error;
+    }
+#endif
+
+#if (NGX_HAVE_KQUEUE)
+    if (ngx_event_flags & NGX_USE_KQUEUE_EVENT) {
+        return c->read->pending_eof;
+    }
+#endif
+
+#if (NGX_HAVE_EPOLLRDHUP)
+    if ((ngx_event_flags & NGX_USE_EPOLL_EVENT) && ngx_use_epoll_rdhup) {
+        return c->read->pending_eof;
+    }
+#endif
+
+    n = recv(c->fd, buf, 1, MSG_PEEK);
+
+    return n == 0 || (n == -1 && ngx_socket_errno != NGX_EAGAIN);
+}
+
+
 void
 ngx_http_unique_random_wake(ngx_event_t *ev)
 {
-    ngx_msec_t                      wait, left;
-    ngx_http_unique_random_pool_t  *pool;
+    ngx_msec_t                       wait, left;
+    ngx_http_unique_random_pool_t   *pool;
+    ngx_http_unique_random_status_e  status;
 
     pool = ev->data;
 
@@ -131,7 +253,7 @@ ngx_http_unique_random_wake(ngx_event_t *ev)
         return;
     }
 
-    wait = ngx_http_unique_random_wait_ask(pool);
+    wait = ngx_http_unique_random_wait_ask(pool, &status);
 
     /* the first to come is the first whose time is up */
 
@@ -142,12 +264,35 @@ ngx_http_unique_random_wake(ngx_event_t *ev)
         left = ngx_http_unique_random_wait_left(
                                       ngx_http_unique_random_wait_head(pool));
 
-        ngx_add_timer(&pool->wake, ngx_max(ngx_min(wait, left), 1));
+        ngx_http_unique_random_timer_set(&pool->wake,
+                                         ngx_max(ngx_min(wait, left), 1));
     }
 }
 
 
-/* the client has gone, or the request has ended otherwise */
+/* the request goes on without its client; of its body, no more will come */
+
+static void
+ngx_http_unique_random_wait_leave(ngx_http_unique_random_ctx_t *ctx)
+{
+    ngx_http_request_t  *r;
+
+    ngx_http_unique_random_wait_remove(ctx);
+
+    if (ctx->discard_body) {
+        r = ctx->request;
+
+        r->headers_in.content_length_n = -1;
+        r->headers_in.chunked = 0;
+        r->lingering_close = 0;
+
+        /* discarding it had a count of its own */
+        r->count--;
+    }
+}
+
+
+/* the request has ended otherwise */
 
 static void
 ngx_http_unique_random_wait_cleanup(void *data)
@@ -177,18 +322,58 @@ ngx_http_unique_random_wait_remove(ngx_http_unique_random_ctx_t *ctx)
 }
 
 
+/*
+ * The first one that is still to be answered.  Who was redirected by somebody
+ * else has another context and an owner, and is forgotten.  A subrequest may
+ * be the last to hear that its client has left.
+ */
+
+static ngx_http_unique_random_ctx_t *
+ngx_http_unique_random_wait_first(ngx_http_unique_random_pool_t *pool)
+{
+    ngx_connection_t              *c;
+    ngx_http_request_t            *r;
+    ngx_http_unique_random_ctx_t  *ctx;
+
+    while (pool->nwaiters) {
+        ctx = ngx_http_unique_random_wait_head(pool);
+        r = ctx->request;
+
+        if (ngx_http_get_module_ctx(r, ngx_http_unique_random_module) != ctx) {
+            ngx_http_unique_random_wait_remove(ctx);
+            continue;
+        }
+
+        c = r->connection;
+
+        if (!c->error || r->post_action) {
+            return ctx;
+        }
+
+        ngx_http_set_log_request(c->log, r);
+
+        ngx_http_unique_random_wait_leave(ctx);
+
+        ngx_http_finalize_request(r, NGX_HTTP_CLIENT_CLOSED_REQUEST);
+
+        ngx_http_run_posted_requests(c);
+    }
+
+    return NULL;
+}
+
+
 static void
 ngx_http_unique_random_wait_serve(ngx_http_unique_random_pool_t *pool)
 {
     ngx_http_unique_random_ctx_t   *ctx;
     ngx_http_unique_random_draw_t   draw;
 
-    while (pool->nwaiters) {
-        ctx = ngx_http_unique_random_wait_head(pool);
+    while ((ctx = ngx_http_unique_random_wait_first(pool)) != NULL) {
 
         if (ctx->ready
-            ? !ngx_http_unique_random_zone_ready(pool)
-            : ngx_http_unique_random_zone_draw(pool, &draw) != NGX_OK)
+            ? !ngx_http_unique_random_choice_ready(pool)
+            : ngx_http_unique_random_choice_draw(pool, &draw) != NGX_OK)
         {
             return;
         }
@@ -209,8 +394,7 @@ ngx_http_unique_random_wait_refuse(ngx_http_unique_random_pool_t *pool,
 {
     ngx_http_unique_random_ctx_t  *ctx;
 
-    while (pool->nwaiters) {
-        ctx = ngx_http_unique_random_wait_head(pool);
+    while ((ctx = ngx_http_unique_random_wait_first(pool)) != NULL) {
 
         if (ngx_http_unique_random_wait_left(ctx) > wait) {
             return;
@@ -224,15 +408,19 @@ ngx_http_unique_random_wait_refuse(ngx_http_unique_random_pool_t *pool,
 
 
 /*
- * Asks a range if it is time to, or refuses whom no range can be asked for in
- * time.  Returns when to come again if nothing happens before.
+ * Asks ranges if it is time to, or refuses whom no range can be asked for in
+ * time, and says as what.  Returns when to come again if nothing happens
+ * before.
  */
 
 static ngx_msec_t
-ngx_http_unique_random_wait_ask(ngx_http_unique_random_pool_t *pool)
+ngx_http_unique_random_wait_ask(ngx_http_unique_random_pool_t *pool,
+    ngx_http_unique_random_status_e *status)
 {
     ngx_msec_t                         patience;
     ngx_http_unique_random_outlook_t   outlook;
+
+    *status = NGX_HTTP_UNIQUE_RANDOM_UNAVAILABLE;
 
     if (pool->nasked && pool->patient) {
         patience = ngx_current_msec - pool->asked_at;
@@ -242,20 +430,22 @@ ngx_http_unique_random_wait_ask(ngx_http_unique_random_pool_t *pool)
         }
     }
 
-    ngx_http_unique_random_zone_outlook(pool, &outlook);
+    ngx_http_unique_random_choice_outlook(pool, &outlook);
 
-    if (outlook.range) {
+    if (outlook.ask) {
         pool->asked_at = ngx_current_msec;
         pool->patient = 1;
 
-        ngx_http_unique_random_reserve(outlook.range);
-        ngx_http_unique_random_wait_meet(pool);
+        ngx_http_unique_random_reserve(pool, &outlook.cause);
 
-        return NGX_HTTP_UNIQUE_RANDOM_PATIENCE;
+        /* another worker may just have begun to ask what was to be looked at */
+
+        return pool->nasked ? NGX_HTTP_UNIQUE_RANDOM_PATIENCE
+                            : NGX_HTTP_UNIQUE_RANDOM_POLL;
     }
 
-    if (outlook.held || (outlook.in_flight && pool->nasked == 0)) {
-        return NGX_HTTP_UNIQUE_RANDOM_LOOK;
+    if (outlook.batched || (outlook.asking && pool->nasked == 0)) {
+        return NGX_HTTP_UNIQUE_RANDOM_POLL;
     }
 
     if (pool->nasked) {
@@ -263,35 +453,13 @@ ngx_http_unique_random_wait_ask(ngx_http_unique_random_pool_t *pool)
     }
 
     if (outlook.exhausted) {
-        ngx_http_unique_random_wait_refuse(pool, NGX_TIMER_INFINITE,
-                                           NGX_HTTP_UNIQUE_RANDOM_EXHAUSTED);
-    } else {
-        ngx_http_unique_random_wait_refuse(pool, outlook.wait,
-                                           NGX_HTTP_UNIQUE_RANDOM_UNAVAILABLE);
+        *status = NGX_HTTP_UNIQUE_RANDOM_EXHAUSTED;
+        outlook.wait = NGX_TIMER_INFINITE;
     }
+
+    ngx_http_unique_random_wait_refuse(pool, outlook.wait, *status);
 
     return outlook.wait;
-}
-
-
-/*
- * At a cold start the first to answer serves those who wait, and the numbers
- * that follow are of all ranges.
- */
-
-static void
-ngx_http_unique_random_wait_meet(ngx_http_unique_random_pool_t *pool)
-{
-    ngx_uint_t                        i;
-    ngx_http_unique_random_range_t  **ranges;
-
-    ranges = pool->ranges.elts;
-
-    for (i = 0; i < pool->ranges.nelts; i++) {
-        if (ngx_http_unique_random_zone_fetch_first(ranges[i])) {
-            ngx_http_unique_random_reserve(ranges[i]);
-        }
-    }
 }
 
 

@@ -13,7 +13,7 @@
 #include "ngx_http_unique_random_handler.h"
 
 
-/* NGX_DONE, or NGX_DECLINED if the queue is full */
+/* NGX_DONE, or NGX_DECLINED if the queue is full: the status says why */
 ngx_int_t ngx_http_unique_random_wait(ngx_http_unique_random_ctx_t *ctx);
 
 /* the handler of pool->wake */

@@ -2,17 +2,19 @@
 /*
  * Copyright (C) 2026 the ngx_http_unique_random_module authors
  *
- * A worker that was killed stays in the table, and is known by its pid; if
- * somebody else has that pid now, the leases are burned.  A worker that finds
- * no place in the table is never the last one.
+ * What the last worker of a configuration leaves: what is remembered goes to
+ * the disk and, if no later configuration has the zone, leases go back to their
+ * databases.
  */
 
 
 #include "ngx_http_unique_random_batch.h"
+#include "ngx_http_unique_random_memory.h"
+#include "ngx_http_unique_random_places.h"
 #include "ngx_http_unique_random_reserve.h"
 #include "ngx_http_unique_random_return.h"
-#include "ngx_http_unique_random_state.h"
 #include "ngx_http_unique_random_worker.h"
+#include "ngx_http_unique_random_workers.h"
 
 #include <poll.h>
 
@@ -26,11 +28,6 @@
 
 static void ngx_http_unique_random_worker_finish(
     ngx_http_unique_random_shard_t *shard, ngx_msec_t deadline);
-static void ngx_http_unique_random_worker_start(
-    ngx_http_unique_random_pool_t *pool);
-static ngx_uint_t ngx_http_unique_random_worker_stop(
-    ngx_http_unique_random_pool_t *pool);
-static ngx_uint_t ngx_http_unique_random_worker_alive(ngx_pid_t pid);
 
 
 /*
@@ -55,11 +52,7 @@ ngx_http_unique_random_init_module(ngx_cycle_t *cycle)
     pools = umcf->pools.elts;
 
     for (i = 0; i < umcf->pools.nelts; i++) {
-        ngx_shmtx_lock(&pools[i]->shpool->mutex);
-
-        pools[i]->sh->generation = pools[i]->generation;
-
-        ngx_shmtx_unlock(&pools[i]->shpool->mutex);
+        ngx_http_unique_random_places_accept(pools[i]);
     }
 
     return NGX_OK;
@@ -86,7 +79,8 @@ ngx_http_unique_random_init_process(ngx_cycle_t *cycle)
     pools = umcf->pools.elts;
 
     for (i = 0; i < umcf->pools.nelts; i++) {
-        ngx_http_unique_random_worker_start(pools[i]);
+        ngx_http_unique_random_workers_enter(pools[i], cycle->log);
+        ngx_http_unique_random_memory_merge(pools[i], cycle->log);
     }
 
     return NGX_OK;
@@ -136,7 +130,7 @@ ngx_http_unique_random_exit_process(ngx_cycle_t *cycle)
     for (i = 0; i < umcf->pools.nelts; i++) {
         ngx_http_unique_random_batch_end(pools[i], cycle->log);
 
-        if (ngx_http_unique_random_worker_stop(pools[i])) {
+        if (ngx_http_unique_random_workers_leave(pools[i])) {
             last[n++] = pools[i];
         }
     }
@@ -145,7 +139,7 @@ ngx_http_unique_random_exit_process(ngx_cycle_t *cycle)
 
     for (i = 0; i < n; i++) {
         if (last[i]->state) {
-            ngx_http_unique_random_state_save(last[i], cycle->log);
+            ngx_http_unique_random_memory_save(last[i], cycle->log);
         }
     }
 }
@@ -181,80 +175,4 @@ ngx_http_unique_random_worker_finish(ngx_http_unique_random_shard_t *shard,
             c->read->handler(c->read);
         }
     }
-}
-
-
-static void
-ngx_http_unique_random_worker_start(ngx_http_unique_random_pool_t *pool)
-{
-    ngx_uint_t                        i;
-    ngx_http_unique_random_shctx_t   *sh;
-    ngx_http_unique_random_worker_t  *w;
-
-    sh = pool->sh;
-
-    ngx_shmtx_lock(&pool->shpool->mutex);
-
-    for (i = 0; i < NGX_HTTP_UNIQUE_RANDOM_WORKERS; i++) {
-        w = &sh->workers[i];
-
-        if (w->pid == 0
-            || w->pid == ngx_pid
-            || !ngx_http_unique_random_worker_alive(w->pid))
-        {
-            w->pid = ngx_pid;
-            w->generation = pool->generation;
-            break;
-        }
-    }
-
-    ngx_shmtx_unlock(&pool->shpool->mutex);
-}
-
-
-/*
- * Whether it was the last one of its configuration, and there is no later one:
- * the workers of a reload go on with the leases.
- */
-
-static ngx_uint_t
-ngx_http_unique_random_worker_stop(ngx_http_unique_random_pool_t *pool)
-{
-    ngx_uint_t                        i, last, found;
-    ngx_http_unique_random_shctx_t   *sh;
-    ngx_http_unique_random_worker_t  *w;
-
-    sh = pool->sh;
-
-    found = 0;
-
-    ngx_shmtx_lock(&pool->shpool->mutex);
-
-    last = (pool->generation == sh->generation);
-
-    for (i = 0; i < NGX_HTTP_UNIQUE_RANDOM_WORKERS; i++) {
-        w = &sh->workers[i];
-
-        if (w->pid == ngx_pid) {
-            w->pid = 0;
-            found = 1;
-
-        } else if (w->pid
-                   && w->generation == pool->generation
-                   && ngx_http_unique_random_worker_alive(w->pid))
-        {
-            last = 0;
-        }
-    }
-
-    ngx_shmtx_unlock(&pool->shpool->mutex);
-
-    return last && found;
-}
-
-
-static ngx_uint_t
-ngx_http_unique_random_worker_alive(ngx_pid_t pid)
-{
-    return kill(pid, 0) == 0 || ngx_errno != NGX_ESRCH;
 }

@@ -2,429 +2,253 @@
 /*
  * Copyright (C) 2026 the ngx_http_unique_random_module authors
  *
- * The choice among the ranges of a pool: which to draw from, and which to ask.
- * Keeps I4: what is drawn leaves the zone in one step under the mutex, with
- * arithmetic only.
+ * A zone when a configuration is read: made anew, or found.  Keeps I5: leases
+ * never come along into another zone.
  */
 
 
-#include "ngx_http_unique_random_batch.h"
+#include "ngx_http_unique_random_memory.h"
+#include "ngx_http_unique_random_places.h"
 #include "ngx_http_unique_random_random.h"
 
 
-/* a shard that failed, but not often enough to be given up for a while */
-#define NGX_HTTP_UNIQUE_RANDOM_RETRY      250
+/* how often to try before others may run */
+#define NGX_HTTP_UNIQUE_RANDOM_SPINS   512
 
-/* how often a range that is used up is asked for more */
-#define NGX_HTTP_UNIQUE_RANDOM_EXHAUSTED  1000
-
-/* draws by the same weights: one in so many looks at all ranges */
-#define NGX_HTTP_UNIQUE_RANDOM_FRESH      16
+/* and how often they may, before it is somebody who stands still */
+#define NGX_HTTP_UNIQUE_RANDOM_YIELDS  64
 
 
-static ngx_http_unique_random_range_t *ngx_http_unique_random_zone_pick(
-    ngx_http_unique_random_pool_t *pool, ngx_http_unique_random_draw_t *draw);
-static void ngx_http_unique_random_zone_weigh(
+static ngx_int_t ngx_http_unique_random_zone_create(
+    ngx_http_unique_random_pool_t *pool, ngx_log_t *log);
+static ngx_int_t ngx_http_unique_random_zone_layout(
     ngx_http_unique_random_pool_t *pool);
-static ngx_http_unique_random_range_t *ngx_http_unique_random_zone_choose(
-    ngx_http_unique_random_pool_t *pool, uint64_t total, ngx_uint_t preferred);
-static ngx_uint_t ngx_http_unique_random_zone_fetch(
-    ngx_http_unique_random_range_t *range);
-static ngx_uint_t ngx_http_unique_random_zone_look(
-    ngx_http_unique_random_range_t *range);
-static ngx_uint_t ngx_http_unique_random_zone_claim(
-    ngx_http_unique_random_range_t *range);
-static ngx_msec_t ngx_http_unique_random_zone_due(
-    ngx_http_unique_random_range_t *range);
+static void ngx_http_unique_random_zone_left_behind(
+    ngx_http_unique_random_pool_t *pool, ngx_log_t *log);
 
-
-/*
- * The choice is among all ranges, by what they have left, so that they empty
- * evenly.  If it falls on one without a lease, it is time to fetch one, and the
- * number comes from another range.
- */
 
 ngx_int_t
-ngx_http_unique_random_zone_draw(ngx_http_unique_random_pool_t *pool,
-    ngx_http_unique_random_draw_t *draw)
+ngx_http_unique_random_zone_init(ngx_shm_zone_t *shm_zone, void *data)
 {
-    ngx_int_t                        rc;
-    ngx_http_unique_random_range_t  *range;
+    ngx_http_unique_random_pool_t  *old = data;
 
-    do {
-        range = ngx_http_unique_random_zone_pick(pool, draw);
+    ngx_int_t                       rc;
+    ngx_log_t                      *log;
+    ngx_http_unique_random_pool_t  *pool;
 
-        if (range
-            && range == draw->range
-            && ngx_http_unique_random_batch_left(range))
-        {
-            draw->fetch = pool->look;
-            pool->look = NULL;
+    log = shm_zone->shm.log;
 
-            return NGX_OK;
+    pool = shm_zone->data;
+    pool->shpool = (ngx_slab_pool_t *) shm_zone->shm.addr;
+
+    if (old) {
+        pool->sh = old->sh;
+
+    } else if (shm_zone->shm.exists) {
+        pool->sh = pool->shpool->data;
+
+    } else {
+        if (ngx_http_unique_random_zone_create(pool, log) != NGX_OK) {
+            return NGX_ERROR;
         }
 
-        ngx_shmtx_lock(&pool->shpool->mutex);
+        ngx_http_unique_random_zone_left_behind(pool, log);
+    }
 
-        if (range
-            && (ngx_http_unique_random_batch_left(draw->range)
-                || ngx_http_unique_random_batch_take(draw->range) == NGX_OK))
-        {
-            if (ngx_http_unique_random_zone_fetch(range)) {
-                draw->fetch = range;
+    if (pool->state && !ngx_test_config
+        && ngx_http_unique_random_memory_load(pool, log) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
 
-            } else {
-                draw->fetch = pool->look;
-                pool->look = NULL;
-            }
+    rc = ngx_http_unique_random_places_plan(pool, log);
 
-            rc = NGX_OK;
+    if (rc == NGX_DECLINED) {
+        ngx_log_error(NGX_LOG_EMERG, log, 0,
+                      "zone of unique_random_pool \"%V\" is too small, "
+                      "%uz bytes do not hold its %ui ranges%s in %s:%ui",
+                      &pool->name, shm_zone->shm.size, pool->ranges.nelts,
+                      (pool->ranges.nelts > pool->sh->places) ? ""
+                      : " beside those that older workers still use or that "
+                        "are not on disk",
+                      pool->file, pool->line);
+    }
 
-        } else {
-            ngx_http_unique_random_zone_weigh(pool);
+    if (rc != NGX_OK) {
+        return NGX_ERROR;
+    }
 
-            rc = pool->leased ? NGX_AGAIN : NGX_DECLINED;
-        }
+    pool->generation = ++pool->sh->generations;
 
-        ngx_shmtx_unlock(&pool->shpool->mutex);
-
-    } while (rc == NGX_AGAIN);
-
-    return rc;
+    return ngx_test_config ? NGX_OK
+                           : ngx_http_unique_random_memory_recall(pool, log);
 }
 
 
 /*
- * Chooses by weights that are a few draws old, without the mutex: the range to
- * draw from is put into "draw", the one that the choice fell on is returned.
- * NULL if the weights are too old, or nothing was leased when they were taken.
+ * nginx frees the locks of a worker that died, but only those in zones of the
+ * configuration that is running: a worker that leaves with an older zone would
+ * wait for ever.
  */
 
-static ngx_http_unique_random_range_t *
-ngx_http_unique_random_zone_pick(ngx_http_unique_random_pool_t *pool,
-    ngx_http_unique_random_draw_t *draw)
+void
+ngx_http_unique_random_zone_lock(ngx_http_unique_random_pool_t *pool)
 {
-    ngx_http_unique_random_range_t  *range;
+    ngx_pid_t     pid;
+    ngx_uint_t    n;
+    ngx_shmtx_t  *mtx;
 
-    if (pool->fresh == 0 || pool->leased == 0) {
-        return NULL;
-    }
+    mtx = &pool->shpool->mutex;
 
-    pool->fresh--;
+    for (n = 1; !ngx_shmtx_trylock(mtx); n++) {
 
-    range = ngx_http_unique_random_zone_choose(pool, pool->weight, 0);
-
-    draw->range = range->preferred
-                  ? range
-                  : ngx_http_unique_random_zone_choose(pool, pool->leased, 1);
-
-    return range;
-}
-
-
-static void
-ngx_http_unique_random_zone_weigh(ngx_http_unique_random_pool_t *pool)
-{
-    uint64_t                          left;
-    ngx_uint_t                        i;
-    ngx_http_unique_random_range_t   *range, **ranges;
-
-    ranges = pool->ranges.elts;
-
-    pool->fresh = ngx_max(pool->ranges.nelts,
-                          NGX_HTTP_UNIQUE_RANDOM_FRESH);
-    pool->weight = 0;
-    pool->leased = 0;
-    pool->look = NULL;
-
-    /* ranges do not overlap, so the sums are at most 2^63 */
-
-    for (i = 0; i < pool->ranges.nelts; i++) {
-        range = ranges[i];
-
-        range->weight = 0;
-        range->preferred = 0;
-
-        if (pool->look == NULL && ngx_http_unique_random_zone_look(range)) {
-            pool->look = range;
-        }
-
-        if (!ngx_http_unique_random_zone_issues(range)) {
+        if (n % NGX_HTTP_UNIQUE_RANDOM_SPINS) {
+            ngx_cpu_pause();
             continue;
         }
 
-        left = leases_left(&range->slot->leases)
-               + ngx_http_unique_random_batch_left(range);
+        pid = (ngx_pid_t) *mtx->lock;
 
-        range->weight = left;
-
-        if (!range->shard->drain) {
-            range->weight += range->slot->remaining;
-        }
-
-        pool->weight += range->weight;
-
-        if (left) {
-            range->preferred = 1;
-            pool->leased += range->weight;
-        }
-    }
-}
-
-
-ngx_uint_t
-ngx_http_unique_random_zone_ready(ngx_http_unique_random_pool_t *pool)
-{
-    ngx_shmtx_lock(&pool->shpool->mutex);
-
-    ngx_http_unique_random_zone_weigh(pool);
-
-    ngx_shmtx_unlock(&pool->shpool->mutex);
-
-    return pool->leased != 0;
-}
-
-
-/* one of all ranges, or of the preferred ones, whose weights sum up to total */
-
-static ngx_http_unique_random_range_t *
-ngx_http_unique_random_zone_choose(ngx_http_unique_random_pool_t *pool,
-    uint64_t total, ngx_uint_t preferred)
-{
-    uint64_t                          pick;
-    ngx_uint_t                        i;
-    ngx_http_unique_random_range_t  **ranges;
-
-    ranges = pool->ranges.elts;
-    pick = ngx_http_unique_random_below(ngx_http_unique_random_random(), total);
-
-    for (i = 0; /* void */ ; i++) {
-
-        if (preferred && !ranges[i]->preferred) {
+        if (pid && kill(pid, 0) == -1 && ngx_errno == NGX_ESRCH) {
+            (void) ngx_shmtx_force_unlock(mtx, pid);
             continue;
         }
 
-        if (pick < ranges[i]->weight) {
-            return ranges[i];
+        if (n < NGX_HTTP_UNIQUE_RANDOM_SPINS * NGX_HTTP_UNIQUE_RANDOM_YIELDS) {
+            ngx_sched_yield();
+
+        } else {
+            ngx_msleep(1);
         }
-
-        pick -= ranges[i]->weight;
     }
-}
-
-
-/* whether this worker becomes the one that fetches ahead for the range */
-
-static ngx_uint_t
-ngx_http_unique_random_zone_fetch(ngx_http_unique_random_range_t *range)
-{
-    ngx_http_unique_random_pool_t  *pool;
-    ngx_http_unique_random_slot_t  *slot;
-
-    pool = range->shard->pool;
-    slot = range->slot;
-
-    if (pool->lease.max == 0
-        || slot->remaining == 0
-        || !leases_low(&slot->leases, slot->granted)
-        || slot->outcome != RESERVATION_GRANTED)
-    {
-        return 0;
-    }
-
-    return ngx_http_unique_random_zone_claim(range);
-}
-
-
-/* whether it is to look again at a range that was refused */
-
-static ngx_uint_t
-ngx_http_unique_random_zone_look(ngx_http_unique_random_range_t *range)
-{
-    ngx_http_unique_random_slot_t  *slot;
-
-    slot = range->slot;
-
-    if (slot->id != range->slot_id
-        || slot->outcome == RESERVATION_GRANTED
-        || slot->outcome == RESERVATION_EXHAUSTED)
-    {
-        return 0;
-    }
-
-    return ngx_http_unique_random_zone_claim(range);
-}
-
-
-static ngx_uint_t
-ngx_http_unique_random_zone_claim(ngx_http_unique_random_range_t *range)
-{
-    ngx_http_unique_random_pool_t  *pool;
-    ngx_http_unique_random_slot_t  *slot;
-
-    pool = range->shard->pool;
-    slot = range->slot;
-
-    if ((slot->fetcher
-         && !ngx_http_unique_random_past(slot->fetch_deadline))
-        || range->shard->down
-        || range->shard->drain
-        || range->asked
-        || ngx_exiting
-        || ngx_http_unique_random_zone_due(range) != 0)
-    {
-        return 0;
-    }
-
-    slot->fetcher = ngx_pid;
-    slot->fetch_deadline = ngx_current_msec + pool->connect_timeout
-                           + pool->reserve_timeout;
-
-    return 1;
-}
-
-
-ngx_uint_t
-ngx_http_unique_random_zone_fetch_first(ngx_http_unique_random_range_t *range)
-{
-    ngx_uint_t                      fetch;
-    ngx_http_unique_random_pool_t  *pool;
-
-    pool = range->shard->pool;
-
-    ngx_shmtx_lock(&pool->shpool->mutex);
-
-    fetch = range->slot->id == range->slot_id
-            && !range->slot->has_key
-            && !ngx_http_unique_random_zone_in_flight(range->slot)
-            && ngx_http_unique_random_zone_fetch(range);
-
-    ngx_shmtx_unlock(&pool->shpool->mutex);
-
-    return fetch;
 }
 
 
 void
-ngx_http_unique_random_zone_outlook(ngx_http_unique_random_pool_t *pool,
-    ngx_http_unique_random_outlook_t *outlook)
+ngx_http_unique_random_zone_unlock(ngx_http_unique_random_pool_t *pool)
 {
-    uint64_t                          total, preferred;
-    ngx_msec_t                        due;
-    ngx_uint_t                        i;
-    ngx_http_unique_random_slot_t    *slot;
-    ngx_http_unique_random_range_t   *range, **ranges;
-
-    ngx_memzero(outlook, sizeof(ngx_http_unique_random_outlook_t));
-
-    outlook->wait = NGX_TIMER_INFINITE;
-    outlook->exhausted = 1;
-
-    ranges = pool->ranges.elts;
-    total = 0;
-    preferred = 0;
-
-    ngx_shmtx_lock(&pool->shpool->mutex);
-
-    for (i = 0; i < pool->ranges.nelts; i++) {
-        range = ranges[i];
-        slot = range->slot;
-
-        range->weight = 0;
-
-        if (slot->id != range->slot_id) {
-            outlook->exhausted = 0;
-            continue;
-        }
-
-        range->preferred = (slot->outcome != RESERVATION_EXHAUSTED);
-
-        if (range->preferred) {
-            outlook->exhausted = 0;
-        }
-
-        if (ngx_http_unique_random_zone_in_flight(slot)) {
-            outlook->in_flight = 1;
-        }
-
-        if (ngx_http_unique_random_zone_held(slot)) {
-            outlook->held = 1;
-        }
-
-        if (range->shard->down
-            || range->shard->drain
-            || !ngx_queue_empty(&range->shard->asks))
-        {
-            continue;
-        }
-
-        due = ngx_http_unique_random_zone_due(range);
-
-        if (due) {
-            if (range->preferred) {
-                outlook->wait = ngx_min(outlook->wait, due);
-            }
-
-            continue;
-        }
-
-        range->weight = ngx_max(slot->remaining, 1);
-        total += range->weight;
-
-        if (range->preferred) {
-            preferred += range->weight;
-        }
-    }
-
     ngx_shmtx_unlock(&pool->shpool->mutex);
-
-    /* these weights are of another kind than those of draws */
-
-    pool->fresh = 0;
-
-    if (total) {
-        outlook->range = preferred
-                     ? ngx_http_unique_random_zone_choose(pool, preferred, 1)
-                     : ngx_http_unique_random_zone_choose(pool, total, 0);
-    }
 }
 
 
-/* in how many milliseconds the range may be asked */
+/* nobody else knows this memory yet, so its slab pool may be asked */
 
-static ngx_msec_t
-ngx_http_unique_random_zone_due(ngx_http_unique_random_range_t *range)
+static ngx_int_t
+ngx_http_unique_random_zone_create(ngx_http_unique_random_pool_t *pool,
+    ngx_log_t *log)
 {
-    ngx_msec_t                        at, due;
-    ngx_http_unique_random_slot_t    *slot;
-    ngx_http_unique_random_shard_t   *shard;
-    ngx_http_unique_random_health_t  *health;
+    size_t  len;
 
-    slot = range->slot;
-    shard = range->shard;
-    health = shard->health;
+    pool->sh = ngx_slab_calloc(pool->shpool,
+                               sizeof(ngx_http_unique_random_shctx_t));
+    if (pool->sh == NULL) {
+        return NGX_ERROR;
+    }
 
-    due = 0;
+    pool->shpool->data = pool->sh;
 
-    if (health->fails) {
-        at = health->failed_at;
-        at += (shard->max_fails == 0 || health->fails < shard->max_fails)
-              ? NGX_HTTP_UNIQUE_RANDOM_RETRY : shard->fail_timeout;
+    if (ngx_http_unique_random_uuid(pool->sh->holder) != NGX_OK) {
+        ngx_log_error(NGX_LOG_EMERG, log, 0, "RAND_bytes() failed");
+        return NGX_ERROR;
+    }
 
-        if (!ngx_http_unique_random_past(at)) {
-            due = at - ngx_current_msec;
+    len = sizeof(" in unique_random_pool \"\"") + pool->name.len;
+
+    pool->shpool->log_ctx = ngx_slab_alloc(pool->shpool, len);
+    if (pool->shpool->log_ctx == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_sprintf(pool->shpool->log_ctx, " in unique_random_pool \"%V\"%Z",
+                &pool->name);
+
+    return ngx_http_unique_random_zone_layout(pool);
+}
+
+
+/* all that is left becomes places, as many for shards as for ranges */
+
+static ngx_int_t
+ngx_http_unique_random_zone_layout(ngx_http_unique_random_pool_t *pool)
+{
+    size_t                           size;
+    u_char                          *p;
+    ngx_http_unique_random_shctx_t  *sh;
+
+    sh = pool->sh;
+
+    size = pool->shpool->pfree * ngx_pagesize;
+
+    sh->places = size / (sizeof(ngx_http_unique_random_slot_t)
+                         + sizeof(ngx_http_unique_random_health_t));
+
+    p = ngx_slab_calloc(pool->shpool, size);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    sh->slots = (ngx_http_unique_random_slot_t *) p;
+    sh->shards = (ngx_http_unique_random_health_t *) (sh->slots + sh->places);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_unique_random_zone_left_behind(ngx_http_unique_random_pool_t *pool,
+    ngx_log_t *log)
+{
+    uint64_t                        left;
+    ngx_uint_t                      i;
+    ngx_http_unique_random_pool_t  *old;
+
+    old = ngx_http_unique_random_zone_running(pool);
+
+    if (old == NULL) {
+        return;
+    }
+
+    left = 0;
+
+    for (i = 0; i < old->sh->places; i++) {
+        left += leases_left(&old->sh->slots[i].leases);
+    }
+
+    ngx_log_error(NGX_LOG_WARN, log, 0,
+                  "the zone of unique_random_pool \"%V\" has another size: "
+                  "%uL leased positions are left to the old workers",
+                  &pool->name, left);
+}
+
+
+ngx_http_unique_random_pool_t *
+ngx_http_unique_random_zone_running(ngx_http_unique_random_pool_t *pool)
+{
+    ngx_str_t                      *name;
+    ngx_uint_t                      i;
+    ngx_shm_zone_t                 *zone;
+    ngx_list_part_t                *part;
+    ngx_http_unique_random_pool_t  *old;
+
+    name = &pool->shm_zone->shm.name;
+
+    part = (ngx_list_part_t *) &ngx_cycle->shared_memory.part;
+
+    for ( /* void */ ; part; part = part->next) {
+        zone = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+
+            if (zone[i].tag == pool->shm_zone->tag
+                && zone[i].shm.name.len == name->len
+                && ngx_strncmp(zone[i].shm.name.data, name->data, name->len)
+                   == 0)
+            {
+                old = zone[i].data;
+                return old->sh ? old : NULL;
+            }
         }
     }
 
-    if (slot->outcome != RESERVATION_GRANTED) {
-        at = slot->answered_at;
-        at += (slot->outcome == RESERVATION_EXHAUSTED)
-              ? NGX_HTTP_UNIQUE_RANDOM_EXHAUSTED : shard->fail_timeout;
-
-        if (!ngx_http_unique_random_past(at)) {
-            due = ngx_max(due, at - ngx_current_msec);
-        }
-    }
-
-    return due;
+    return NULL;
 }

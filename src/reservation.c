@@ -2,33 +2,17 @@
 /*
  * Copyright (C) 2026 the ngx_http_unique_random_module authors
  *
- * Writes the parameters of a reservation and reads its reply.  A reply is
- * believed only if it echoes what was asked and stays within its bounds.
+ * Reads the reply to a reservation.  It is believed only if it echoes what was
+ * asked and stays within its bounds, and a key only if its digest is right.
  */
 
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 #include <openssl/crypto.h>
+#include <openssl/evp.h>
 
 #include "number.h"
 #include "reservation.h"
-
-
-/* sent unnamed, so that PgBouncer may change servers between transactions */
-
-const char  *reservation_statement =
-    "SELECT refusal, detail, pool, first, last, algorithm, digest, key,"
-    " start, count, reserved, returned, serial, epoch, incarnation, timeline,"
-    " failover, current_setting('synchronous_commit'),"
-    " current_setting('fsync')"
-    " FROM unique_random.reserve($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,"
-    " $11, $12, $13, $14)";
-
-const char  *reservation_return_statement =
-    "SELECT unique_random.give_back($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,"
-    " $11, $12, $13, $14)";
 
 
 enum {
@@ -40,8 +24,8 @@ enum {
     COLUMN_ALGORITHM,
     COLUMN_DIGEST,
     COLUMN_KEY,
-    COLUMN_START,
-    COLUMN_COUNT,
+    COLUMN_STARTS,
+    COLUMN_STOPS,
     COLUMN_RESERVED,
     COLUMN_RETURNED,
     COLUMN_SERIAL,
@@ -55,82 +39,82 @@ enum {
 };
 
 
+/* a row of the result */
+
+typedef struct {
+    const PGresult  *result;
+    int              n;
+} reservation_row_t;
+
+
 static const char  *reservation_refusals[] = {
     "", "standby", "volatile", "missing", "mismatch", "stale", "fenced",
-    "exhausted", NULL
+    "exhausted", "busy", NULL
 };
 
 
-static int reservation_parse_row(reservation_t *reply, const PGresult *result,
-    const reservation_ask_t *ask, uint64_t *reserved, const char **error);
-static int reservation_check(reservation_t *reply, uint64_t reserved,
+static int reservation_parse_row(reservation_t *reply, reservation_row_t *row,
     const reservation_ask_t *ask, const char **error);
-static const char *reservation_text(const PGresult *result, int column);
-static int reservation_number(const PGresult *result, int column,
+static int reservation_parse_range(reservation_t *reply,
+    reservation_row_t *row, const char **error);
+static int reservation_intervals(reservation_t *reply, reservation_row_t *row,
+    uint64_t places);
+static int reservation_check(reservation_t *reply,
+    const reservation_ask_t *ask, const char **error);
+static int reservation_check_grant(const reservation_t *reply);
+static const char *reservation_text(const reservation_row_t *row, int column);
+static int reservation_number(const reservation_row_t *row, int column,
     uint64_t *number);
-static int reservation_copy(char *to, size_t len, const PGresult *result,
+static int reservation_element(const char **p, uint64_t *number);
+static int reservation_copy(char *to, size_t len, const reservation_row_t *row,
     int column);
 static int reservation_hex(uint8_t *to, size_t len, const char *hex);
+static int reservation_check_key(const reservation_t *reply);
+
 
 
 void
-reservation_params(reservation_params_t *params, const reservation_ask_t *ask)
+reservation_one_line(char *text)
 {
-    size_t                       i;
-    const reservation_memory_t  *m;
+    unsigned char  *p;
 
-    params->ask = *ask;
-    m = &params->ask.memory;
+    for (p = (unsigned char *) text; *p; p++) {
 
-    const struct {
-        const char  *text;
-        uint64_t     number;
-    } list[RESERVATION_NPARAMS] = {
-        { ask->pool, 0 },
-        { NULL, ask->first },
-        { NULL, ask->last },
-        { ask->holder, 0 },
-        { NULL, m->holder_serial },
-        { NULL, m->epoch },
-        { m->incarnation, 0 },
-        { NULL, m->serial },
-        { NULL, m->reserved },
-        { NULL, m->timeline },
-        { m->digest, 0 },
-        { NULL, ask->lock_wait },
-        { NULL, ask->want },
-        { ask->with_key ? "true" : "false", 0 }
-    };
+        if (*p < ' ' || *p == 0x7f) {
+            *p = ' ';
 
-    for (i = 0; i < RESERVATION_NPARAMS; i++) {
+        } else if (p[0] == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f) {
 
-        if (list[i].text == NULL) {
-            snprintf(params->numbers[i], sizeof(params->numbers[i]),
-                     "%" PRIu64, list[i].number);
-            params->values[i] = params->numbers[i];
-            continue;
+            /* control characters as well, in UTF-8 */
+
+            p[0] = ' ';
+            p[1] = ' ';
         }
-
-        params->values[i] = list[i].text[0] ? list[i].text : NULL;
     }
 }
 
 
 int
-reservation_parse(reservation_t *reply, const PGresult *result,
-    const reservation_ask_t *ask, const char **error)
+reservation_answers(const PGresult *result, size_t n)
 {
-    uint64_t     reserved;
-    const char  *refusal;
+    return (size_t) PQntuples(result) == n && PQnfields(result) == COLUMNS;
+}
+
+
+int
+reservation_parse(reservation_t *reply, const PGresult *result, int n,
+    const char *pool, const reservation_ask_t *ask, const char **error)
+{
+    uint64_t           first;
+    const char        *refusal;
+    reservation_row_t  row;
 
     memset(reply, 0, sizeof(reservation_t));
 
-    if (PQntuples(result) != 1 || PQnfields(result) != COLUMNS) {
-        *error = "it is not one row of the columns that were asked for";
-        return -1;
-    }
+    row.result = result;
+    row.n = n;
 
-    refusal = reservation_text(result, COLUMN_REFUSAL);
+    refusal = reservation_text(&row, COLUMN_REFUSAL);
 
     while (strcmp(refusal, reservation_refusals[reply->outcome]) != 0) {
         reply->outcome++;
@@ -141,24 +125,47 @@ reservation_parse(reservation_t *reply, const PGresult *result,
         }
     }
 
-    reply->detail = reservation_text(result, COLUMN_DETAIL);
-    reply->failover = reservation_text(result, COLUMN_FAILOVER);
-    reply->synchronous_commit = reservation_text(result,
+    /* both are for the log; the memory is the result's */
+
+    reservation_one_line(PQgetvalue(result, n, COLUMN_DETAIL));
+    reservation_one_line(PQgetvalue(result, n, COLUMN_FAILOVER));
+
+    reply->detail = reservation_text(&row, COLUMN_DETAIL);
+    reply->failover = reservation_text(&row, COLUMN_FAILOVER);
+    reply->synchronous_commit = reservation_text(&row,
                                                  COLUMN_SYNCHRONOUS_COMMIT);
-    reply->fsync = reservation_text(result, COLUMN_FSYNC);
+    reply->fsync = reservation_text(&row, COLUMN_FSYNC);
 
-    if (reply->outcome == RESERVATION_STANDBY
-        || reply->outcome == RESERVATION_VOLATILE
-        || reply->outcome == RESERVATION_MISSING)
+    if (reservation_number(&row, COLUMN_FIRST, &first) != 0
+        || first != ask->first
+        || strcmp(reservation_text(&row, COLUMN_POOL), pool) != 0)
     {
-        return 0;
-    }
-
-    if (reservation_parse_row(reply, result, ask, &reserved, error) != 0) {
+        *error = "it is about another range";
         return -1;
     }
 
-    return reservation_check(reply, reserved, ask, error);
+    switch (reply->outcome) {
+
+    case RESERVATION_STANDBY:
+    case RESERVATION_VOLATILE:
+    case RESERVATION_MISSING:
+    case RESERVATION_BUSY:
+        return 0;
+
+    default:
+        return reservation_parse_row(reply, &row, ask, error);
+    }
+}
+
+
+int
+reservation_stale(const reservation_t *reply)
+{
+    return reply->outcome == RESERVATION_STALE
+           || (reply->outcome == RESERVATION_FENCED
+               && strncmp(reply->detail, RESERVATION_LATER_LIFE,
+                          sizeof(RESERVATION_LATER_LIFE) - 1)
+                  == 0);
 }
 
 
@@ -172,53 +179,63 @@ reservation_durable(const reservation_t *reply)
 
 
 void
-reservation_wipe(reservation_t *reply, PGresult *result)
+reservation_wipe(PGresult *result)
 {
-    OPENSSL_cleanse(reply->key, RESERVATION_KEY_LEN);
+    int  i;
 
-    if (PQntuples(result) == 1 && PQnfields(result) == COLUMNS) {
-        OPENSSL_cleanse(PQgetvalue(result, 0, COLUMN_KEY),
-                        (size_t) PQgetlength(result, 0, COLUMN_KEY));
+    if (PQnfields(result) != COLUMNS) {
+        return;
+    }
+
+    for (i = 0; i < PQntuples(result); i++) {
+        OPENSSL_cleanse(PQgetvalue(result, i, COLUMN_KEY),
+                        (size_t) PQgetlength(result, i, COLUMN_KEY));
     }
 }
 
 
 static int
-reservation_parse_row(reservation_t *reply, const PGresult *result,
-    const reservation_ask_t *ask, uint64_t *reserved, const char **error)
+reservation_parse_row(reservation_t *reply, reservation_row_t *row,
+    const reservation_ask_t *ask, const char **error)
 {
-    uint64_t               first, algorithm, returned;
-    const char            *key;
-    reservation_memory_t  *m;
+    if (reservation_parse_range(reply, row, error) != 0) {
+        return -1;
+    }
+
+    if (reservation_intervals(reply, row, ask->places) != 0) {
+        *error = "its intervals cannot be read";
+        return -1;
+    }
+
+    return reservation_check(reply, ask, error);
+}
+
+
+static int
+reservation_parse_range(reservation_t *reply, reservation_row_t *row,
+    const char **error)
+{
+    memory_t    *m;
+    uint64_t     algorithm;
+    const char  *key;
 
     m = &reply->memory;
 
-    if (reservation_number(result, COLUMN_FIRST, &first) != 0
-        || reservation_number(result, COLUMN_LAST, &reply->last) != 0
-        || reservation_number(result, COLUMN_ALGORITHM, &algorithm) != 0
-        || reservation_number(result, COLUMN_START, &reply->start) != 0
-        || reservation_number(result, COLUMN_COUNT, &reply->count) != 0
-        || reservation_number(result, COLUMN_RESERVED, reserved) != 0
-        || reservation_number(result, COLUMN_RETURNED, &returned) != 0
-        || reservation_number(result, COLUMN_SERIAL, &m->serial) != 0
-        || reservation_number(result, COLUMN_EPOCH, &m->epoch) != 0
+    if (reservation_number(row, COLUMN_LAST, &reply->last) != 0
+        || reservation_number(row, COLUMN_ALGORITHM, &algorithm) != 0
+        || reservation_number(row, COLUMN_RESERVED, &m->reserved) != 0
+        || reservation_number(row, COLUMN_RETURNED, &reply->remaining) != 0
+        || reservation_number(row, COLUMN_SERIAL, &m->serial) != 0
+        || reservation_number(row, COLUMN_EPOCH, &m->epoch) != 0
         || m->epoch == 0
-        || reservation_number(result, COLUMN_TIMELINE, &m->timeline) != 0
-        || reservation_copy(m->digest, RESERVATION_DIGEST_LEN, result,
-                            COLUMN_DIGEST)
+        || reservation_number(row, COLUMN_TIMELINE, &m->timeline) != 0
+        || reservation_copy(m->digest, MEMORY_DIGEST_LEN, row, COLUMN_DIGEST)
            != 0
-        || reservation_copy(m->incarnation, RESERVATION_UUID_LEN, result,
+        || reservation_copy(m->incarnation, MEMORY_UUID_LEN, row,
                             COLUMN_INCARNATION)
            != 0)
     {
         *error = "it has a column that cannot be read";
-        return -1;
-    }
-
-    if (first != ask->first
-        || strcmp(reservation_text(result, COLUMN_POOL), ask->pool) != 0)
-    {
-        *error = "it is about another range";
         return -1;
     }
 
@@ -227,27 +244,69 @@ reservation_parse_row(reservation_t *reply, const PGresult *result,
         return -1;
     }
 
-    key = reservation_text(result, COLUMN_KEY);
+    key = reservation_text(row, COLUMN_KEY);
 
     if (key[0]) {
-        if (reservation_hex(reply->key, RESERVATION_KEY_LEN, key) != 0) {
-            *error = "its key cannot be read";
+        if (reservation_hex(reply->key, RESERVATION_KEY_LEN, key) != 0
+            || reservation_check_key(reply) != 0)
+        {
+            *error = "its key cannot be read, or is not that of its digest";
             return -1;
         }
 
         reply->has_key = 1;
     }
 
-    m->reserved = *reserved;
-    reply->remaining = returned;
-
     return 0;
 }
 
 
 static int
-reservation_check(reservation_t *reply, uint64_t reserved,
-    const reservation_ask_t *ask, const char **error)
+reservation_intervals(reservation_t *reply, reservation_row_t *row,
+    uint64_t places)
+{
+    const char              *start, *end;
+    reservation_interval_t  *interval;
+
+    start = reservation_text(row, COLUMN_STARTS);
+    end = reservation_text(row, COLUMN_STOPS);
+
+    if (strcmp(start, "{}") == 0 && strcmp(end, "{}") == 0) {
+        return 0;
+    }
+
+    if (*start != '{' || *end != '{') {
+        return -1;
+    }
+
+    do {
+        if (reply->nintervals == RESERVATION_PLACES
+            || reply->nintervals == places)
+        {
+            return -1;
+        }
+
+        interval = &reply->intervals[reply->nintervals++];
+
+        if (reservation_element(&start, &interval->start) != 0
+            || reservation_element(&end, &interval->end) != 0
+            || interval->start >= interval->end
+            || interval->end - interval->start > UINT64_MAX - reply->count)
+        {
+            return -1;
+        }
+
+        reply->count += interval->end - interval->start;
+
+    } while (*start == ',' && *end == ',');
+
+    return strcmp(start, "}") == 0 && strcmp(end, "}") == 0 ? 0 : -1;
+}
+
+
+static int
+reservation_check(reservation_t *reply, const reservation_ask_t *ask,
+    const char **error)
 {
     uint64_t  size;
 
@@ -263,11 +322,10 @@ reservation_check(reservation_t *reply, uint64_t reserved,
     size = ask->last - ask->first + 1;
 
     if (reply->last != ask->last
-        || reserved > size
+        || reply->memory.reserved > size
         || reply->count > ask->want
-        || reply->start > reserved
-        || reply->count > reserved - reply->start
-        || reply->remaining > reserved)
+        || reply->remaining > reply->memory.reserved
+        || reservation_check_grant(reply) != 0)
     {
         *error = "it is out of bounds";
         return -1;
@@ -285,42 +343,100 @@ reservation_check(reservation_t *reply, uint64_t reserved,
         return -1;
     }
 
-    reply->remaining += size - reserved;
+    reply->remaining += size - reply->memory.reserved;
     reply->memory.holder_serial = reply->count ? reply->memory.serial : 0;
 
     return 0;
 }
 
 
-/* "" for NULL, and for what has a zero inside */
+/* what is granted is reserved, and no position comes twice */
+
+static int
+reservation_check_grant(const reservation_t *reply)
+{
+    size_t                         i, j;
+    const reservation_interval_t  *a, *b;
+
+    for (i = 0; i < reply->nintervals; i++) {
+        a = &reply->intervals[i];
+
+        if (a->end > reply->memory.reserved) {
+            return -1;
+        }
+
+        for (j = 0; j < i; j++) {
+            b = &reply->intervals[j];
+
+            if (a->start < b->end && b->start < a->end) {
+                return -1;
+            }
+        }
+    }
+
+    return 0;
+}
+
+
+/* "" for NULL, and what is no word of anything for a text with a zero inside */
 
 static const char *
-reservation_text(const PGresult *result, int column)
+reservation_text(const reservation_row_t *row, int column)
 {
+    int          len;
     const char  *text;
 
-    text = PQgetvalue(result, 0, column);
+    text = PQgetvalue(row->result, row->n, column);
+    len = PQgetlength(row->result, row->n, column);
 
-    return strlen(text) == (size_t) PQgetlength(result, 0, column) ? text : "";
+    return strlen(text) == (size_t) len ? text : "?";
 }
 
 
 static int
-reservation_number(const PGresult *result, int column, uint64_t *number)
+reservation_number(const reservation_row_t *row, int column,
+    uint64_t *number)
 {
-    return number_parse(PQgetvalue(result, 0, column),
-                        (size_t) PQgetlength(result, 0, column), number);
+    return number_parse(PQgetvalue(row->result, row->n, column),
+                        (size_t) PQgetlength(row->result, row->n, column),
+                        number);
+}
+
+
+/* past '{' or ',', and a number */
+
+static int
+reservation_element(const char **p, uint64_t *number)
+{
+    size_t  len;
+
+    if (**p != '{' && **p != ',') {
+        return -1;
+    }
+
+    (*p)++;
+
+    len = strspn(*p, "0123456789");
+
+    if (number_parse(*p, len, number) != 0) {
+        return -1;
+    }
+
+    *p += len;
+
+    return 0;
 }
 
 
 /* of a digest or a UUID, as PostgreSQL prints them */
 
 static int
-reservation_copy(char *to, size_t len, const PGresult *result, int column)
+reservation_copy(char *to, size_t len, const reservation_row_t *row,
+    int column)
 {
     const char  *text;
 
-    text = reservation_text(result, column);
+    text = reservation_text(row, column);
 
     if (strlen(text) != len || strspn(text, "0123456789abcdef-") != len) {
         return -1;
@@ -356,4 +472,24 @@ reservation_hex(uint8_t *to, size_t len, const char *hex)
     }
 
     return 0;
+}
+
+
+/* I6: whoever has the digest has the key */
+
+static int
+reservation_check_key(const reservation_t *reply)
+{
+    unsigned  len;
+    uint8_t   expected[MEMORY_DIGEST_LEN / 2], digest[EVP_MAX_MD_SIZE];
+
+    if (reservation_hex(expected, sizeof(expected), reply->memory.digest) != 0
+        || EVP_Digest(reply->key, RESERVATION_KEY_LEN, digest, &len,
+                      EVP_sha256(), NULL)
+           != 1)
+    {
+        return -1;
+    }
+
+    return memcmp(digest, expected, sizeof(expected)) == 0 ? 0 : -1;
 }

@@ -61,7 +61,7 @@ state_result_e
 state_parse(const char *text, size_t len, const char *pool,
     state_range_t *ranges, size_t *n)
 {
-    char          hex[RESERVATION_DIGEST_LEN + 1];
+    char          hex[MEMORY_DIGEST_LEN + 1];
     uint64_t      version;
     state_text_t  rest, line;
 
@@ -111,8 +111,8 @@ state_parse(const char *text, size_t len, const char *pool,
 
     if (state_sha256(text, len, hex) != 0
         || rest.pos != rest.last
-        || line.last - line.pos != RESERVATION_DIGEST_LEN
-        || memcmp(line.pos, hex, RESERVATION_DIGEST_LEN) != 0)
+        || line.last - line.pos != MEMORY_DIGEST_LEN
+        || memcmp(line.pos, hex, MEMORY_DIGEST_LEN) != 0)
     {
         return STATE_DAMAGED;
     }
@@ -126,9 +126,9 @@ state_print(char *text, const char *pool, const state_range_t *ranges,
     size_t n)
 {
     char                        *p;
-    char                         hex[RESERVATION_DIGEST_LEN + 1];
+    char                         hex[MEMORY_DIGEST_LEN + 1];
     size_t                       i;
-    const reservation_memory_t  *m;
+    const memory_t  *m;
 
     p = text;
     p += sprintf(p, STATE_VERSION "1\npool %s\n", pool);
@@ -154,45 +154,25 @@ state_print(char *text, const char *pool, const state_range_t *ranges,
 }
 
 
-size_t
-state_merge(state_range_t *ranges, size_t n, const state_range_t *range)
+memory_merge_e
+state_merge(state_range_t *ranges, size_t *n, const state_range_t *range)
 {
-    size_t  i;
+    size_t         i;
+    state_range_t  kept;
 
-    for (i = 0; i < n; i++) {
+    kept = *range;
+    kept.memory.holder_serial = 0;
 
-        if (ranges[i].first == range->first && ranges[i].last == range->last) {
-            state_merge_memory(&ranges[i].memory, &range->memory);
-            return n;
+    for (i = 0; i < *n; i++) {
+
+        if (ranges[i].first == kept.first && ranges[i].last == kept.last) {
+            return memory_merge(&ranges[i].memory, &kept.memory);
         }
     }
 
-    ranges[n] = *range;
+    ranges[(*n)++] = kept;
 
-    return n + 1;
-}
-
-
-void
-state_merge_memory(reservation_memory_t *memory,
-    const reservation_memory_t *other)
-{
-    if (other->epoch < memory->epoch) {
-        return;
-    }
-
-    if (other->epoch > memory->epoch
-        || strcmp(other->incarnation, memory->incarnation) != 0)
-    {
-        *memory = *other;
-        return;
-    }
-
-#define state_max(a, b)  ((a) > (b) ? (a) : (b))
-
-    memory->serial = state_max(memory->serial, other->serial);
-    memory->reserved = state_max(memory->reserved, other->reserved);
-    memory->timeline = state_max(memory->timeline, other->timeline);
+    return MEMORY_CHANGED;
 }
 
 
@@ -219,7 +199,7 @@ state_line(state_text_t *text, state_text_t *line)
 static int
 state_range(state_text_t *line, state_range_t *range)
 {
-    reservation_memory_t  *m;
+    memory_t  *m;
 
     memset(range, 0, sizeof(state_range_t));
 
@@ -231,7 +211,7 @@ state_range(state_text_t *line, state_range_t *range)
         || state_word(line, "epoch ") != 0
         || state_number(line, ' ', &m->epoch) != 0
         || state_word(line, "incarnation ") != 0
-        || state_string(line, m->incarnation, RESERVATION_UUID_LEN) != 0
+        || state_string(line, m->incarnation, MEMORY_UUID_LEN) != 0
         || state_word(line, " serial ") != 0
         || state_number(line, ' ', &m->serial) != 0
         || state_word(line, "reserved ") != 0
@@ -239,7 +219,7 @@ state_range(state_text_t *line, state_range_t *range)
         || state_word(line, "timeline ") != 0
         || state_number(line, ' ', &m->timeline) != 0
         || state_word(line, "key ") != 0
-        || state_string(line, m->digest, RESERVATION_DIGEST_LEN) != 0
+        || state_string(line, m->digest, MEMORY_DIGEST_LEN) != 0
         || line->pos != line->last)
     {
         return -1;

@@ -21,7 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "reservation.h"
+#include "memory.h"
 
 
 /* nginx loads modules with RTLD_GLOBAL: these names are ours alone */
@@ -31,9 +31,9 @@
 /* the holder's serial is not kept: a new zone is another holder */
 
 typedef struct {
-    uint64_t              first;
-    uint64_t              last;
-    reservation_memory_t  memory;
+    uint64_t   first;
+    uint64_t   last;
+    memory_t   memory;
 } state_range_t;
 
 
@@ -71,16 +71,11 @@ size_t state_print(char *text, const char *pool, const state_range_t *ranges,
     size_t n);
 
 /*
- * Adds what is known of a range to "ranges", which has place for one more, and
- * returns how many it now has.  Of two lives of a range the later one counts,
- * within one life the higher of each number.
+ * Merges what is known of a range into "ranges", which has place for one more;
+ * *n is how many it has.
  */
-size_t state_merge(state_range_t *ranges, size_t n,
+memory_merge_e state_merge(state_range_t *ranges, size_t *n,
     const state_range_t *range);
-
-/* the same for two memories of one range */
-void state_merge_memory(reservation_memory_t *memory,
-    const reservation_memory_t *other);
 
 
 #pragma GCC visibility pop

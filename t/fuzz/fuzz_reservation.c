@@ -3,15 +3,17 @@
  * Copyright (C) 2026 the ngx_http_unique_random_module authors
  *
  * Replies to a reservation.  The first line of an input is what was asked,
- * with the shape of the reply; each line that follows is a column:
+ * with the shape of the reply; each line that follows is a column, row by row:
  *
- *     WANT FIRST LAST KEY HOLDER_SERIAL ROWS COLUMNS
+ *     WANT FIRST LAST KEY HOLDER_SERIAL ROWS COLUMNS ASKS PLACES
  *     \N                                     (NULL)
  *     =                                      (what a good reply has there)
  *     any other text
  *
- * Columns that are not given are "=", and a first line that has not so many
- * numbers stands for 16 of the range 1-100, one row of the right columns.
+ * Columns that are not given are "=".  Without the last two numbers it is asked
+ * once, for as many places as there are, without the last four there is one row
+ * of the right columns, and with fewer, 16 of the range 1-100 were asked for.
+ * All asks are the same.
  */
 
 
@@ -41,19 +43,20 @@
 #define FUZZ_FIRST      3
 #define FUZZ_LAST       4
 #define FUZZ_KEY_COLUMN 7
-#define FUZZ_START      8
-#define FUZZ_COUNT      9
+#define FUZZ_STARTS     8
+#define FUZZ_STOPS      9
 #define FUZZ_RESERVED   10
 
 
 static const char  *fuzz_good[FUZZ_COLUMNS] = {
-    NULL, NULL, FUZZ_POOL, "", "", "1", FUZZ_DIGEST, FUZZ_KEY, "0", "", "",
+    NULL, NULL, FUZZ_POOL, "", "", "1", FUZZ_DIGEST, FUZZ_KEY, "", "", "",
     "0", "1", "1", FUZZ_UUID, "1", "fence", "on", "on"
 };
 
 
 typedef struct {
     reservation_ask_t   ask;
+    uint64_t            asks;
     uint64_t            rows;
     uint64_t            columns;
 } fuzz_reply_t;
@@ -73,62 +76,89 @@ static PGresult *fuzz_reservation_result(const fuzz_reply_t *reply,
 static const char *fuzz_reservation_column(const fuzz_reply_t *reply,
     fuzz_text_t *text, size_t column, char *number, size_t *len);
 static void fuzz_reservation_free(PGresult *result);
-static void fuzz_reservation_params(const reservation_ask_t *ask);
+static void fuzz_reservation_row(const PGresult *result, int row,
+    const reservation_ask_t *ask);
 static void fuzz_reservation_check(const reservation_t *r,
+    const reservation_ask_t *ask);
+static void fuzz_reservation_intervals(const reservation_t *r, int row,
     const reservation_ask_t *ask);
 
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    int            i, len, rc;
+    int            i, n, row, answers;
     PGresult      *result;
-    const char    *error, *key;
     fuzz_text_t    text;
     fuzz_reply_t   reply;
-    reservation_t  r;
 
     text.pos = (const char *) data;
     text.last = text.pos + size;
 
     fuzz_reservation_ask(&reply, &text);
-    fuzz_reservation_params(&reply.ask);
-
     result = fuzz_reservation_result(&reply, &text);
-    error = NULL;
 
-    /* nothing may be left of what was on the stack */
+    answers = reservation_answers(result, (size_t) reply.asks);
 
-    memset(&r, 0xa5, sizeof(reservation_t));
+    fuzz_check(!answers == (reply.rows != reply.asks
+                            || reply.columns != FUZZ_COLUMNS));
 
-    rc = reservation_parse(&r, result, &reply.ask, &error);
-
-    if (rc == 0) {
-        fuzz_reservation_check(&r, &reply.ask);
-        (void) reservation_durable(&r);
-
-    } else {
-        fuzz_check(rc == -1 && error != NULL);
+    for (row = 0; answers && row < (int) reply.rows; row++) {
+        fuzz_reservation_row(result, row, &reply.ask);
     }
 
-    reservation_wipe(&r, result);
+    reservation_wipe(result);
 
-    for (i = 0; i < RESERVATION_KEY_LEN; i++) {
-        fuzz_check(r.key[i] == 0);
-    }
+    for (row = 0; row < PQntuples(result); row++) {
 
-    if (reply.rows == 1 && reply.columns == FUZZ_COLUMNS) {
-        key = fuzz_values[0][FUZZ_KEY_COLUMN];
-        len = PQgetlength(result, 0, FUZZ_KEY_COLUMN);
+        if (reply.columns != FUZZ_COLUMNS) {
+            break;
+        }
 
-        for (i = 0; i < len; i++) {
-            fuzz_check(key[i] == '\0');
+        n = PQgetlength(result, row, FUZZ_KEY_COLUMN);
+
+        for (i = 0; i < n; i++) {
+            fuzz_check(fuzz_values[row][FUZZ_KEY_COLUMN][i] == '\0');
         }
     }
 
     fuzz_reservation_free(result);
 
     return 0;
+}
+
+
+static void
+fuzz_reservation_row(const PGresult *result, int row,
+    const reservation_ask_t *ask)
+{
+    int             rc;
+    const char     *error;
+    reservation_t   r;
+
+    error = NULL;
+
+    /* nothing may be left of what was on the stack */
+
+    memset(&r, 0xa5, sizeof(reservation_t));
+
+    rc = reservation_parse(&r, result, row, FUZZ_POOL, ask, &error);
+
+    if (rc != 0) {
+        fuzz_check(rc == -1 && error != NULL);
+        return;
+    }
+
+    fuzz_reservation_check(&r, ask);
+
+    if (r.count) {
+        fuzz_reservation_intervals(&r, row, ask);
+    }
+
+    fuzz_check(!reservation_stale(&r) || r.outcome == RESERVATION_STALE
+               || r.outcome == RESERVATION_FENCED);
+
+    (void) reservation_durable(&r);
 }
 
 
@@ -149,20 +179,20 @@ static void
 fuzz_reservation_ask(fuzz_reply_t *reply, fuzz_text_t *text)
 {
     size_t       i, n, len;
-    uint64_t     numbers[7];
+    uint64_t     numbers[9];
     const char  *line, *last, *end;
 
     reservation_ask_t  *ask = &reply->ask;
 
     memset(reply, 0, sizeof(fuzz_reply_t));
 
-    ask->pool = FUZZ_POOL;
-    ask->holder = FUZZ_UUID;
     ask->first = 1;
     ask->last = 100;
     ask->want = 16;
+    ask->places = RESERVATION_PLACES;
     ask->with_key = 1;
 
+    reply->asks = 1;
     reply->rows = 1;
     reply->columns = FUZZ_COLUMNS;
 
@@ -174,7 +204,7 @@ fuzz_reservation_ask(fuzz_reply_t *reply, fuzz_text_t *text)
 
     last = line + len;
 
-    for (n = 0; n < 7 && line < last; n++) {
+    for (n = 0; n < 9 && line < last; n++) {
         end = memchr(line, ' ', (size_t) (last - line));
         end = end ? end : last;
 
@@ -204,7 +234,6 @@ fuzz_reservation_ask(fuzz_reply_t *reply, fuzz_text_t *text)
         ask->last--;
     }
 
-    ask->lock_wait = numbers[4];
     ask->memory.holder_serial = numbers[4];
 
     /* known before, or not */
@@ -215,9 +244,14 @@ fuzz_reservation_ask(fuzz_reply_t *reply, fuzz_text_t *text)
         memcpy(ask->memory.digest, FUZZ_DIGEST, sizeof(FUZZ_DIGEST));
     }
 
-    if (n == 7) {
+    if (n >= 7) {
         reply->rows = numbers[5] % (FUZZ_MAX_ROWS + 1);
         reply->columns = numbers[6] % (FUZZ_MAX_COLUMNS + 1);
+    }
+
+    if (n == 9) {
+        reply->asks = 1 + (numbers[7] - 1) % FUZZ_MAX_ROWS;
+        ask->places = numbers[8];
     }
 }
 
@@ -225,7 +259,7 @@ fuzz_reservation_ask(fuzz_reply_t *reply, fuzz_text_t *text)
 static PGresult *
 fuzz_reservation_result(const fuzz_reply_t *reply, fuzz_text_t *text)
 {
-    char          number[NUMBER_LEN + 1];
+    char          number[NUMBER_LEN + sizeof("{}")];
     size_t        i, row, len;
     PGresult     *result;
     const char   *value;
@@ -268,7 +302,7 @@ fuzz_reservation_column(const fuzz_reply_t *reply, fuzz_text_t *text,
     size_t column, char *number, size_t *len)
 {
     uint64_t                  n, size;
-    const char               *line;
+    const char               *line, *format;
     const reservation_ask_t  *ask;
 
     line = fuzz_line(text, len);
@@ -288,6 +322,8 @@ fuzz_reservation_column(const fuzz_reply_t *reply, fuzz_text_t *text,
 
     ask = &reply->ask;
     size = ask->last - ask->first + 1;
+    n = ask->want < size ? ask->want : size;
+    format = "%llu";
 
     switch (column) {
 
@@ -299,9 +335,15 @@ fuzz_reservation_column(const fuzz_reply_t *reply, fuzz_text_t *text,
         n = ask->last;
         break;
 
-    case FUZZ_COUNT:
+    case FUZZ_STARTS:
+        format = n ? "{0}" : "{}";
+        break;
+
+    case FUZZ_STOPS:
+        format = n ? "{%llu}" : "{}";
+        break;
+
     case FUZZ_RESERVED:
-        n = ask->want < size ? ask->want : size;
         break;
 
     default:
@@ -310,7 +352,7 @@ fuzz_reservation_column(const fuzz_reply_t *reply, fuzz_text_t *text,
         return line;
     }
 
-    *len = (size_t) sprintf(number, "%llu", (unsigned long long) n);
+    *len = (size_t) sprintf(number, format, (unsigned long long) n);
 
     return number;
 }
@@ -335,58 +377,36 @@ fuzz_reservation_free(PGresult *result)
 
 
 static void
-fuzz_reservation_params(const reservation_ask_t *ask)
-{
-    int                    i;
-    reservation_params_t  *params;
-
-    params = fuzz_alloc(sizeof(reservation_params_t));
-
-    reservation_params(params, ask);
-
-    for (i = 0; i < RESERVATION_NPARAMS; i++) {
-        fuzz_check(params->values[i] == NULL || params->values[i][0]);
-    }
-
-    fuzz_check(strcmp(params->values[0], ask->pool) == 0);
-    fuzz_check(strtoull(params->values[1], NULL, 10) == ask->first);
-    fuzz_check(strtoull(params->values[2], NULL, 10) == ask->last);
-    fuzz_check(strtoull(params->values[RESERVATION_STARTS], NULL, 10)
-               == ask->want);
-
-    free(params);
-}
-
-
-static void
 fuzz_reservation_check(const reservation_t *r, const reservation_ask_t *ask)
 {
-    size_t                       len;
-    uint64_t                     size;
-    const reservation_memory_t  *m;
+    size_t           len;
+    uint64_t         size;
+    const memory_t  *m;
 
     m = &r->memory;
     size = ask->last - ask->first + 1;
 
-    fuzz_check(r->outcome <= RESERVATION_EXHAUSTED);
+    fuzz_check(r->outcome <= RESERVATION_BUSY);
 
     fuzz_check(r->detail != NULL && r->failover != NULL);
     fuzz_check(r->fsync != NULL && r->synchronous_commit != NULL);
 
     fuzz_check(r->count <= ask->want);
     fuzz_check(r->count == 0 || r->outcome == RESERVATION_GRANTED);
+    fuzz_check((r->count == 0) == (r->nintervals == 0));
 
     len = strnlen(m->incarnation, sizeof(m->incarnation));
-    fuzz_check(len == 0 || len == RESERVATION_UUID_LEN);
+    fuzz_check(len == 0 || len == MEMORY_UUID_LEN);
 
     len = strnlen(m->digest, sizeof(m->digest));
-    fuzz_check(len == 0 || len == RESERVATION_DIGEST_LEN);
+    fuzz_check(len == 0 || len == MEMORY_DIGEST_LEN);
 
     switch (r->outcome) {
 
     case RESERVATION_STANDBY:
     case RESERVATION_VOLATILE:
     case RESERVATION_MISSING:
+    case RESERVATION_BUSY:
         fuzz_check(!r->has_key && m->epoch == 0 && m->digest[0] == '\0');
         return;
 
@@ -399,8 +419,6 @@ fuzz_reservation_check(const reservation_t *r, const reservation_ask_t *ask)
     }
 
     fuzz_check(m->reserved <= size);
-    fuzz_check(r->start <= m->reserved);
-    fuzz_check(r->count <= m->reserved - r->start);
     fuzz_check(r->remaining <= size);
     fuzz_check(r->last == ask->last);
 
@@ -413,4 +431,44 @@ fuzz_reservation_check(const reservation_t *r, const reservation_ask_t *ask)
     /* a look is no grant of ours */
 
     fuzz_check(m->holder_serial == (r->count ? m->serial : 0));
+}
+
+
+/* they are those of the two arrays, and no position is in two of them */
+
+static void
+fuzz_reservation_intervals(const reservation_t *r, int row,
+    const reservation_ask_t *ask)
+{
+    char                          *start, *stop;
+    size_t                         i, j;
+    uint64_t                       count;
+    const reservation_interval_t  *a, *b;
+
+    start = fuzz_values[row][FUZZ_STARTS];
+    stop = fuzz_values[row][FUZZ_STOPS];
+    count = 0;
+
+    fuzz_check(r->nintervals <= RESERVATION_PLACES);
+    fuzz_check(r->nintervals <= ask->places);
+
+    for (i = 0; i < r->nintervals; i++) {
+        a = &r->intervals[i];
+
+        fuzz_check(*start == (i ? ',' : '{') && *stop == *start);
+        fuzz_check(strtoull(start + 1, &start, 10) == a->start);
+        fuzz_check(strtoull(stop + 1, &stop, 10) == a->end);
+
+        fuzz_check(a->start < a->end && a->end <= r->memory.reserved);
+
+        count += a->end - a->start;
+
+        for (j = 0; j < i; j++) {
+            b = &r->intervals[j];
+            fuzz_check(a->end <= b->start || b->end <= a->start);
+        }
+    }
+
+    fuzz_check(strcmp(start, "}") == 0 && strcmp(stop, "}") == 0);
+    fuzz_check(count == r->count);
 }

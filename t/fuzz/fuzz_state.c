@@ -22,8 +22,10 @@ static void fuzz_state_round_trip(const char *text, size_t len,
     const state_range_t *ranges, size_t n);
 static size_t fuzz_state_plain(char *text, size_t len);
 static void fuzz_state_merge(const state_range_t *ranges, size_t n);
-static void fuzz_state_merged(const reservation_memory_t *before,
-    const reservation_memory_t *other, const reservation_memory_t *after);
+static void fuzz_state_merged(memory_merge_e rc, const memory_t *before,
+    const memory_t *other, const memory_t *after);
+static int fuzz_state_conflict(const memory_t *a, const memory_t *b);
+static int fuzz_state_same_memory(const memory_t *a, const memory_t *b);
 static int fuzz_state_same(const state_range_t *a, const state_range_t *b);
 static void fuzz_state_name(const uint8_t *pool, size_t len);
 
@@ -85,10 +87,8 @@ fuzz_state_parse(const char *text, size_t len)
             fuzz_check(ranges[i].last <= INT64_MAX);
             fuzz_check(ranges[i].memory.epoch > 0);
             fuzz_check(ranges[i].memory.holder_serial == 0);
-            fuzz_check(strlen(ranges[i].memory.incarnation)
-                       == RESERVATION_UUID_LEN);
-            fuzz_check(strlen(ranges[i].memory.digest)
-                       == RESERVATION_DIGEST_LEN);
+            fuzz_check(strlen(ranges[i].memory.incarnation) == MEMORY_UUID_LEN);
+            fuzz_check(strlen(ranges[i].memory.digest) == MEMORY_DIGEST_LEN);
         }
 
         fuzz_state_round_trip(text, len, ranges, n);
@@ -156,7 +156,7 @@ fuzz_state_plain(char *text, size_t len)
     char    c, last;
     size_t  i, n;
 
-    len -= sizeof("sha256 \n") - 1 + RESERVATION_DIGEST_LEN;
+    len -= sizeof("sha256 \n") - 1 + MEMORY_DIGEST_LEN;
     last = ' ';
     n = 0;
 
@@ -181,7 +181,8 @@ static void
 fuzz_state_merge(const state_range_t *ranges, size_t n)
 {
     size_t          i, j, k, all, found;
-    state_range_t  *merged, before;
+    state_range_t  *merged, before, range;
+    memory_merge_e  rc;
 
     merged = fuzz_alloc(n * sizeof(state_range_t));
     all = 0;
@@ -200,19 +201,28 @@ fuzz_state_merge(const state_range_t *ranges, size_t n)
             before = merged[j];
         }
 
-        found = state_merge(merged, all, &ranges[i]);
+        /* as a zone has it */
+
+        range = ranges[i];
+        range.memory.holder_serial = i + 1;
+
+        found = all;
+        rc = state_merge(merged, &found, &range);
 
         fuzz_check(found == (j < all ? all : all + 1));
 
         if (j < all) {
             fuzz_check(merged[j].first == before.first);
             fuzz_check(merged[j].last == before.last);
-            fuzz_state_merged(&before.memory, &ranges[i].memory,
+            fuzz_state_merged(rc, &before.memory, &ranges[i].memory,
                               &merged[j].memory);
 
         } else {
+            fuzz_check(rc == MEMORY_CHANGED);
             fuzz_check(fuzz_state_same(&merged[j], &ranges[i]));
         }
+
+        fuzz_check(merged[j].memory.holder_serial == 0);
 
         all = found;
 
@@ -229,37 +239,37 @@ fuzz_state_merge(const state_range_t *ranges, size_t n)
 
 
 static void
-fuzz_state_merged(const reservation_memory_t *before,
-    const reservation_memory_t *other, const reservation_memory_t *after)
+fuzz_state_merged(memory_merge_e rc, const memory_t *before,
+    const memory_t *other, const memory_t *after)
 {
-    const reservation_memory_t  *life;
+    fuzz_check((rc == MEMORY_CONFLICT) == fuzz_state_conflict(before, other));
+    fuzz_check((rc == MEMORY_CHANGED)
+               == !fuzz_state_same_memory(before, after));
 
-    /* whose life it is */
+    /* the older one stays, of two that contradict each other as well */
 
-    life = other->epoch < before->epoch ? before : other;
-
-    fuzz_check(after->epoch == life->epoch);
-    fuzz_check(strcmp(after->incarnation, life->incarnation) == 0);
-
-    /* never less than in this life before, nor more than either */
-
-    fuzz_check(after->serial >= life->serial);
-    fuzz_check(after->reserved >= life->reserved);
-    fuzz_check(after->timeline >= life->timeline);
-
-    if (before->epoch != other->epoch
-        || strcmp(before->incarnation, other->incarnation) != 0)
-    {
-        fuzz_check(after->serial == life->serial);
-        fuzz_check(after->reserved == life->reserved);
-        fuzz_check(after->timeline == life->timeline);
-        fuzz_check(strcmp(after->digest, life->digest) == 0);
+    if (rc == MEMORY_CONFLICT || other->epoch < before->epoch) {
+        fuzz_check(fuzz_state_same_memory(before, after));
         return;
     }
 
+    if (other->epoch > before->epoch) {
+        fuzz_check(fuzz_state_same_memory(other, after));
+        return;
+    }
+
+    /* never less than either in this life, nor more than both */
+
+    fuzz_check(after->epoch == before->epoch);
+    fuzz_check(strcmp(after->incarnation, before->incarnation) == 0);
+    fuzz_check(strcmp(after->digest, before->digest) == 0);
+
     fuzz_check(after->serial >= before->serial);
+    fuzz_check(after->serial >= other->serial);
     fuzz_check(after->reserved >= before->reserved);
+    fuzz_check(after->reserved >= other->reserved);
     fuzz_check(after->timeline >= before->timeline);
+    fuzz_check(after->timeline >= other->timeline);
 
     fuzz_check(after->serial == before->serial
                || after->serial == other->serial);
@@ -271,16 +281,32 @@ fuzz_state_merged(const reservation_memory_t *before,
 
 
 static int
+fuzz_state_conflict(const memory_t *a, const memory_t *b)
+{
+    return strcmp(a->digest, b->digest) != 0
+           || (a->epoch == b->epoch
+               && strcmp(a->incarnation, b->incarnation) != 0);
+}
+
+
+static int
+fuzz_state_same_memory(const memory_t *a, const memory_t *b)
+{
+    return a->epoch == b->epoch
+           && a->serial == b->serial
+           && a->reserved == b->reserved
+           && a->timeline == b->timeline
+           && strcmp(a->incarnation, b->incarnation) == 0
+           && strcmp(a->digest, b->digest) == 0;
+}
+
+
+static int
 fuzz_state_same(const state_range_t *a, const state_range_t *b)
 {
     return a->first == b->first
            && a->last == b->last
-           && a->memory.epoch == b->memory.epoch
-           && a->memory.serial == b->memory.serial
-           && a->memory.reserved == b->memory.reserved
-           && a->memory.timeline == b->memory.timeline
-           && strcmp(a->memory.incarnation, b->memory.incarnation) == 0
-           && strcmp(a->memory.digest, b->memory.digest) == 0;
+           && fuzz_state_same_memory(&a->memory, &b->memory);
 }
 
 

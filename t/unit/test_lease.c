@@ -304,6 +304,63 @@ test_full(void **state)
 }
 
 
+/* what is promised to a grant is there when it comes */
+
+static void
+test_places(void **state)
+{
+    leases_t  leases;
+    uint64_t  i, n, places, position;
+
+    (void) state;
+
+    leases_init(&leases);
+    assert_int_equal(leases_places(&leases), LEASES_MAX);
+
+    for (i = 0; i < LEASES_MAX; i++) {
+        assert_int_equal(leases_places(&leases), LEASES_MAX - i);
+        assert_int_equal(leases_put(&leases, i * 10, i * 10 + 1), 0);
+    }
+
+    assert_int_equal(leases_places(&leases), 0);
+
+    /* wherever the queue has come to */
+
+    leases.tail = UINT32_MAX - 4;
+    leases.head = leases.tail;
+
+    for (n = 0; n < 2 * LEASES_MAX; n++) {
+        places = leases_places(&leases);
+
+        for (i = 0; i < places; i++) {
+            assert_int_equal(leases_put(&leases, (i + 1) * 10,
+                                        (i + 1) * 10 + 1),
+                             0);
+        }
+
+        assert_int_equal(leases_places(&leases), 0);
+
+        for (i = 0; i < places / 2 + 1; i++) {
+            assert_int_equal(leases_take(&leases, 1, &position), 1);
+        }
+
+        assert_true(leases_places(&leases) >= places / 2);
+
+        while (leases_take(&leases, 1, &position)) {
+            /* void */
+        }
+
+        assert_int_equal(leases_places(&leases), LEASES_MAX);
+    }
+
+    assert_int_equal(leases_return(&leases, 5, 6), 0);
+    assert_int_equal(leases_places(&leases), LEASES_MAX - 1);
+
+    (void) leases_drop(&leases);
+    assert_int_equal(leases_places(&leases), LEASES_MAX);
+}
+
+
 static void
 test_continued_when_used_up(void **state)
 {
@@ -414,6 +471,7 @@ main(void)
         cmocka_unit_test(test_each_once_among_workers),
         cmocka_unit_test(test_queue_goes_round),
         cmocka_unit_test(test_full),
+        cmocka_unit_test(test_places),
         cmocka_unit_test(test_continued_when_used_up),
         cmocka_unit_test(test_killed_while_putting),
         cmocka_unit_test(test_move),

@@ -24,80 +24,103 @@
 #define UUID    "5d6d2305-0952-4004-84dd-89a6e6fe499f"
 
 
-static const char  *names[] = {
-    "refusal", "detail", "pool", "first", "last", "algorithm", "digest", "key",
-    "start", "count", "reserved", "returned", "serial", "epoch", "incarnation",
-    "timeline", "failover", "synchronous_commit", "fsync"
+enum {
+    REFUSAL = 0, DETAIL, POOL, FIRST, LAST, ALGORITHM, DIGEST_COLUMN,
+    KEY_COLUMN, STARTS, STOPS, RESERVED, RETURNED, SERIAL, EPOCH, INCARNATION,
+    TIMELINE, FAILOVER, SYNCHRONOUS_COMMIT, FSYNC, COLUMNS
 };
-
-#define COLUMNS  (sizeof(names) / sizeof(names[0]))
 
 /* the first grant of 16 positions of a range of 100 */
 
 static const char  *grant[COLUMNS] = {
-    NULL, NULL, "numbers", "1", "100", "1", DIGEST, KEY, "0", "16", "16", "0",
-    "1", "1", UUID, "1", "fence", "on", "on"
+    NULL, NULL, "numbers", "1", "100", "1", DIGEST, KEY, "{0}", "{16}", "16",
+    "0", "1", "1", UUID, "1", "fence", "on", "on"
 };
 
 static const reservation_ask_t  first_ask = {
-    .pool = "numbers", .holder = UUID, .first = 1, .last = 100, .want = 16,
-    .with_key = 1
+    .first = 1, .last = 100, .want = 16, .places = 4, .with_key = 1
 };
 
 
+/* without a row, and with so many columns */
+
 static PGresult *
-row(const char *columns[COLUMNS])
+result_of(int n)
 {
-    size_t            i;
-    PGresult         *result;
-    PGresAttDesc      attrs[COLUMNS];
+    PGresult      *result;
+    PGresAttDesc   attrs[COLUMNS + 1];
 
     memset(attrs, 0, sizeof(attrs));
 
-    for (i = 0; i < COLUMNS; i++) {
-        attrs[i].name = (char *) names[i];
-    }
-
     result = PQmakeEmptyPGresult(NULL, PGRES_TUPLES_OK);
     assert_non_null(result);
-    assert_int_equal(PQsetResultAttrs(result, COLUMNS, attrs), 1);
-
-    for (i = 0; i < COLUMNS; i++) {
-        assert_int_equal(PQsetvalue(result, 0, (int) i, (char *) columns[i],
-                                    columns[i] ? (int) strlen(columns[i]) : -1),
-                         1);
-    }
+    assert_int_equal(PQsetResultAttrs(result, n, attrs), 1);
 
     return result;
 }
 
 
-/* parses the grant with some of its columns changed */
-
-static int
-parse(reservation_t *reply, const reservation_ask_t *ask, const char *name,
-    const char *value)
+static void
+set(PGresult *result, int row, int column, const char *value)
 {
-    int          rc;
-    size_t       i;
-    PGresult    *result;
-    const char  *columns[COLUMNS], *error;
+    assert_int_equal(PQsetvalue(result, row, column, (char *) value,
+                                value ? (int) strlen(value) : -1),
+                     1);
+}
+
+
+static void
+add(PGresult *result, const char *columns[COLUMNS])
+{
+    int  i, row;
+
+    row = PQntuples(result);
 
     for (i = 0; i < COLUMNS; i++) {
-        columns[i] = (name && strcmp(name, names[i]) == 0) ? value : grant[i];
+        set(result, row, i, columns[i]);
     }
+}
 
-    result = row(columns);
-    error = NULL;
-    rc = reservation_parse(reply, result, ask, &error);
 
-    assert_true(rc == 0 || error != NULL);
+static int
+parse_row(reservation_t *reply, const reservation_ask_t *ask,
+    const char *columns[COLUMNS], const char **error)
+{
+    int        rc;
+    PGresult  *result;
+
+    result = result_of(COLUMNS);
+    add(result, columns);
+
+    /* nothing may be left of what was there */
+
+    memset(reply, 0xa5, sizeof(reservation_t));
+
+    *error = NULL;
+    rc = reservation_parse(reply, result, 0, "numbers", ask, error);
+
+    assert_true(rc == 0 || *error != NULL);
 
     /* the texts of the reply are not looked at after this */
 
     PQclear(result);
 
     return rc;
+}
+
+
+/* parses the grant with one of its columns changed */
+
+static int
+parse(reservation_t *reply, const reservation_ask_t *ask, int column,
+    const char *value)
+{
+    const char  *columns[COLUMNS], *error;
+
+    memcpy(columns, grant, sizeof(columns));
+    columns[column] = value;
+
+    return parse_row(reply, ask, columns, &error);
 }
 
 
@@ -109,9 +132,11 @@ test_grant(void **state)
 
     (void) state;
 
-    assert_int_equal(parse(&reply, &first_ask, NULL, NULL), 0);
+    assert_int_equal(parse(&reply, &first_ask, REFUSAL, NULL), 0);
     assert_int_equal(reply.outcome, RESERVATION_GRANTED);
-    assert_int_equal(reply.start, 0);
+    assert_int_equal(reply.nintervals, 1);
+    assert_int_equal(reply.intervals[0].start, 0);
+    assert_int_equal(reply.intervals[0].end, 16);
     assert_int_equal(reply.count, 16);
     assert_int_equal(reply.remaining, 84);
     assert_int_equal(reply.memory.serial, 1);
@@ -132,125 +157,199 @@ test_grant(void **state)
 static void
 test_implausible(void **state)
 {
-    size_t              i;
-    reservation_t       reply;
-    static const char  *bad[][2] = {
-        { "refusal", "tired" }, { "pool", "others" }, { "pool", NULL },
-        { "first", "2" }, { "first", "" }, { "first", NULL },
-        { "last", "99" }, { "last", "1e2" }, { "algorithm", "2" },
-        { "digest", "00" }, { "digest", NULL }, { "key", NULL },
-        { "key", "00" }, { "key", "zz" KEY }, { "start", "-1" },
-        { "start", "1" }, { "start", "17" }, { "start", " 0" },
-        { "count", "0" }, { "count", "17" },
-        { "count", "18446744073709551616" }, { "count", "0x10" },
-        { "reserved", "15" }, { "reserved", "101" },
-        { "reserved", "9223372036854775808" }, { "returned", "17" },
-        { "serial", "" }, { "epoch", "x" }, { "incarnation", "" },
-        { "timeline", NULL }, { "refusal", "exhausted" },
-        { "refusal", "fenced" }, { "refusal", "mismatch" },
-        { "refusal", "stale" }, { "epoch", "0" },
-        { "incarnation", "5D6D2305-0952-4004-84DD-89A6E6FE499F" },
-        { "digest", "630dcd2966c4336691125448bbb25b4f"
-                    "f412a49c732db2c8abc1b8581bd710d\n" },
+    size_t         i;
+    reservation_t  reply;
+
+    static const struct {
+        int          column;
+        const char  *value;
+    } bad[] = {
+        { REFUSAL, "tired" }, { POOL, "others" }, { POOL, NULL },
+        { FIRST, "2" }, { FIRST, "" }, { FIRST, NULL },
+        { LAST, "99" }, { LAST, "1e2" }, { ALGORITHM, "2" },
+        { DIGEST_COLUMN, "00" }, { DIGEST_COLUMN, NULL },
+        { DIGEST_COLUMN, "630dcd2966c4336691125448bbb25b4f"
+                         "f412a49c732db2c8abc1b8581bd710d\n" },
+        { KEY_COLUMN, NULL }, { KEY_COLUMN, "00" }, { KEY_COLUMN, "zz" KEY },
+        { RESERVED, "15" }, { RESERVED, "101" },
+        { RESERVED, "9223372036854775808" }, { RETURNED, "17" },
+        { SERIAL, "" }, { EPOCH, "x" }, { EPOCH, "0" }, { INCARNATION, "" },
+        { INCARNATION, "5D6D2305-0952-4004-84DD-89A6E6FE499F" },
+        { TIMELINE, NULL }, { REFUSAL, "exhausted" }, { REFUSAL, "fenced" },
+        { REFUSAL, "mismatch" }, { REFUSAL, "stale" },
     };
 
     (void) state;
 
     for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        if (parse(&reply, &first_ask, bad[i][0], bad[i][1]) == 0) {
-            fail_msg("%s=%s is taken", bad[i][0],
-                     bad[i][1] ? bad[i][1] : "NULL");
+        if (parse(&reply, &first_ask, bad[i].column, bad[i].value) == 0) {
+            fail_msg("column %d may be %s", bad[i].column,
+                     bad[i].value ? bad[i].value : "NULL");
         }
     }
 }
 
 
+/* a text that ends at the zero would be another one */
+
 static void
-test_not_one_row(void **state)
+test_a_zero_inside(void **state)
 {
+    size_t          i;
     PGresult       *result;
     const char     *error;
     reservation_t   reply;
 
+    static const struct {
+        int          column;
+        const char  *value;
+        int          len;
+    } texts[] = {
+        { REFUSAL, "\0fenced", 7 }, { REFUSAL, "fenced\0", 7 },
+        { POOL, "numbers\0x", 9 }, { FIRST, "1\0", 2 }, { KEY_COLUMN, "\0", 1 },
+        { DIGEST_COLUMN, DIGEST "\0", 65 }, { STARTS, "{0}\0", 4 },
+        { STOPS, "{16}\0,17}", 9 }, { EPOCH, "1\0", 2 },
+    };
+
     (void) state;
 
-    result = PQmakeEmptyPGresult(NULL, PGRES_TUPLES_OK);
-    assert_int_equal(reservation_parse(&reply, result, &first_ask, &error),
-                     -1);
-    reservation_wipe(&reply, result);
+    for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        result = result_of(COLUMNS);
+        add(result, grant);
+        assert_int_equal(PQsetvalue(result, 0, texts[i].column,
+                                    (char *) texts[i].value, texts[i].len),
+                         1);
+
+        if (reservation_parse(&reply, result, 0, "numbers", &first_ask, &error)
+            == 0)
+        {
+            fail_msg("text %zu is taken", i);
+        }
+
+        PQclear(result);
+    }
+
+    /* nor is such a setting the one that it begins with */
+
+    result = result_of(COLUMNS);
+    add(result, grant);
+    assert_int_equal(PQsetvalue(result, 0, FSYNC, "on\0", 3), 1);
+    assert_int_equal(reservation_parse(&reply, result, 0, "numbers",
+                                       &first_ask, &error),
+                     0);
+    assert_int_equal(reservation_durable(&reply), 0);
+    PQclear(result);
+}
+
+
+static void
+test_rows_for_asks(void **state)
+{
+    int             i;
+    PGresult       *result;
+    const char     *columns[COLUMNS], *error;
+    reservation_t   reply;
+
+    (void) state;
+
+    result = result_of(COLUMNS);
+    assert_int_equal(reservation_answers(result, 1), 0);
+
+    add(result, grant);
+    assert_int_equal(reservation_answers(result, 1), 1);
+    assert_int_equal(reservation_answers(result, 2), 0);
+
+    memcpy(columns, grant, sizeof(columns));
+    columns[STARTS] = "{16}";
+    columns[STOPS] = "{32}";
+    columns[RESERVED] = "32";
+
+    add(result, columns);
+    assert_int_equal(reservation_answers(result, 1), 0);
+    assert_int_equal(reservation_answers(result, 2), 1);
+
+    /* each row is read for itself */
+
+    for (i = 0; i < 2; i++) {
+        assert_int_equal(reservation_parse(&reply, result, i, "numbers",
+                                           &first_ask, &error),
+                         0);
+        assert_int_equal(reply.intervals[0].start, i * 16);
+        assert_int_equal(reply.memory.reserved, i * 16 + 16);
+    }
+
     PQclear(result);
 
-    result = row(grant);
-    PQsetvalue(result, 1, 0, "", 0);
-    assert_int_equal(reservation_parse(&reply, result, &first_ask, &error),
-                     -1);
-    PQclear(result);
+    for (i = COLUMNS - 1; i <= COLUMNS + 1; i++) {
+        result = result_of(i);
+        set(result, 0, 0, NULL);
+        assert_int_equal(reservation_answers(result, 1), i == COLUMNS);
+        PQclear(result);
+    }
 }
 
 
 static void
 test_refusals(void **state)
 {
-    size_t              i;
-    PGresult           *result;
-    const char         *columns[COLUMNS], *error;
-    reservation_t       reply;
+    size_t         i;
+    const char    *columns[COLUMNS], *error;
+    reservation_t  reply;
 
     static const struct {
         const char             *refusal;
         reservation_outcome_e   outcome;
+        unsigned                row:1;
     } refusals[] = {
-        { "mismatch", RESERVATION_MISMATCH },
-        { "stale", RESERVATION_STALE },
-        { "fenced", RESERVATION_FENCED },
-        { "exhausted", RESERVATION_EXHAUSTED },
+        { "mismatch", RESERVATION_MISMATCH, 1 },
+        { "stale", RESERVATION_STALE, 1 },
+        { "fenced", RESERVATION_FENCED, 1 },
+        { "exhausted", RESERVATION_EXHAUSTED, 1 },
+
+        /* these come without a row to tell of */
+
+        { "standby", RESERVATION_STANDBY, 0 },
+        { "volatile", RESERVATION_VOLATILE, 0 },
+        { "missing", RESERVATION_MISSING, 0 },
+        { "busy", RESERVATION_BUSY, 0 },
     };
 
     (void) state;
 
-    memcpy(columns, grant, sizeof(columns));
-    columns[9] = "0";
-
     for (i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
-        columns[0] = refusals[i].refusal;
+        memset(columns, 0, sizeof(columns));
 
-        result = row(columns);
-        assert_int_equal(reservation_parse(&reply, result, &first_ask, &error),
-                         0);
+        if (refusals[i].row) {
+            memcpy(columns, grant, sizeof(columns));
+            columns[STARTS] = "{}";
+            columns[STOPS] = "{}";
+        }
+
+        columns[REFUSAL] = refusals[i].refusal;
+        columns[POOL] = grant[POOL];
+        columns[FIRST] = grant[FIRST];
+
+        assert_int_equal(parse_row(&reply, &first_ask, columns, &error), 0);
         assert_int_equal(reply.outcome, refusals[i].outcome);
         assert_int_equal(reply.count, 0);
-        PQclear(result);
+        assert_int_equal(reply.nintervals, 0);
+        assert_int_equal(reply.memory.holder_serial, 0);
+        assert_int_equal(reply.has_key, refusals[i].row);
+
+        /* but all say what they are about */
+
+        columns[FIRST] = "2";
+        assert_int_equal(parse_row(&reply, &first_ask, columns, &error), -1);
     }
-
-    /* these come without a row to tell of */
-
-    memset(columns, 0, sizeof(columns));
-
-    columns[0] = "standby";
-    result = row(columns);
-    assert_int_equal(reservation_parse(&reply, result, &first_ask, &error), 0);
-    assert_int_equal(reply.outcome, RESERVATION_STANDBY);
-    PQclear(result);
-
-    columns[0] = "volatile";
-    result = row(columns);
-    assert_int_equal(reservation_parse(&reply, result, &first_ask, &error), 0);
-    assert_int_equal(reply.outcome, RESERVATION_VOLATILE);
-    PQclear(result);
-
-    columns[0] = "missing";
-    result = row(columns);
-    assert_int_equal(reservation_parse(&reply, result, &first_ask, &error), 0);
-    assert_int_equal(reply.outcome, RESERVATION_MISSING);
-    PQclear(result);
 }
 
 
 static void
 test_a_look_grants_nothing(void **state)
 {
-    reservation_t      reply;
-    reservation_ask_t  ask;
+    const char         *columns[COLUMNS], *error;
+    reservation_t       reply;
+    reservation_ask_t   ask;
 
     (void) state;
 
@@ -258,10 +357,50 @@ test_a_look_grants_nothing(void **state)
     ask.want = 0;
     ask.memory.holder_serial = 7;
 
-    assert_int_equal(parse(&reply, &ask, NULL, NULL), -1);
-    assert_int_equal(parse(&reply, &ask, "count", "0"), 0);
+    memcpy(columns, grant, sizeof(columns));
+
+    assert_int_equal(parse_row(&reply, &ask, columns, &error), -1);
+
+    columns[STARTS] = "{}";
+    columns[STOPS] = "{}";
+
+    assert_int_equal(parse_row(&reply, &ask, columns, &error), 0);
     assert_int_equal(reply.outcome, RESERVATION_GRANTED);
     assert_int_equal(reply.memory.holder_serial, 0);
+}
+
+
+static void
+test_stale(void **state)
+{
+    size_t         i;
+    reservation_t  reply;
+
+    static const struct {
+        reservation_outcome_e   outcome;
+        const char             *detail;
+        int                     stale;
+    } replies[] = {
+        { RESERVATION_STALE, "", 1 },
+        { RESERVATION_STALE, RESERVATION_LATER_LIFE, 1 },
+        { RESERVATION_FENCED, RESERVATION_LATER_LIFE, 1 },
+        { RESERVATION_FENCED, RESERVATION_LATER_LIFE ": epoch 2", 1 },
+        { RESERVATION_FENCED, "a later life of the range has been see", 0 },
+        { RESERVATION_FENCED, "so " RESERVATION_LATER_LIFE, 0 },
+        { RESERVATION_FENCED, "", 0 },
+        { RESERVATION_GRANTED, RESERVATION_LATER_LIFE, 0 },
+        { RESERVATION_MISSING, RESERVATION_LATER_LIFE, 0 },
+    };
+
+    (void) state;
+
+    for (i = 0; i < sizeof(replies) / sizeof(replies[0]); i++) {
+        memset(&reply, 0, sizeof(reply));
+        reply.outcome = replies[i].outcome;
+        reply.detail = replies[i].detail;
+
+        assert_int_equal(reservation_stale(&reply), replies[i].stale);
+    }
 }
 
 
@@ -292,67 +431,47 @@ test_durability(void **state)
 static void
 test_the_key_is_wiped(void **state)
 {
-    size_t          i;
-    PGresult       *result;
-    const char     *error;
-    reservation_t   reply;
+    int          row;
+    size_t       i;
+    PGresult    *result;
+    const char  *columns[COLUMNS];
 
     (void) state;
 
-    result = row(grant);
-    assert_int_equal(reservation_parse(&reply, result, &first_ask, &error), 0);
+    memcpy(columns, grant, sizeof(columns));
+    columns[KEY_COLUMN] = NULL;
 
-    reservation_wipe(&reply, result);
+    result = result_of(COLUMNS);
+    add(result, grant);
+    add(result, columns);
+    add(result, grant);
 
-    for (i = 0; i < RESERVATION_KEY_LEN; i++) {
-        assert_int_equal(reply.key[i], 0);
-    }
+    reservation_wipe(result);
 
-    for (i = 0; i < 2 * RESERVATION_KEY_LEN; i++) {
-        assert_int_equal(PQgetvalue(result, 0, 7)[i], 0);
+    for (row = 0; row < 3; row += 2) {
+        for (i = 0; i < 2 * RESERVATION_KEY_LEN; i++) {
+            assert_int_equal(PQgetvalue(result, row, KEY_COLUMN)[i], 0);
+        }
+
+        /* and nothing else */
+
+        assert_string_equal(PQgetvalue(result, row, DIGEST_COLUMN), DIGEST);
+        assert_string_equal(PQgetvalue(result, row, STARTS), "{0}");
     }
 
     PQclear(result);
-}
 
+    /* what has no key has no place for one */
 
-static void
-test_parameters(void **state)
-{
-    reservation_ask_t     ask;
-    reservation_params_t  params;
+    result = PQmakeEmptyPGresult(NULL, PGRES_TUPLES_OK);
+    reservation_wipe(result);
+    PQclear(result);
 
-    (void) state;
-
-    ask = first_ask;
-    ask.last = INT64_MAX;
-    ask.lock_wait = 1500;
-
-    reservation_params(&params, &ask);
-
-    assert_string_equal(params.values[0], "numbers");
-    assert_string_equal(params.values[1], "1");
-    assert_string_equal(params.values[2], "9223372036854775807");
-    assert_string_equal(params.values[3], UUID);
-    assert_string_equal(params.values[5], "0");
-    assert_null(params.values[6]);
-    assert_null(params.values[10]);
-    assert_string_equal(params.values[11], "1500");
-    assert_string_equal(params.values[12], "16");
-    assert_string_equal(params.values[13], "true");
-
-    strcpy(ask.memory.incarnation, UUID);
-    strcpy(ask.memory.digest, DIGEST);
-    ask.memory.epoch = 2;
-    ask.with_key = 0;
-
-    reservation_params(&params, &ask);
-    memset(&ask, 0, sizeof(ask));
-
-    assert_string_equal(params.values[5], "2");
-    assert_string_equal(params.values[6], UUID);
-    assert_string_equal(params.values[10], DIGEST);
-    assert_string_equal(params.values[13], "false");
+    result = result_of(KEY_COLUMN);
+    set(result, 0, 0, "numbers");
+    reservation_wipe(result);
+    assert_string_equal(PQgetvalue(result, 0, 0), "numbers");
+    PQclear(result);
 }
 
 
@@ -362,12 +481,13 @@ main(void)
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(test_grant),
         cmocka_unit_test(test_implausible),
-        cmocka_unit_test(test_not_one_row),
+        cmocka_unit_test(test_a_zero_inside),
+        cmocka_unit_test(test_rows_for_asks),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_a_look_grants_nothing),
+        cmocka_unit_test(test_stale),
         cmocka_unit_test(test_durability),
         cmocka_unit_test(test_the_key_is_wiped),
-        cmocka_unit_test(test_parameters),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

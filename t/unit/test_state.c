@@ -177,8 +177,11 @@ test_merge(void **state)
 
     (void) state;
 
-    n = state_merge(all, 0, &ranges[0]);
-    n = state_merge(all, n, &ranges[1]);
+    n = 0;
+
+    assert_int_equal(state_merge(all, &n, &ranges[0]), MEMORY_CHANGED);
+    assert_int_equal(state_merge(all, &n, &ranges[1]), MEMORY_CHANGED);
+    assert_int_equal(state_merge(all, &n, &ranges[0]), MEMORY_SAME);
     assert_int_equal(n, 2);
 
     /* within a life the higher of each number */
@@ -188,7 +191,7 @@ test_merge(void **state)
     range.memory.reserved = 500;
     range.memory.timeline = 0;
 
-    n = state_merge(all, n, &range);
+    assert_int_equal(state_merge(all, &n, &range), MEMORY_CHANGED);
     assert_int_equal(n, 2);
     assert_int_equal(all[0].memory.serial, 12);
     assert_int_equal(all[0].memory.reserved, 500);
@@ -199,19 +202,80 @@ test_merge(void **state)
     range.memory.epoch = 2;
     strcpy(range.memory.incarnation, OTHER);
 
-    n = state_merge(all, n, &range);
+    assert_int_equal(state_merge(all, &n, &range), MEMORY_CHANGED);
     assert_int_equal(n, 2);
     assert_memory_equal(&all[0], &range, sizeof(range));
 
-    n = state_merge(all, n, &ranges[0]);
+    assert_int_equal(state_merge(all, &n, &ranges[0]), MEMORY_SAME);
     assert_int_equal(n, 2);
     assert_memory_equal(&all[0], &range, sizeof(range));
 
     /* other bounds are another range */
 
     range.last++;
-    n = state_merge(all, n, &range);
+    assert_int_equal(state_merge(all, &n, &range), MEMORY_CHANGED);
     assert_int_equal(n, 3);
+    assert_memory_equal(&all[1], &ranges[1], sizeof(range));
+}
+
+
+/* the evidence is what was there before */
+
+static void
+test_the_older_one_stays(void **state)
+{
+    size_t         n;
+    state_range_t  all[2], range;
+
+    (void) state;
+
+    n = 0;
+    state_merge(all, &n, &ranges[0]);
+    state_merge(all, &n, &ranges[1]);
+
+    range = ranges[0];
+    range.memory.serial = 100;
+    strcpy(range.memory.incarnation, OTHER);
+
+    assert_int_equal(state_merge(all, &n, &range), MEMORY_CONFLICT);
+    assert_memory_equal(all, ranges, sizeof(all));
+
+    /* nor does another key get in with a later life */
+
+    range = ranges[0];
+    range.memory.epoch = 2;
+    range.memory.digest[0] = 'f';
+
+    assert_int_equal(state_merge(all, &n, &range), MEMORY_CONFLICT);
+    assert_memory_equal(all, ranges, sizeof(all));
+    assert_int_equal(n, 2);
+}
+
+
+/* it is of a zone, and no news for the disk */
+
+static void
+test_no_serial_of_a_holder(void **state)
+{
+    size_t         n;
+    state_range_t  all[1], range;
+
+    (void) state;
+
+    n = 0;
+    range = ranges[0];
+    range.memory.holder_serial = 12;
+
+    assert_int_equal(state_merge(all, &n, &range), MEMORY_CHANGED);
+    assert_memory_equal(all, ranges, sizeof(all));
+    assert_int_equal(range.memory.holder_serial, 12);
+
+    range.memory.holder_serial = 13;
+    assert_int_equal(state_merge(all, &n, &range), MEMORY_SAME);
+
+    range.memory.epoch++;
+    assert_int_equal(state_merge(all, &n, &range), MEMORY_CHANGED);
+    assert_int_equal(all[0].memory.holder_serial, 0);
 }
 
 
@@ -245,6 +309,8 @@ main(void)
         cmocka_unit_test(test_cut_short_or_changed),
         cmocka_unit_test(test_of_somebody_else),
         cmocka_unit_test(test_merge),
+        cmocka_unit_test(test_the_older_one_stays),
+        cmocka_unit_test(test_no_serial_of_a_holder),
         cmocka_unit_test(test_name),
     };
 
