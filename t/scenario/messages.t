@@ -233,7 +233,7 @@ subtest 'bootstrap by a role without rights' => sub {
 
     refused(nginx($pg->url(db => 'theirs', user => 'visitor'),
             directives => 'bootstrap on;'),
-        qr/permission denied for database theirs/);
+        qr/permission denied for database theirs, so "bootstrap" cannot do it: run sql\/schema\.sql/);
 };
 
 subtest 'transactions that are serializable' => sub {

@@ -252,6 +252,9 @@ my @shards = (
     $nginx->adopt;
     comes_again(1, 'numbers of the new nginx');
 
+    operator($heading, $db);
+    comes_again(1, 'numbers without a right on any table');
+
     $nginx->configure(serve('numbers', $shards[0], "$shards[1] drain"));
     $nginx->reload;
     take(100);
@@ -293,6 +296,10 @@ my @shards = (
     $other->psql('next', 'DROP SCHEMA unique_random CASCADE');
     operator('A lost database', { %$db, KEY => $key }, 200000 => $reserved + 100);
     comes_again(1, 'numbers of the database that was made again');
+
+    # As if the life before had been begun by a clock in the future.
+    operator('Other rewrites', $db, 123456 => $reserved + 100);
+    comes_again(1, 'numbers of a life after that one');
 }
 
 is_deeply [ map { @{ $blocks{$_} } } sort keys %blocks ], [],

@@ -42,6 +42,7 @@ my $instances = 0;
 #   listen    parameters of its listen directive, such as http2
 #   main      text at the top level
 #   workers   1
+#   events    text inside events { }: worker_connections 1024;
 #   level     of the error log: info
 #   env       { NAME => value } in nginx's environment when it starts
 #   start     0 not to start it
@@ -55,6 +56,7 @@ sub new {
         main    => '',
         listen  => '',
         workers => 1,
+        events  => 'worker_connections 1024;',
         level   => 'info',
         env     => {},
         %arg,
@@ -96,7 +98,7 @@ error_log $self->{dir}/error.log $self->{level};
 $self->{main}
 
 events {
-    worker_connections 1024;
+    $self->{events}
 }
 
 http {

@@ -18,6 +18,8 @@ package UniqueRandom::Proxy;
 #
 #   $proxy->connections  how many were accepted so far
 #   $proxy->bytes        how many were received from clients so far
+#   $proxy->sent         in how many pieces: what libpq sends at once is one,
+#                        so these are the round trips of all connections
 #   $proxy->answered     how many from the server
 #   $proxy->ended        how many connections partial() has ended so far
 #
@@ -93,6 +95,7 @@ sub refuse      { return $_[0]->_command('refuse') }
 sub accept      { return $_[0]->_command('accept') }
 sub connections { return $_[0]->_command('connections') }
 sub bytes       { return $_[0]->_command('bytes') }
+sub sent        { return $_[0]->_command('sent') }
 sub answered    { return $_[0]->_command('answered') }
 sub ended       { return $_[0]->_command('ended') }
 
@@ -130,7 +133,7 @@ sub _serve {
     my ($self, $control, $listener) = @_;
 
     @$self{qw( listener mode argument links )} = ($listener, 'forward', 0, {});
-    @$self{qw( connections bytes answered ended )} = (0) x 4;
+    @$self{qw( connections bytes sent answered ended )} = (0) x 5;
 
     while (1) {
         my $read = IO::Select->new($control);
@@ -283,6 +286,7 @@ sub _receive {
     }
 
     $self->{ $end->{is_server} ? 'answered' : 'bytes' } += $n;
+    $self->{sent}++ if !$end->{is_server};
 
     return if !$peer
         || $self->{mode} eq ($end->{is_server} ? 'deaf' : 'mute');
