@@ -9,6 +9,7 @@ use warnings;
 use Bench::Case::Burst     ();
 use Bench::Case::Callgrind ();
 use Bench::Case::Database  ();
+use Bench::Case::History   ();
 use Bench::Case::Speed     ();
 use Bench::Case::Unique    ();
 use Bench::Stack           ();
@@ -26,6 +27,8 @@ my @cases = (
         'beside a row a number' ],
     [ shards => \&Bench::Case::Speed::shards, 'with more shards, more nginx' ],
     [ trips => \&Bench::Case::Database::trips, 'what the databases notice' ],
+    [ history => \&Bench::Case::History::history,
+        'what history costs a reservation' ],
     [ cold  => \&Bench::Case::Burst::cold,     'a burst at a cold start' ],
     [ uniqueness => \&Bench::Case::Unique::uniqueness,
         'every number looked at' ],
@@ -34,7 +37,7 @@ my @cases = (
 );
 
 my %full = (
-    pairs    => 48,           # of slices of half a second
+    pairs    => 48,           # of slices: half a second, or 100 reservations
     plain    => 96,           # of them where p99 is of interest
     rounds   => 6,            # of slices, of so many
     seconds  => 2,

@@ -39,40 +39,51 @@ sub slice {
     return { requests => $requests, rate => $rate };
 }
 
-# What the function is called with, for one number and by a holder that
-# remembers nothing.
+# What the function is called with that is not one of the arguments below.
 my %argument = (
-    want             => 1,
-    holder           => "'00000000-0000-4000-8000-000000000001'",
-    holder_serial    => 0,
-    seen_epoch       => 0,
-    seen_incarnation => 'NULL',
-    seen_serial      => 0,
-    seen_reserved    => 0,
-    seen_timeline    => 0,
-    seen_digest      => 'NULL',
-    lock_wait        => 1500,
-    with_key         => 'true',
+    lock_wait => 1500,
+    with_keys => "'{true}'",
 );
 
-# The module's own statement, whatever it and the function look like by now.
-sub reservation {
-    my ($pool, $first, $last) = @_;
+# What an nginx remembers of a range, as the function calls it.
+my %remembered = (
+    holder_serials    => 'holder_serial',
+    seen_epochs       => 'epoch',
+    seen_incarnations => 'incarnation',
+    seen_serials      => 'serial',
+    seen_reserved     => 'reserved',
+    seen_timelines    => 'timeline',
+    seen_digests      => 'digest',
+);
 
-    my $statement = _find('src/reservation.c',
+# The module's own statement, whatever it and the function look like by now, for
+# one range.  Arguments: pool, first, last; want (1), places (1), holder, and
+# memory, as UniqueRandom::Caller has it, by default that of one who has seen
+# nothing.
+sub reservation {
+    my (%arg) = @_;
+
+    my $statement = _find('src/reservation_params.c',
         qr/\breservation_statement =\s*((?:"[^"]*"\s*)+);/);
     my $arguments = _find('sql/schema.sql',
         qr/FUNCTION unique_random\.reserve\(([^)]*)\)\s*RETURNS/);
 
-    my %value = (
+    my $memory = $arg{memory} // {};
+    my $holder = $arg{holder} // '00000000-0000-4000-8000-000000000001';
+    my %value  = (
         %argument,
-        of_pool  => "'$pool'",
-        of_first => $first,
-        of_last  => $last,
+        of_pool => "'$arg{pool}'",
+        holder  => "'$holder'",
+        firsts  => "'{$arg{first}}'",
+        lasts   => "'{$arg{last}}'",
+        wants   => "'{@{[ $arg{want} // 1 ]}}'",
+        places  => $arg{places} // 1,
+        map { $_ => "'{@{[ $memory->{ $remembered{$_} } // 'NULL' ]}}'" }
+            keys %remembered,
     );
     my @values = map {
         $value{$_} // die "what is $_ of unique_random.reserve()?\n"
-    } $arguments =~ /^ *(\w+) \w+,?$/mg;
+    } $arguments =~ /^ *(\w+) \w+(?:\[\])?,?$/mg;
 
     my $sql = join '', $statement =~ /"([^"]*)"/g;
     $sql =~ s/\$(\d+)/$values[$1 - 1]/g;

@@ -67,11 +67,14 @@ sub beside {
 }
 
 my @columns = (
-    [ rate => 'requests/s' ],
-    [ p50  => 'p50 ms' ],
-    [ p99  => 'p99 ms' ],
-    [ p999 => 'p99.9 ms' ],
-    [ cpu  => 'CPU us/request' ],
+    [ rate  => 'requests/s' ],
+    [ p50   => 'p50 ms' ],
+    [ p99   => 'p99 ms' ],
+    [ p999  => 'p99.9 ms' ],
+    [ cpu   => 'CPU us/request' ],
+    [ ms    => 'ms' ],
+    [ whole => 'ms with the commit' ],
+    [ next  => 'ms of the next one' ],
 );
 
 # What is known of slices.

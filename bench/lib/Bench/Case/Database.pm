@@ -85,7 +85,11 @@ sub _reserve {
         db      => $shard->{db},
         clients => $clients,
         seconds => $bench->{seconds},
-        script  => Bench::Pgbench::reservation('pgbench', 1, RANGE),
+        script  => Bench::Pgbench::reservation(
+            pool  => 'pgbench',
+            first => 1,
+            last  => RANGE,
+        ),
     );
     my $numbers = $granted->() - $before;
 
