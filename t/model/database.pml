@@ -116,7 +116,7 @@
      && !(row.holders[z] == 0 && may_be_pruned(row)))
 #endif
 
-/* unique_random.suspicion(); objection() is this and the two above it */
+/* unique_random.contradiction() and forgotten(); judge() is these and more */
 
 #define suspicion(s, z)                                                       \
     (db[s].row.fenced || another_timeline(s) || another_writer(s)             \
