@@ -188,6 +188,12 @@ is sql('SELECT count(*) FROM pg_proc WHERE proname IN'
     . " ('add', 'accept') AND pronamespace = 'unique_random'::regnamespace"), 2,
     'there is one add() and one accept()';
 
+# A reservation of the earlier function that was on its way as this one took its
+# place still calls them.
+my $earlier_ones = "SELECT count(*) FROM pg_proc WHERE proname IN ('objection',"
+    . " 'suspicion') AND pronamespace = 'unique_random'::regnamespace";
+is sql($earlier_ones), 2, '... and what the earlier reserve() calls';
+
 sub ask {
     my ($pool, $want, $places) = @_;
 
@@ -206,6 +212,7 @@ is ask('foreign', 10, 1)->{detail}, 'the row was not written by a reservation',
 my $select = 'SELECT count(*) FROM unique_random.ranges';
 is sql($select, user => 'tenant'), 4, 'the role has its rights on the tables';
 sql('SELECT unique_random.revoke_tables()');
+is sql($earlier_ones), 0, '... and functions, until they are taken away';
 for my $table (qw( ranges holders returned )) {
     for my $column ('*', $table eq 'ranges' ? 'key' : 'first') {
         my ($code, undef, $err) = $pg->try_psql('numbers',
