@@ -278,6 +278,8 @@ ngx_http_unique_random_places_add(ngx_http_unique_random_plan_t *plan,
     slot->last = last;
     slot->remaining = last - first + 1;
 
+    leases_init(&slot->leases);
+
     ngx_memory_barrier();
 
     slot->id = ++plan->sh->last_id;
