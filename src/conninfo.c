@@ -13,6 +13,8 @@
 #include <string.h>
 
 #include "conninfo.h"
+#include "conninfo_secrets.h"
+#include "conninfo_words.h"
 
 
 typedef struct {
@@ -37,6 +39,8 @@ static const conninfo_param_t  conninfo_fixed[] = {
 
 
 static char *conninfo_strip_driver(const char *text);
+static PQconninfoOption *conninfo_read(const char *text, const char **error);
+static const char *conninfo_check(const conninfo_t *conninfo);
 static const char *conninfo_get(const conninfo_t *conninfo,
     const char *keyword);
 static int conninfo_split_hosts(conninfo_t *conninfo, const char **error);
@@ -49,7 +53,7 @@ static char *conninfo_next(char **list);
 int
 conninfo_parse(conninfo_t *conninfo, const char *text, const char **error)
 {
-    char  *stripped, *libpq_error;
+    char  *stripped;
 
     memset(conninfo, 0, sizeof(conninfo_t));
 
@@ -64,47 +68,22 @@ conninfo_parse(conninfo_t *conninfo, const char *text, const char **error)
         return -1;
     }
 
-    libpq_error = NULL;
+    conninfo->options = conninfo_read(stripped, error);
 
-    conninfo->options = PQconninfoParse(stripped, &libpq_error);
-
-    PQfreemem(libpq_error);
     free(stripped);
 
     if (conninfo->options == NULL) {
-        *error = "is neither a URI nor a list of key=value pairs that libpq "
-                 "understands";
         return -1;
-    }
-
-    if (conninfo_get(conninfo, "service")[0]
-        || conninfo_get(conninfo, "replication")[0])
-    {
-        *error = "has \"service\" or \"replication\", which are not supported";
-        goto failed;
     }
 
     conninfo->user = conninfo_get(conninfo, "user");
     conninfo->dbname = conninfo_get(conninfo, "dbname");
 
-    /* it is part of the shard's name, which is shown */
+    *error = conninfo_check(conninfo);
 
-    if (strpbrk(conninfo->dbname, "=/")) {
-        *error = "has a \"dbname\" that looks like another conninfo";
-        goto failed;
-    }
-
-    if (!conninfo_is_sslmode(conninfo_get(conninfo, "sslmode"))) {
-        *error = "has an invalid \"sslmode\", which is one of disable, allow, "
-                 "prefer, require, verify-ca and verify-full";
-        goto failed;
-    }
-
-    if (conninfo_split_hosts(conninfo, error) == 0) {
+    if (*error == NULL && conninfo_split_hosts(conninfo, error) == 0) {
         return 0;
     }
-
-failed:
 
     conninfo_destroy(conninfo);
 
@@ -211,6 +190,70 @@ conninfo_strip_driver(const char *text)
     }
 
     return copy;
+}
+
+
+static PQconninfoOption *
+conninfo_read(const char *text, const char **error)
+{
+    char              *libpq_error;
+    PQconninfoOption  *options;
+
+    *error = conninfo_misspelt_uri(text);
+    if (*error) {
+        return NULL;
+    }
+
+    libpq_error = NULL;
+
+    options = PQconninfoParse(text, &libpq_error);
+
+    PQfreemem(libpq_error);
+
+    if (options == NULL) {
+        *error = conninfo_unknown_word(text);
+
+        if (*error == NULL) {
+            *error = "is neither a URI nor a list of key=value pairs that "
+                     "libpq understands";
+        }
+    }
+
+    return options;
+}
+
+
+/* what the module does not take, though libpq does */
+
+static const char *
+conninfo_check(const conninfo_t *conninfo)
+{
+    if (conninfo_get(conninfo, "service")[0]
+        || conninfo_get(conninfo, "replication")[0])
+    {
+        return "has \"service\" or \"replication\", which are not supported";
+    }
+
+    /* it is part of the shard's name, which is shown */
+
+    if (strpbrk(conninfo->dbname, "=/")
+        || (strchr(conninfo->dbname, ':') && strchr(conninfo->dbname, '@')))
+    {
+        return "has a \"dbname\" that looks like another conninfo";
+    }
+
+    if (!conninfo_is_sslmode(conninfo_get(conninfo, "sslmode"))) {
+        return "has an invalid \"sslmode\", which is one of disable, allow, "
+               "prefer, require, verify-ca and verify-full";
+    }
+
+    if (strchr(conninfo->user, ':') && !conninfo_get(conninfo, "password")[0])
+    {
+        return "has \":\" in its user, and no password; the \":\" of a URI "
+               "that ends the user is not escaped";
+    }
+
+    return conninfo_misspelt_options(conninfo->options);
 }
 
 

@@ -44,8 +44,8 @@ typedef struct {
 
 
 /*
- * On failure returns -1 and sets *error to a static text.  libpq's own text
- * is not passed on: it quotes secrets.
+ * On failure returns -1 and sets *error to a text that is good until the next
+ * call.  libpq's own text is not passed on: it quotes secrets.
  */
 int conninfo_parse(conninfo_t *conninfo, const char *text, const char **error);
 

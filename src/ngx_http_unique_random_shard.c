@@ -415,6 +415,7 @@ ngx_http_unique_random_shard_name(ngx_conf_t *cf,
     ngx_http_unique_random_shard_t *shard)
 {
     size_t                            len;
+    u_char                           *p;
     ngx_uint_t                        i;
     const char                       *host, *port, *dbname;
     const conninfo_host_t            *h;
@@ -424,8 +425,7 @@ ngx_http_unique_random_shard_name(ngx_conf_t *cf,
         h = &shard->conninfo.hosts[0];
         host = h->host[0] ? h->host : h->hostaddr[0] ? h->hostaddr : "local";
         port = h->port[0] ? h->port : "5432";
-        dbname = shard->conninfo.dbname[0] ? shard->conninfo.dbname
-                                           : shard->conninfo.user;
+        dbname = shard->conninfo.dbname;
 
         len = ngx_strlen(host) + ngx_strlen(port) + ngx_strlen(dbname) + 2;
 
@@ -434,9 +434,15 @@ ngx_http_unique_random_shard_name(ngx_conf_t *cf,
             return NGX_CONF_ERROR;
         }
 
-        shard->name.len = len;
+        /* no user in place of a dbname: it may be a password without one */
 
-        ngx_sprintf(shard->name.data, "%s:%s/%s", host, port, dbname);
+        p = ngx_sprintf(shard->name.data, "%s:%s", host, port);
+
+        if (dbname[0]) {
+            p = ngx_sprintf(p, "/%s", dbname);
+        }
+
+        shard->name.len = p - shard->name.data;
     }
 
     shards = shard->pool->shards.elts;

@@ -9,7 +9,7 @@ use lib 't/lib';
 use Test::Nginx::Socket;
 use UniqueRandom::Blocks;
 
-plan tests => 749;
+plan tests => 791;
 
 add_block_preprocessor(sub {
     my ($block) = @_;
@@ -3388,5 +3388,202 @@ sesame
 --- must_die
 --- error_log
 invalid value "" in "state" directive, a folder is expected in http.conf:3
+--- no_error_log
+sesame
+
+
+
+=== TEST 211: a password with an "@"
+--- http_config
+    unique_random_pool numbers {
+        shard postgresql://nginx:sesame@sesame@127.0.0.1/numbers range=1-9;
+    }
+--- config
+--- must_die
+--- error_log
+the conninfo of "shard" has an "@" that does not end the user and password; in a user, a password or a database of a URI, "@" is written as %40, "/" as %2F, "?" as %3F, "&" as %26, "=" as %3D and "%" as %25 (it is not shown, since it may hold a password) in http.conf:2
+--- no_error_log
+sesame
+
+
+
+=== TEST 212: a password with a slash
+--- http_config
+    unique_random_pool numbers {
+        shard postgresql://localhost:123/sesame@127.0.0.1/numbers range=1-9;
+    }
+--- config
+--- must_die
+--- error_log
+the conninfo of "shard" has an "@" that does not end the user and password; in a user, a password or a database of a URI, "@" is written as %40, "/" as %2F, "?" as %3F, "&" as %26, "=" as %3D and "%" as %25 (it is not shown, since it may hold a password) in http.conf:2
+--- no_error_log
+sesame
+
+
+
+=== TEST 213: a password with a question mark, and parameters
+--- http_config
+    unique_random_pool numbers {
+        shard postgresql://127.0.0.1:5432?password=open@sesame range=1-9;
+    }
+--- config
+--- must_die
+--- error_log
+the conninfo of "shard" has a "?" in its user or password; in a user, a password or a database of a URI, "@" is written as %40, "/" as %2F, "?" as %3F, "&" as %26, "=" as %3D and "%" as %25 (it is not shown, since it may hold a password) in http.conf:2
+--- no_error_log
+sesame
+
+
+
+=== TEST 214: a colon that is escaped
+--- http_config
+    unique_random_pool numbers {
+        shard postgresql://nginx%3Asesame@127.0.0.1/numbers range=1-9;
+    }
+--- config
+--- must_die
+--- error_log
+the conninfo of "shard" has ":" in its user, and no password; the ":" of a URI that ends the user is not escaped (it is not shown, since it may hold a password) in http.conf:2
+--- no_error_log
+sesame
+
+
+
+=== TEST 215: a host with an "@"
+--- http_config
+    unique_random_pool numbers {
+        shard "host=sesame@127.0.0.1 user=nginx" range=1-9;
+    }
+--- config
+--- must_die
+--- error_log
+the conninfo of "shard" has a host with "@" or another character that no host has; a password in key=value pairs is written as password='...', with \' for ' and \\ for \ (it is not shown, since it may hold a password) in http.conf:2
+--- no_error_log
+sesame
+
+
+
+=== TEST 216: pairs with semicolons
+--- http_config
+    unique_random_pool numbers {
+        shard "host=127.0.0.1;password=sesame" range=1-9;
+    }
+--- config
+--- must_die
+--- error_log
+the conninfo of "shard" has a password within another value; key=value pairs are separated by spaces, and parameters of a URI by "&" (it is not shown, since it may hold a password) in http.conf:2
+--- no_error_log
+sesame
+
+
+
+=== TEST 217: a parameter that nobody knows
+--- http_config
+    unique_random_pool numbers {
+        shard postgresql://nginx:sesame@127.0.0.1/numbers?such=1 range=1-9;
+    }
+--- config
+--- must_die
+--- error_log
+the conninfo of "shard" has an unknown parameter "such" (it is not shown, since it may hold a password) in http.conf:2
+--- no_error_log
+sesame
+
+
+
+=== TEST 218: a parameter of another driver
+--- http_config
+    unique_random_pool numbers {
+        shard postgresql://nginx:sesame@127.0.0.1/numbers?sslmode=require&username=me range=1-9;
+    }
+--- config
+--- must_die
+--- error_log
+the conninfo of "shard" has an unknown parameter "username", which libpq calls "user" (it is not shown, since it may hold a password) in http.conf:2
+--- no_error_log
+sesame
+
+
+
+=== TEST 219: a parameter in another spelling
+--- http_config
+    unique_random_pool numbers {
+        shard postgresql://nginx:sesame@127.0.0.1/numbers?applicationName=me range=1-9;
+    }
+--- config
+--- must_die
+--- error_log
+the conninfo of "shard" has an unknown parameter "applicationName", which libpq calls "application_name" (it is not shown, since it may hold a password) in http.conf:2
+--- no_error_log
+sesame
+
+
+
+=== TEST 220: a parameter that has no meaning
+--- http_config
+    unique_random_pool numbers {
+        shard postgresql://nginx:sesame@127.0.0.1/numbers?pgbouncer=true range=1-9;
+    }
+--- config
+--- must_die
+--- error_log
+the conninfo of "shard" has an unknown parameter "pgbouncer", which has no meaning here, leave it out (it is not shown, since it may hold a password) in http.conf:2
+--- no_error_log
+sesame
+
+
+
+=== TEST 221: a parameter that is a directive
+--- http_config
+    unique_random_pool numbers {
+        shard postgresql://nginx:sesame@127.0.0.1/numbers?socketTimeout=10 range=1-9;
+    }
+--- config
+--- must_die
+--- error_log
+the conninfo of "shard" has an unknown parameter "socketTimeout", use the directive "reserve_timeout" in its place (it is not shown, since it may hold a password) in http.conf:2
+--- no_error_log
+sesame
+
+
+
+=== TEST 222: a word of another driver after the password
+--- http_config
+    unique_random_pool numbers {
+        shard "host=127.0.0.1 password=sesame ssl=true" range=1-9;
+    }
+--- config
+--- must_die
+--- error_log
+the conninfo of "shard" has an unknown parameter "ssl", which libpq calls "sslmode" (it is not shown, since it may hold a password) in http.conf:2
+--- no_error_log
+sesame
+
+
+
+=== TEST 223: a word after a password in a URI
+--- http_config
+    unique_random_pool numbers {
+        shard postgresql://127.0.0.1/numbers?password=open&sesame=1 range=1-9;
+    }
+--- config
+--- must_die
+--- error_log
+the conninfo of "shard" is neither a URI nor a list of key=value pairs that libpq understands (it is not shown, since it may hold a password) in http.conf:2
+--- no_error_log
+sesame
+
+
+
+=== TEST 224: one host without a database for two users
+--- http_config
+    unique_random_pool numbers {
+        shard postgresql://sesame@127.0.0.1 range=1-9;
+        shard postgresql://nginx@127.0.0.1 range=11-19;
+    }
+--- config
+--- must_die
+--- error_log
+duplicate shard "127.0.0.1:5432" in unique_random_pool "numbers"; give one shard all of its ranges, or shards different names with "name=" in http.conf:3
 --- no_error_log
 sesame

@@ -41,7 +41,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     error = NULL;
 
     if (conninfo_parse(&ci, text, &error) != 0) {
-        fuzz_check(error != NULL && strstr(error, "s3cret") == NULL);
+        fuzz_check(error != NULL);
+        fuzz_check(strstr(error, "s3cret") == NULL
+                   || fuzz_is_named(error, text, "s3cret"));
         fuzz_check(ci.options == NULL && ci.hosts == NULL && ci.lists == NULL);
         free(text);
         return 0;
@@ -84,12 +86,19 @@ fuzz_conninfo_hosts(const conninfo_t *ci)
     addrs = fuzz_conninfo_option(ci, "hostaddr");
     ports = fuzz_conninfo_option(ci, "port");
 
+    /* what is shown has no rest of a password in it */
+
+    fuzz_check(strpbrk(hosts, "=") == NULL && strpbrk(addrs, "=@") == NULL);
+
     fuzz_check(ci->nhosts >= 1);
     fuzz_check(*hosts == '\0' || fuzz_conninfo_words(hosts) == ci->nhosts);
     fuzz_check(*addrs == '\0' || fuzz_conninfo_words(addrs) == ci->nhosts);
 
     for (i = 0; i < ci->nhosts; i++) {
         host = &ci->hosts[i];
+
+        fuzz_check(strchr("/@", host->host[0])
+                   || strchr(host->host, '@') == NULL);
 
         hosts = fuzz_conninfo_skip(hosts, host->host);
         addrs = fuzz_conninfo_skip(addrs, host->hostaddr);

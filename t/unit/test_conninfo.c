@@ -196,6 +196,96 @@ test_errors_keep_secrets(void **state)
         "host=h sslmode=s3cret",
         "host=a,,b password=s3cret",
         "postgresql+psycopg2:/u:s3cret@h/d",
+
+        /* "@" in a password */
+
+        "postgresql://u:p@s3cret@h/d",
+        "postgresql://u:@s3cret@h/d",
+        "postgresql://u:s3cret@@h/d",
+        "postgresql://u@s3cret@h/d",
+        "postgresql+asyncpg://u:p@s3cret@h/d",
+        "postgres://u:p@s3cret@h:1,h2:2/d",
+        "postgresql://u:p@h:1,u2:s3cret@h2:2/d",
+        "postgresql://u:p@h:1,s3cret@h2/d",
+        "postgresql://u:p@h/s3cret@x",
+        "postgresql://u:p@s3cret?x@h/d",
+        "postgresql://u:p@s3cret?user=x@h/d",
+        "postgresql://u:p@s3cret?user=x@h:5432",
+        "postgresql://u:p@s3cret?user=x@h",
+        "postgresql://u:p@s3cret?password=x@h",
+        "postgresql://u:12/s3cret?user=/x@h",
+        "postgresql://u:12?password=s3cret://x@h",
+        "postgresql://u:p@h?dbname=s3cret@x",
+        "postgresql://u%3Ap%40s3cret@h/d",
+        "postgresql://u%3As3cret@h/d",
+        "postgresql://s3cret%40h/d",
+        "postgresql://u:p@h/d?host=s3cret%40h",
+        "postgresql://u:p@h/d?host=s3cret@h",
+
+        /* "/" in a password */
+
+        "postgresql://u:12/s3cret@h/d",
+        "postgresql://u:12/s3cret@h",
+        "postgresql://u:/s3cret@h",
+        "postgresql://u:12/?s3cret@h/d",
+        "postgresql://u:12/s3cret?user=x@h/d",
+        "postgresql://u:12/x?s3cret=1@h",
+        "postgresql://u:1/2@s3cret@h/d",
+        "postgresql://u/s3cret@h/d",
+
+        /* "?" in a password, or an "@" in a parameter */
+
+        "postgresql://h?password=p@s3cret",
+        "postgresql://h:5432?password=p@s3cret",
+        "postgresql://h,h2:5432?pasword=p@s3cret",
+        "postgresql://u:1?s3cret=x@h/d",
+        "postgresql://u?s3cret@h/d",
+
+        /* "&" and "=" in a password */
+
+        "postgresql://u@h/d?password=p&s3cret",
+        "postgresql://u@h/d?password=p&s3cret=1",
+        "postgresql://u@h/d?sslpassword=p&s3cret=1",
+        "postgresql://u@h/d?password=p=s3cret",
+        "postgresql://u:s3cret@h/d?s3cret=1",
+        "postgresql://u@h/d?user=x@y&s3cret=1",
+        "postgresql://u:p/x?s3cret=1",
+
+        /* pairs that are not separated by spaces, values that are missing */
+
+        "host=h;password=s3cret",
+        "host=h,password=s3cret",
+        "host=h&password=s3cret",
+        "host=/tmp;pw=s3cret",
+        "host=@x;pw=s3cret",
+        "hostaddr=127.0.0.1;Password=s3cret",
+        "host=h user=u;PWD=s3cret",
+        "host=h sslrootcert=/ca.pem;password=s3cret",
+        "host= password=s3cret",
+        "host=h user= password=s3cret",
+        "host=h user=u:s3cret",
+        "host=p@s3cret",
+        "host=u:s3cret",
+        "hostaddr=@s3cret",
+        "hostaddr=/s3cret",
+        "host=h,ad:dead:s3cret",
+        "dbname=u:s3cret@h",
+        "postgresql:///u:s3cret@h/d",
+        "postgresql:///u:s3cret%40h",
+        "postgresql://u%3As3cret/d",
+        "host='h s3cret'",
+        "host=h password=p s3cret=1",
+        "host=h password=p s3cret = 1",
+        "host=h;password=p s3cret=1",
+        "host=h,user=u,password=p s3cret=1 port=1",
+        "host=h password='p's3cret=1",
+        "host=h password=p\\\\ s3cret=1",
+        "host=h password=p'q s3cret=1 user='x'",
+        "Host=h;Password=s3cret",
+        "s3cret=",
+        "s3cret==",
+        "postgresql:u:s3cret=@h",
+        "jdbc:postgresql://h/d?user=u&password=s3cret",
     };
 
     (void) state;
@@ -215,6 +305,102 @@ test_errors_keep_secrets(void **state)
 }
 
 
+static void
+test_password_stays_where_it_is(void **state)
+{
+    size_t      i;
+    conninfo_t  ci;
+
+    static const struct {
+        const char  *text;
+        const char  *password;
+        const char  *host;
+    } taken[] = {
+        { "postgresql://u:a%40b%2Fc%3Fd@h/d", "a@b/c?d", "h" },
+        { "postgresql://u:a?b@h/d", "a?b", "h" },
+        { "postgresql://u:a#b:c&d=e[f],g@h/d", "a#b:c&d=e[f],g", "h" },
+        { "postgresql://u@h/d?password=a@b", "a@b", "h" },
+        { "postgresql://u@h/d?password=a%26b%3Dc", "a&b=c", "h" },
+        { "postgresql://u:a@h/d?sslcert=/home/me@x/c", "a", "h" },
+        { "postgresql://h/d?user=me@x&password=a", "a", "h" },
+        { "postgresql://u:a@/d?host=@socket", "a", "@socket" },
+        { "postgresql://u:a@[fe80::1%25lo]/d", "a", "fe80::1%lo" },
+        { "postgresql://u:a@[::ffff:127.0.0.1],h/d", "a", "::ffff:127.0.0.1" },
+        { "postgresql://me%40x:a@h/d%40e", "a", "h" },
+        { "postgresql://u:a@h/d?ssl=true&requiressl=1", "a", "h" },
+        { "host=h user=me@x dbname=d@e password=a@b/c?d", "a@b/c?d", "h" },
+        { "host=/home/me@x/sockets password='a b' ", "a b",
+          "/home/me@x/sockets" },
+        { "host=@socket password=a\\ b", "a b", "@socket" },
+        { "host=h user=a:b password=c", "c", "h" },
+    };
+
+    (void) state;
+
+    for (i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
+        parse(&ci, taken[i].text);
+        assert_string_equal(ci.hosts[0].host, taken[i].host);
+        assert_string_equal(param(&ci, 0, "", "password"), taken[i].password);
+        conninfo_destroy(&ci);
+    }
+}
+
+
+static void
+test_unknown_words(void **state)
+{
+    size_t       i;
+    conninfo_t   ci;
+    const char  *error;
+
+    static const struct {
+        const char  *text;
+        const char  *error;
+    } unknown[] = {
+        { "postgresql://u:p@h/d?foo=1", "\"foo\"" },
+        { "postgresql://h:5432,[::1]:2/d?sslmode=allow&foo=1", "\"foo\"" },
+        { "postgresql:///d?foo=1&password=p", "\"foo\"" },
+        { "host=h foo=1", "\"foo\"" },
+        { "host = h foo =1 password=p", "\"foo\"" },
+        { "foo='a b' host=h", "\"foo\"" },
+        { "host=h ssl=true",
+          "\"ssl\", which libpq calls \"sslmode\"" },
+        { "postgresql://u:p@h/d?ssl=require",
+          "\"ssl\", which libpq calls \"sslmode\"" },
+        { "postgresql://u:p@h/d?sslMode=require",
+          "\"sslMode\", which libpq calls \"sslmode\"" },
+        { "postgresql://u:p@h/d?ssl_root_cert=x",
+          "\"ssl_root_cert\", which libpq calls \"sslrootcert\"" },
+        { "postgresql://u:p@h/d?ApplicationName=x",
+          "\"ApplicationName\", which libpq calls \"application_name\"" },
+        { "Server=h;Password=p",
+          "\"Server\", which libpq calls \"host\"" },
+        { "postgresql://u@h/d?password=p&charset=utf8",
+          "\"charset\", which libpq calls \"client_encoding\"" },
+        { "host=h password=p pwd=q",
+          "\"pwd\", which libpq calls \"password\"" },
+        { "postgresql://u:p@h/d?schema=public",
+          "\"schema\", which has no meaning here, leave it out" },
+        { "postgresql://u:p@h/d?pgbouncer=true&foo=1",
+          "\"pgbouncer\", which has no meaning here, leave it out" },
+        { "postgresql://u:p@h/d?socketTimeout=10",
+          "\"socketTimeout\", use the directive \"reserve_timeout\" in its "
+          "place" },
+        { "postgresql://u:p@h/d?connectTimeout=10",
+          "\"connectTimeout\", use the directive \"connect_timeout\" in its "
+          "place" },
+    };
+
+    (void) state;
+
+    for (i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++) {
+        assert_int_equal(conninfo_parse(&ci, unknown[i].text, &error), -1);
+        assert_memory_equal(error, "has an unknown parameter ", 25);
+        assert_string_equal(error + 25, unknown[i].error);
+    }
+}
+
+
 int
 main(void)
 {
@@ -224,6 +410,8 @@ main(void)
         cmocka_unit_test(test_several_hosts),
         cmocka_unit_test(test_sockets_and_nothing),
         cmocka_unit_test(test_errors_keep_secrets),
+        cmocka_unit_test(test_password_stays_where_it_is),
+        cmocka_unit_test(test_unknown_words),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);
