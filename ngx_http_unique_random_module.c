@@ -9,6 +9,7 @@
 #include "ngx_http_unique_random_batch.h"
 #include "ngx_http_unique_random_handler.h"
 #include "ngx_http_unique_random_module.h"
+#include "ngx_http_unique_random_notice.h"
 #include "ngx_http_unique_random_reserve.h"
 #include "ngx_http_unique_random_memory.h"
 #include "ngx_http_unique_random_wait.h"
@@ -453,6 +454,7 @@ ngx_http_unique_random_start_pool(ngx_conf_t *cf,
         pg = &shards[i]->postgres;
 
         pg->handler = ngx_http_unique_random_reserve_handler;
+        pg->notice = ngx_http_unique_random_notice;
         pg->data = shards[i];
         pg->log = log;
         pg->name = &shards[i]->name;

@@ -150,3 +150,33 @@ ngx_http_unique_random_health_addr(ngx_http_unique_random_shard_t *shard,
 
     ngx_http_unique_random_zone_unlock(shard->pool);
 }
+
+
+ngx_int_t
+ngx_http_unique_random_health_warned(ngx_http_unique_random_shard_t *shard,
+    uint32_t kind)
+{
+    ngx_uint_t                        i, n;
+    ngx_http_unique_random_health_t  *health;
+
+    health = shard->health;
+
+    ngx_http_unique_random_zone_lock(shard->pool);
+
+    n = ngx_min(health->nwarnings, NGX_HTTP_UNIQUE_RANDOM_WARNINGS);
+
+    for (i = 0; i < n; i++) {
+        if (health->warnings[i] == kind) {
+            break;
+        }
+    }
+
+    if (i == n) {
+        health->warnings[health->nwarnings++
+                         % NGX_HTTP_UNIQUE_RANDOM_WARNINGS] = kind;
+    }
+
+    ngx_http_unique_random_zone_unlock(shard->pool);
+
+    return (i == n) ? NGX_OK : NGX_DECLINED;
+}

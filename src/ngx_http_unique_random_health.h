@@ -3,8 +3,8 @@
  * Copyright (C) 2026 the ngx_http_unique_random_module authors
  *
  * What the workers tell each other of a shard: whether its database can be
- * asked, and the address that its name had.  What tells of a worker alone, a
- * shortage of its own, is no part of it.
+ * asked, the address that its name had, and what it has warned of.  What tells
+ * of a worker alone, a shortage of its own, is no part of it.
  */
 
 
@@ -42,6 +42,13 @@ void ngx_http_unique_random_health_set_addr(
     ngx_http_unique_random_shard_t *shard, const char *addr);
 void ngx_http_unique_random_health_addr(ngx_http_unique_random_shard_t *shard,
     ngx_uint_t peer, char *addr);
+
+/*
+ * NGX_OK if a warning of this kind is the first one of the shard's database,
+ * in all workers and since the zone was made; NGX_DECLINED if it is not.
+ */
+ngx_int_t ngx_http_unique_random_health_warned(
+    ngx_http_unique_random_shard_t *shard, uint32_t kind);
 
 
 #endif /* _NGX_HTTP_UNIQUE_RANDOM_HEALTH_H_INCLUDED_ */

@@ -121,6 +121,8 @@ struct ngx_http_unique_random_shard_s {
     ngx_uint_t                        tried;       /* peers without success */
     ngx_msec_t                        deadline;    /* of what is sent */
     ngx_msec_t                        short_until; /* a pause of this worker */
+    u_char                            doubt[256];  /* a warning of the commit of
+                                                      what is sent, or "" */
     ngx_http_unique_random_step_e     step;
 
     unsigned                          busy:1;      /* asks or sent has some */

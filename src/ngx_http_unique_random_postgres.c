@@ -48,8 +48,6 @@ static void ngx_http_unique_random_postgres_done(
     ngx_http_unique_random_postgres_t *pg);
 static void ngx_http_unique_random_postgres_fail(
     ngx_http_unique_random_postgres_t *pg);
-static void ngx_http_unique_random_postgres_notice(void *data,
-    const PGresult *result);
 
 
 ngx_int_t
@@ -66,7 +64,7 @@ ngx_http_unique_random_postgres_connect(ngx_http_unique_random_postgres_t *pg,
         return NGX_ERROR;
     }
 
-    PQsetNoticeReceiver(pg->conn, ngx_http_unique_random_postgres_notice, pg);
+    PQsetNoticeReceiver(pg->conn, pg->notice, pg->data);
 
     /* no other way leads to the SQLSTATE of a refusal */
 
@@ -115,7 +113,6 @@ ngx_http_unique_random_postgres_query(ngx_http_unique_random_postgres_t *pg,
     pg->connection->idle = 0;
     pg->result = NULL;
     pg->failure = NULL;
-    pg->warned = 0;
     pg->sqlstate[0] = '\0';
 
     sent = n ? PQsendQueryParams(pg->conn, text, (int) n, NULL, values, NULL,
@@ -622,28 +619,4 @@ ngx_http_unique_random_postgres_fail(ngx_http_unique_random_postgres_t *pg)
     ngx_http_unique_random_postgres_close(pg, (char *) pg->error);
 
     pg->handler(pg, NGX_ERROR);
-}
-
-
-static void
-ngx_http_unique_random_postgres_notice(void *data, const PGresult *result)
-{
-    ngx_http_unique_random_postgres_t *pg = data;
-
-    u_char       text[256];
-    const char  *severity, *message;
-
-    severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
-    message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-
-    if (severity && ngx_strcmp(severity, "WARNING") == 0) {
-        pg->warned = 1;
-    }
-
-    ngx_cpystrn(text, (u_char *) (message ? message : "-"), sizeof(text));
-    reservation_one_line((char *) text);
-
-    ngx_log_error(NGX_LOG_INFO, pg->log, 0,
-                  "shard \"%V\" sent a notice: %s: %s", pg->name,
-                  severity ? severity : "-", text);
 }

@@ -46,6 +46,7 @@ struct ngx_http_unique_random_postgres_s {
      * and is closed, "error" says why; the outcome of a query is unknown.
      */
     ngx_http_unique_random_postgres_pt   handler;
+    PQnoticeReceiver                     notice;        /* called with "data" */
     void                                *data;
 
     ngx_msec_t                           idle_timeout;
@@ -57,7 +58,6 @@ struct ngx_http_unique_random_postgres_s {
     char                                 sqlstate[6];   /* of the last error of
                                                            a server, or "" */
 
-    unsigned                             warned:1;      /* since the query */
     unsigned                             short_of:1;    /* it failed for want
                                                            of something here */
 };

@@ -3,7 +3,7 @@
  * Copyright (C) 2026 the ngx_http_unique_random_module authors
  *
  * Keeps I2: a grant reaches the zone only when its commit has been
- * acknowledged, is durable, and came without a warning.
+ * acknowledged, is durable, and the server did not warn of it.
  *
  * A row is taken in by itself: what is wrong with one is no reason to burn what
  * others have granted.  Ranges that have to be asked once more, on another
@@ -105,6 +105,30 @@ ngx_http_unique_random_replies(ngx_http_unique_random_shard_t *shard)
     }
 
     ngx_http_unique_random_replies_next(shard, next, 0);
+}
+
+
+void
+ngx_http_unique_random_replies_lost(ngx_http_unique_random_shard_t *shard)
+{
+    u_char                              text[256];
+    ngx_http_unique_random_postgres_t  *pg;
+
+    pg = &shard->postgres;
+
+    /* it tells more than the end of the connection, which may follow */
+
+    if (shard->doubt[0]) {
+        ngx_snprintf(text, sizeof(text),
+                     "its commit may not be on its standby: %s%Z",
+                     shard->doubt);
+        text[sizeof(text) - 1] = '\0';
+
+        ngx_http_unique_random_postgres_set_error(pg, (char *) text);
+    }
+
+    ngx_http_unique_random_reserve_failed(shard,
+                                          NGX_HTTP_UNIQUE_RANDOM_FAILED, 1);
 }
 
 
@@ -369,11 +393,8 @@ ngx_http_unique_random_replies_check(ngx_http_unique_random_shard_t *shard,
         return NGX_ERROR;
     }
 
-    if (pg->warned) {
-        ngx_http_unique_random_postgres_set_error(pg,
-                   "it committed with a warning, perhaps without its standby");
-        ngx_http_unique_random_reserve_failed(shard,
-                                           NGX_HTTP_UNIQUE_RANDOM_FAILED, 1);
+    if (shard->doubt[0]) {
+        ngx_http_unique_random_replies_lost(shard);
         return NGX_ERROR;
     }
 

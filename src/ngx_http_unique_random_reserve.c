@@ -134,8 +134,7 @@ ngx_http_unique_random_reserve_handler(ngx_http_unique_random_postgres_t *pg,
     case NGX_HTTP_UNIQUE_RANDOM_STEP_RESERVE:
 
         if (rc != NGX_OK) {
-            ngx_http_unique_random_reserve_failed(shard,
-                                           NGX_HTTP_UNIQUE_RANDOM_FAILED, 1);
+            ngx_http_unique_random_replies_lost(shard);
             return;
         }
 
@@ -250,6 +249,7 @@ ngx_http_unique_random_reserve_send(ngx_http_unique_random_shard_t *shard)
     ngx_http_unique_random_zone_unlock(pool);
 
     shard->step = NGX_HTTP_UNIQUE_RANDOM_STEP_RESERVE;
+    shard->doubt[0] = '\0';
 
     if (ngx_http_unique_random_reserve_query(shard) != NGX_OK) {
         ngx_http_unique_random_reserve_failed(shard,

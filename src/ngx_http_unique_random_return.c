@@ -9,6 +9,7 @@
 
 
 #include "ngx_http_unique_random_health.h"
+#include "ngx_http_unique_random_notice.h"
 #include "ngx_http_unique_random_return.h"
 #include "ngx_http_unique_random_slot.h"
 
@@ -293,6 +294,8 @@ ngx_http_unique_random_return_connect_peer(
     }
 
     job->conn = PQconnectStartParams(keywords, values, 0);
+
+    PQsetNoticeReceiver(job->conn, ngx_http_unique_random_notice, job->shard);
 
     if (PQstatus(job->conn) == CONNECTION_BAD) {
         ngx_http_unique_random_return_reason(job, PQerrorMessage(job->conn));

@@ -89,6 +89,9 @@ typedef struct {
 
 #define NGX_HTTP_UNIQUE_RANDOM_ADDR_LEN  (NGX_SOCKADDR_STRLEN + 1)
 
+/* kinds of warnings that are known to have been logged */
+#define NGX_HTTP_UNIQUE_RANDOM_WARNINGS  16
+
 
 /* found by the MD5 of the shard's name */
 
@@ -104,6 +107,10 @@ typedef struct {
     /* of the peer whose name was resolved last, for whoever cannot ask */
     ngx_uint_t                 peer;
     char                       addr[NGX_HTTP_UNIQUE_RANDOM_ADDR_LEN];
+
+    /* a new kind takes the place of the oldest */
+    ngx_uint_t                 nwarnings;      /* so far */
+    uint32_t                   warnings[NGX_HTTP_UNIQUE_RANDOM_WARNINGS];
 } ngx_http_unique_random_health_t;
 
 

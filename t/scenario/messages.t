@@ -294,7 +294,7 @@ subtest 'a synchronous standby that is missing' => sub {
     $pg->psql('postgres',
         "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE $waiting");
 
-    $nginx->wait_for_log(qr/committed with a warning/, 30);
+    $nginx->wait_for_log(qr/may not be on its standby/, 30);
     $pg->set_conf(synchronous_standby_names => undef);
 
     push @results, $load->finish, take($nginx, 8);
@@ -305,7 +305,7 @@ subtest 'a synchronous standby that is missing' => sub {
     is $all->status(200), 16, 'those who waited got other numbers';
     cmp_ok $burned, '>=', 1, 'what may not be replicated is given to nobody';
     like $nginx->error_log,
-        qr/could not reserve from shard .* it committed with a warning, perhaps without its standby, what was asked for is burned/,
+        qr/could not reserve from shard .*: its commit may not be on its standby: canceling wait for synchronous replication due to user request, what was asked for is burned/,
         'and the log says so';
     is_deeply [ $nginx->errors ], [], 'nothing else is wrong in the error log';
 };

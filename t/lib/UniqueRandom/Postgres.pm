@@ -579,6 +579,19 @@ sub recover {
         'recovery_target_action');
 }
 
+# As if it had made transactions up to this one.  It is not running.
+sub set_next_xid {
+    my ($self, $xid) = @_;
+
+    croak "$self->{name} is running" if $self->{pid};
+
+    # 32 pages of the commit log, with two bits for each transaction.
+    $self->_write(sprintf('pg_xact/%04X', $xid / (32 * 8192 * 4)),
+        "\0" x (32 * 8192));
+    _run_ok(command => [ _bin('pg_resetwal'), '-x', $xid, '-D', $self->{data} ]);
+    return $self;
+}
+
 # The SQL that makes a database as it is now.
 sub dump {
     my ($self, $db) = @_;

@@ -23,7 +23,9 @@ package UniqueRandom::Proxy;
 #   $proxy->answered     how many from the server
 #   $proxy->ended        how many connections partial() has ended so far
 #
-# Without `to` it is a black hole, which accepts and says nothing.
+# Without `to` it is a black hole, which accepts and says nothing.  With
+# edit => sub { my ($text) = @_; ...; return $text } it changes what the server
+# answers, piece by piece.
 
 use strict;
 use warnings;
@@ -43,8 +45,12 @@ use UniqueRandom::Util qw( at_exit free_port );
 sub new {
     my ($class, %arg) = @_;
 
-    my $self = bless { to => $arg{to}, port => free_port(), owner => $$ },
-        $class;
+    my $self = bless {
+        to    => $arg{to},
+        edit  => $arg{edit},
+        port  => free_port(),
+        owner => $$,
+    }, $class;
 
     socketpair my $control, my $theirs, AF_UNIX, SOCK_STREAM, PF_UNSPEC
         or die "socketpair: $!\n";
@@ -290,6 +296,8 @@ sub _receive {
 
     return if !$peer
         || $self->{mode} eq ($end->{is_server} ? 'deaf' : 'mute');
+
+    $data = $self->{edit}->($data) if $self->{edit} && $end->{is_server};
 
     if ($self->{mode} eq 'delay' && $end->{is_server} && !length $peer->{out})
     {

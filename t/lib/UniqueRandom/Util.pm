@@ -297,10 +297,10 @@ sub black_hole {
 
 # See UniqueRandom::Proxy.
 sub tcp_proxy {
-    my ($port) = @_;
+    my ($port, %arg) = @_;
 
     require UniqueRandom::Proxy;
-    return UniqueRandom::Proxy->new(to => $port);
+    return UniqueRandom::Proxy->new(to => $port, %arg);
 }
 
 1;
