@@ -260,7 +260,7 @@ COMMENT ON COLUMN unique_random.ranges.incarnation IS
 COMMENT ON COLUMN unique_random.ranges.fenced IS
     'why nothing is granted until accept() is called, or NULL';
 COMMENT ON COLUMN unique_random.ranges.failover IS
-    'fence, or trust: a changed timeline is no reason to stop as long as synchronous_standby_names is set';
+    'fence, or trust: after a failover it goes on as soon as synchronous_standby_names is set';
 COMMENT ON COLUMN unique_random.ranges.system_identifier IS
     'cluster that the row was written in';
 COMMENT ON COLUMN unique_random.ranges.timeline IS
@@ -540,8 +540,7 @@ BEGIN
     END IF;
 
     IF r.timeline <> f.timeline
-       AND NOT (r.failover = 'trust' AND r.timeline < f.timeline
-                AND current_setting('synchronous_standby_names') <> '')
+       AND NOT (r.failover = 'trust' AND r.timeline < f.timeline)
     THEN
         RETURN format('timeline is %s instead of %s', f.timeline, r.timeline);
     END IF;
@@ -557,6 +556,40 @@ $$;
 COMMENT ON FUNCTION unique_random.contradiction(
     unique_random.ranges, boolean) IS
     'what the row of a range has against itself, or NULL';
+
+
+-- Why the range r, which nothing is wrong with, is not granted from yet, or
+-- NULL.  A later timeline is trusted where replication is synchronous, and what
+-- manages it may leave the setting empty for a while when it promotes: that is
+-- no fact of the range, so nothing of it is stored.
+
+CREATE OR REPLACE FUNCTION unique_random.deferral(r unique_random.ranges)
+RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    timeline bigint;
+BEGIN
+    IF r.failover <> 'trust'
+       OR current_setting('synchronous_standby_names') <> ''
+    THEN
+        RETURN NULL;
+    END IF;
+
+    timeline := unique_random.timeline();
+
+    IF r.timeline < timeline THEN
+        RETURN format('timeline is %s instead of %s, and'
+                      ' synchronous_standby_names is empty', timeline,
+                      r.timeline);
+    END IF;
+
+    RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION unique_random.deferral(unique_random.ranges) IS
+    'why a range has to wait before it goes on after a failover, or NULL';
 
 
 -- I8: what the caller remembers of the range r and the range does not, or NULL.
@@ -632,9 +665,10 @@ COMMENT ON FUNCTION unique_random.says(text, uuid) IS
 
 
 -- Why the caller and this range do not belong together, if so: the refusals
--- mismatch, stale and fenced of reserve().  "verdict" is what the row has to
--- remember, for all callers: what the row has against itself, and what a caller
--- says that has proved by the key's digest that it means this range.
+-- mismatch, stale and fenced of reserve(); or why they have to wait: deferred.
+-- "verdict" is what the row has to remember, for all callers: what the row has
+-- against itself, and what a caller says that has proved by the key's digest
+-- that it means this range.
 
 CREATE OR REPLACE FUNCTION unique_random.judge(
     r unique_random.ranges,
@@ -707,6 +741,13 @@ BEGIN
 
     IF detail IS NOT NULL THEN
         refusal := 'fenced';
+        RETURN;
+    END IF;
+
+    detail := unique_random.deferral(r);
+
+    IF detail IS NOT NULL THEN
+        refusal := 'deferred';
     END IF;
 END
 $$;
@@ -714,7 +755,7 @@ $$;
 COMMENT ON FUNCTION unique_random.judge(
     unique_random.ranges, boolean, bigint, uuid, bigint, bigint, uuid, bigint,
     bigint, bigint, text) IS
-    'why the caller and a range do not belong together, or NULL';
+    'why the caller and a range do not belong together, or have to wait, or NULL';
 
 
 -- What a holder was granted: disjoint intervals, each joined with the ones that
@@ -1169,11 +1210,14 @@ BEGIN
         stops := o.stops;
     END IF;
 
-    IF refusal IS NULL AND starts = '{}'
-       AND (want > 0
-            OR r.reserved > r.last - r.first AND r.returned = 0)
+    -- where nothing is left, there is nothing to wait for either
+
+    IF (refusal IS NULL AND want > 0 AND starts = '{}')
+       OR (coalesce(refusal, 'deferred') = 'deferred' AND starts = '{}'
+           AND r.reserved > r.last - r.first AND r.returned = 0)
     THEN
         refusal := 'exhausted';
+        detail := NULL;
     END IF;
 
     last := r.last;
@@ -1211,6 +1255,7 @@ COMMENT ON FUNCTION unique_random.answer(
 --     mismatch   the range is there, but with another last number
 --     stale      the caller has seen a later life of this range
 --     fenced     "detail" says why
+--     deferred   "detail" says what the range waits for, and goes on by itself
 --     exhausted  nothing is left
 --
 -- Who wants of one range waits for its lock, for lock_wait milliseconds; who
@@ -1372,7 +1417,17 @@ BEGIN
                ARRAY[holder_serial], ARRAY[seen_epoch],
                ARRAY[seen_incarnation], ARRAY[seen_serial],
                ARRAY[seen_reserved], ARRAY[seen_timeline], ARRAY[seen_digest],
-               ARRAY[want], 1, ARRAY[with_key]) AS a;
+               ARRAY[want], 1, ARRAY[with_key]) AS a
+     WHERE a.refusal IS DISTINCT FROM 'deferred';
+
+    -- nor does it know this refusal: an error is what it tries again after
+
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'range %-% is not granted from yet: its timeline has'
+                        ' changed, and synchronous_standby_names is empty',
+                        of_first, of_last
+        USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
 END
 $$;
 
@@ -1839,6 +1894,15 @@ BEGIN
             RAISE EXCEPTION 'range %-% is fenced: %', r.first, r.last, why
             USING HINT = 'Run accept() first, which says how far the lost'
                          ' database had got.';
+        END IF;
+
+        why := unique_random.deferral(r);
+
+        IF why IS NOT NULL THEN
+            RAISE EXCEPTION 'range %-% is not granted from yet: %', r.first,
+                            r.last, why
+            USING HINT = 'Set it first if the promoted standby was a'
+                         ' synchronous one, else run accept().';
         END IF;
 
         UPDATE unique_random.ranges t SET fenced = 'closed: moved away'

@@ -17,10 +17,13 @@
 
 
 /* how often a range that is used up is asked whether some came back */
-#define NGX_HTTP_UNIQUE_RANDOM_USED_UP  1000
+#define NGX_HTTP_UNIQUE_RANDOM_USED_UP   1000
+
+/* how often one that will go on by itself is looked at */
+#define NGX_HTTP_UNIQUE_RANDOM_DEFERRED  250
 
 /* draws by the same weights: one in so many looks at all ranges */
-#define NGX_HTTP_UNIQUE_RANDOM_DRAWS    16
+#define NGX_HTTP_UNIQUE_RANDOM_DRAWS     16
 
 
 static ngx_http_unique_random_range_t *ngx_http_unique_random_choice_pick(
@@ -416,7 +419,9 @@ ngx_http_unique_random_choice_need(ngx_http_unique_random_range_t *range,
         break;
 
     default: /* refused */
-        at += shard->fail_timeout;
+        at += (slot->outcome == RESERVATION_DEFERRED)
+              ? ngx_min(NGX_HTTP_UNIQUE_RANDOM_DEFERRED, shard->fail_timeout)
+              : shard->fail_timeout;
     }
 
     /* one worker asks for all, but for requests that wait each its own */

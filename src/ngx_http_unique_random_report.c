@@ -24,6 +24,8 @@ static void ngx_http_unique_random_report_lost(
     uint64_t known);
 static void ngx_http_unique_random_report_stale(
     ngx_http_unique_random_range_t *range, reservation_t *reply);
+static void ngx_http_unique_random_report_deferred(
+    ngx_http_unique_random_range_t *range, reservation_t *reply);
 
 
 void
@@ -64,6 +66,10 @@ ngx_http_unique_random_report(ngx_http_unique_random_range_t *range,
 
     case RESERVATION_STALE:
         ngx_http_unique_random_report_stale(range, reply);
+        return;
+
+    case RESERVATION_DEFERRED:
+        ngx_http_unique_random_report_deferred(range, reply);
         return;
 
     default: /* RESERVATION_FENCED */
@@ -208,6 +214,27 @@ ngx_http_unique_random_report_stale(ngx_http_unique_random_range_t *range,
                   "range %uL-%uL of shard \"%V\" is a stale copy: %s",
                   range->first, range->last, &range->shard->name,
                   reply->detail[0] ? reply->detail : RESERVATION_LATER_LIFE);
+}
+
+
+/* to set what it waits for would be wrong where the standby may have lagged */
+
+static void
+ngx_http_unique_random_report_deferred(ngx_http_unique_random_range_t *range,
+    reservation_t *reply)
+{
+    ngx_http_unique_random_shard_t  *shard;
+
+    shard = range->shard;
+
+    ngx_log_error(NGX_LOG_WARN, shard->postgres.log, 0,
+                  "range %uL-%uL of shard \"%V\" is not granted from yet: %s; "
+                  "with failover=trust it goes on by itself once that is set; "
+                  "if the promoted standby was not a synchronous one, run "
+                  "SELECT unique_random.set_failover(%V, %uL, 'fence'); "
+                  "instead, and go on as without trust",
+                  range->first, range->last, &shard->name, reply->detail,
+                  &shard->pool->literal, range->first);
 }
 
 

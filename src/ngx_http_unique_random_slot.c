@@ -11,6 +11,16 @@
 #include "ngx_http_unique_random_slot.h"
 
 
+/*
+ * Whether the database has nothing against the range.  One that is deferred is
+ * judged as one that grants, for it lifts a fence and its leases go on.
+ */
+#define ngx_http_unique_random_slot_in_order(reply)                           \
+    ((reply)->outcome == RESERVATION_GRANTED                                  \
+     || (reply)->outcome == RESERVATION_EXHAUSTED                             \
+     || (reply)->outcome == RESERVATION_DEFERRED)
+
+
 static void ngx_http_unique_random_slot_want(
     ngx_http_unique_random_slot_t *slot, ngx_http_unique_random_range_t *range,
     ngx_uint_t waiting);
@@ -237,9 +247,7 @@ ngx_http_unique_random_slot_take_in(ngx_http_unique_random_slot_t *slot,
         return NGX_DECLINED;
     }
 
-    if (reply->outcome == RESERVATION_GRANTED
-        || reply->outcome == RESERVATION_EXHAUSTED)
-    {
+    if (ngx_http_unique_random_slot_in_order(reply)) {
         ngx_http_unique_random_slot_remember(slot, reply);
     }
 
@@ -410,9 +418,7 @@ ngx_http_unique_random_slot_contradiction(ngx_http_unique_random_slot_t *slot,
         return RESERVATION_GONE;
     }
 
-    if (reply->outcome != RESERVATION_GRANTED
-        && reply->outcome != RESERVATION_EXHAUSTED)
-    {
+    if (!ngx_http_unique_random_slot_in_order(reply)) {
         return NULL;
     }
 

@@ -49,7 +49,7 @@ typedef struct {
 
 static const char  *reservation_refusals[] = {
     "", "standby", "volatile", "missing", "mismatch", "stale", "fenced",
-    "exhausted", "busy", NULL
+    "exhausted", "busy", "deferred", NULL
 };
 
 

@@ -78,7 +78,8 @@ typedef enum {
     RESERVATION_STALE,
     RESERVATION_FENCED,
     RESERVATION_EXHAUSTED,
-    RESERVATION_BUSY                /* locked, and others were asked for */
+    RESERVATION_BUSY,               /* locked, and others were asked for */
+    RESERVATION_DEFERRED            /* in order, but for what it waits for */
 } reservation_outcome_e;
 
 

@@ -386,7 +386,7 @@ fuzz_reservation_check(const reservation_t *r, const reservation_ask_t *ask)
     m = &r->memory;
     size = ask->last - ask->first + 1;
 
-    fuzz_check(r->outcome <= RESERVATION_BUSY);
+    fuzz_check(r->outcome <= RESERVATION_DEFERRED);
 
     fuzz_check(r->detail != NULL && r->failover != NULL);
     fuzz_check(r->fsync != NULL && r->synchronous_commit != NULL);

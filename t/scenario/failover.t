@@ -153,7 +153,7 @@ sub accept_largest {
 # I7: what is acknowledged has reached the synchronous standby, so a changed
 # timeline may be trusted where the row says so: nobody needs to do anything.
 # But only as long as synchronous_standby_names is set: a server without it may
-# have lagged, whatever the row says.
+# have lagged, whatever the row says.  If it has, an operator has to say so.
 {
     my $first  = UniqueRandom::Postgres->new(name => 'first');
     my $pool   = pool('trust', $first, failover => 'trust');
@@ -182,9 +182,17 @@ sub accept_largest {
     $second->kill9;
     $third->promote;
     $pool->moved(0, $third);
+    $one->wait_for_log(qr/\[warn\].* timeline is 3 instead of 2, and/, 30);
+    all_served($pool, 'another, which may have lagged, is not trusted');
+    is_deeply [ $one->errors ], [], '... nor fenced';
+
+    my ($command)
+        = $one->error_log =~ /not granted from yet: .* run (SELECT .*?;)/;
+    $pool->sql(0, $command);
+    $pool->start($one);
     $one->wait_for_log(
         qr/\[alert\].* is fenced: timeline is 3 instead of 2;/, 30);
-    all_served($pool, 'another, which may have lagged, is not trusted');
+    all_served($pool, '... it is, as soon as an operator says so');
 
     accept_largest($pool, $one);
     $pool->wait_for(0, $one);

@@ -305,6 +305,7 @@ test_refusals(void **state)
         { "stale", RESERVATION_STALE, 1 },
         { "fenced", RESERVATION_FENCED, 1 },
         { "exhausted", RESERVATION_EXHAUSTED, 1 },
+        { "deferred", RESERVATION_DEFERRED, 1 },
 
         /* these come without a row to tell of */
 
