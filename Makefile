@@ -20,6 +20,11 @@ SANITIZE   := -fsanitize=address,undefined \
               -fno-sanitize=nonnull-attribute,pointer-overflow \
               -fno-sanitize-recover=all -fno-omit-frame-pointer
 
+# Barriers are between processes, which is more than it looks at; and its
+# atexit() does not call what a module has registered when that is unloaded.
+THREADS    := -fsanitize=thread -Wno-tsan -Wl,-z,nodelete \
+              -fno-omit-frame-pointer
+
 DESTDIR    ?=
 prefix     ?= /usr
 modulesdir ?= $(prefix)/lib/nginx/modules
@@ -46,7 +51,7 @@ refresh     = cmp -s $(1) $@ || { install -m $(2) $(1) $@ && echo "built $@"; }
 # Two kinds of tests share ports and folders: never run them side by side.
 .NOTPARALLEL:
 .PHONY: all nginx deps pages run bench fuzz install clean help FORCE \
-        test test-release test-asan test-valgrind asan memcheck
+        test test-release test-asan test-tsan test-valgrind asan tsan memcheck
 
 all: $(so)	## build the module (default); NGINX_SRC=dir for other nginx sources
 
@@ -122,6 +127,8 @@ help:	## show this
 T              ?= $(build)/unit/*.t t/*.t t/model/*.t t/fuzz/*.t t/scenario/*.t
 T_ASAN         ?= $(subst $(build)/unit/,$(build)/asan/unit/,\
                       $(filter-out t/model/% t/fuzz/%,$(T)))
+T_TSAN         ?= t/000-load.t t/scenario/hanging-shard.t \
+                  t/scenario/broken-handshake.t t/scenario/threads.t
 T_VALGRIND     ?= t/000-load.t t/030-variables.t t/scenario/reload.t
 PROVE_FLAGS    ?=
 VALGRIND_FLAGS := --leak-check=full --show-possibly-lost=no --num-callers=40 \
@@ -141,7 +148,7 @@ export TEST_NGINX_BINARY TEST_NGINX_LOAD_MODULES \
        TEST_NGINX_SERVER_PORT TEST_NGINX_CLIENT_PORT
 
 test: deps	## install what is missing and run the whole suite
-	@$(submake) test-release test-asan test-valgrind
+	@$(submake) test-release test-asan test-tsan test-valgrind
 
 # One run of prove, and so one summary, for each way to build.
 
@@ -152,6 +159,11 @@ test-release: all $(if $(DISTRIBUTED),,nginx)	## every test, as built for produc
 test-asan: asan	## every test, with AddressSanitizer and UBSan
 	@$(call unit,$(build)/asan/unit,-O1 -g $(SANITIZE))
 	@$(call prove,$(T_ASAN),asan)
+
+# It knows no other layout of addresses than the one without randomness.
+test-tsan: tsan	## tests of what threads do, with ThreadSanitizer
+	@$(call prove,$(T_TSAN),tsan,,$(shell setarch -R true \
+	    2> /dev/null && echo setarch -R))
 
 test-valgrind: memcheck	## some tests under valgrind
 	@$(call prove,$(T_VALGRIND),memcheck,$(VALGRIND_FLAGS))
@@ -168,7 +180,7 @@ prove = export $(if $(2),TEST_NGINX_BINARY=$(build)/$(2)/nginx \
             printf '| %s | %s | %s | %s | %s | %s | %s |\n' \
                 fault runs attempts acknowledged failed duplicates burned \
                 --- --- --- --- --- --- --- > $$FAULTS && \
-            prove $(perl_libs) $(stand_in) $(PROVE_FLAGS) $$files; \
+            $(4) prove $(perl_libs) $(stand_in) $(PROVE_FLAGS) $$files; \
         status=$$?; [ $$(wc -l < $$FAULTS) = 2 ] || cat $$FAULTS; \
         exit $$status
 
@@ -183,6 +195,9 @@ variant = src=$(source) && $(submake) all nginx \
 
 asan:	## build nginx and the module with the sanitizers, into build/asan
 	@$(call variant,asan,$(SANITIZE))
+
+tsan:	## build nginx and the module with ThreadSanitizer, into build/tsan
+	@$(call variant,tsan,$(THREADS))
 
 memcheck:	## build nginx and the module for valgrind, into build/memcheck
 	@$(call variant,memcheck)

@@ -38,7 +38,7 @@ static ngx_int_t ngx_http_unique_random_find_pool(ngx_conf_t *cf,
 static ngx_int_t ngx_http_unique_random_use_error(ngx_conf_t *cf,
     ngx_http_unique_random_main_conf_t *umcf,
     ngx_http_unique_random_use_t *use);
-static ngx_int_t ngx_http_unique_random_start_pool(ngx_conf_t *cf,
+static void ngx_http_unique_random_start_pool(ngx_conf_t *cf,
     ngx_http_unique_random_pool_t *pool);
 static ngx_msec_t ngx_http_unique_random_manager(void *data);
 
@@ -284,7 +284,7 @@ ngx_http_unique_random_add_variables(ngx_conf_t *cf)
 }
 
 
-/* the whole of http{} is known now: pools, their uses, the resolver */
+/* the whole of http{} is known now: pools and their uses */
 
 static ngx_int_t
 ngx_http_unique_random_init(ngx_conf_t *cf)
@@ -315,9 +315,7 @@ ngx_http_unique_random_init(ngx_conf_t *cf)
     for (i = 0; i < umcf->pools.nelts; i++) {
         pools[i]->others = others;
 
-        if (ngx_http_unique_random_start_pool(cf, pools[i]) != NGX_OK) {
-            return NGX_ERROR;
-        }
+        ngx_http_unique_random_start_pool(cf, pools[i]);
 
         if (pools[i]->state
             && ngx_http_unique_random_memory_init(cf, pools[i],
@@ -415,24 +413,17 @@ ngx_http_unique_random_use_error(ngx_conf_t *cf,
 }
 
 
-static ngx_int_t
+static void
 ngx_http_unique_random_start_pool(ngx_conf_t *cf,
     ngx_http_unique_random_pool_t *pool)
 {
     ngx_log_t                          *log;
     ngx_uint_t                          i;
-    ngx_http_core_loc_conf_t           *clcf;
     ngx_http_unique_random_shard_t    **shards;
     ngx_http_unique_random_postgres_t  *pg;
 
     /* of a cycle that is yet to be the one that runs */
     log = &cf->cycle->new_log;
-
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-
-    if (clcf->resolver && clcf->resolver->connections.nelts) {
-        pool->resolver = clcf->resolver;
-    }
 
     pool->wake.handler = ngx_http_unique_random_wake;
     pool->wake.data = pool;
@@ -446,11 +437,6 @@ ngx_http_unique_random_start_pool(ngx_conf_t *cf,
     shards = pool->shards.elts;
 
     for (i = 0; i < pool->shards.nelts; i++) {
-
-        if (ngx_http_unique_random_shard_resolve(cf, shards[i]) != NGX_OK) {
-            return NGX_ERROR;
-        }
-
         pg = &shards[i]->postgres;
 
         pg->handler = ngx_http_unique_random_reserve_handler;
@@ -460,8 +446,6 @@ ngx_http_unique_random_start_pool(ngx_conf_t *cf,
         pg->name = &shards[i]->name;
         pg->idle_timeout = pool->idle_timeout;
     }
-
-    return NGX_OK;
 }
 
 

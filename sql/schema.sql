@@ -134,6 +134,7 @@ CREATE TABLE IF NOT EXISTS unique_random.ranges (
     returned           bigint NOT NULL DEFAULT 0,
     returned_from      bigint NOT NULL DEFAULT 0,
     pruned             bigint NOT NULL DEFAULT 0,
+    synchronous        boolean NOT NULL DEFAULT false,
 
     PRIMARY KEY (pool, first),
 
@@ -175,7 +176,8 @@ CREATE TABLE IF NOT EXISTS unique_random.returned (
 
 
 -- What an earlier schema does not have.  No default may make PostgreSQL rewrite
--- "ranges", which would fence every range.
+-- "ranges", which would fence every range.  How the last grant of an earlier
+-- schema was committed is not known: "synchronous" is false until the next one.
 
 SET LOCAL lock_timeout = '2s';
 
@@ -183,17 +185,18 @@ DO $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_attribute a
                     WHERE a.attrelid = 'unique_random.ranges'::regclass
-                      AND a.attname = 'pruned')
+                      AND a.attname = 'synchronous')
     THEN
         ALTER TABLE unique_random.ranges
-            ADD role text NOT NULL DEFAULT 'unique_random',
-            ADD returned bigint NOT NULL DEFAULT 0,
-            ADD returned_from bigint NOT NULL DEFAULT 0,
-            ADD pruned bigint NOT NULL DEFAULT 0;
+            ADD IF NOT EXISTS role text NOT NULL DEFAULT 'unique_random',
+            ADD IF NOT EXISTS returned bigint NOT NULL DEFAULT 0,
+            ADD IF NOT EXISTS returned_from bigint NOT NULL DEFAULT 0,
+            ADD IF NOT EXISTS pruned bigint NOT NULL DEFAULT 0,
+            ADD IF NOT EXISTS synchronous boolean NOT NULL DEFAULT false;
 
         ALTER TABLE unique_random.holders
-            ADD starts bigint[] NOT NULL DEFAULT '{}',
-            ADD stops bigint[] NOT NULL DEFAULT '{}';
+            ADD IF NOT EXISTS starts bigint[] NOT NULL DEFAULT '{}',
+            ADD IF NOT EXISTS stops bigint[] NOT NULL DEFAULT '{}';
     END IF;
 
     -- compressed or moved to another table, they would cost each reservation
@@ -260,7 +263,7 @@ COMMENT ON COLUMN unique_random.ranges.incarnation IS
 COMMENT ON COLUMN unique_random.ranges.fenced IS
     'why nothing is granted until accept() is called, or NULL';
 COMMENT ON COLUMN unique_random.ranges.failover IS
-    'fence, or trust: after a failover it goes on as soon as synchronous_standby_names is set';
+    'fence, or trust: after a failover a range that is synchronous goes on as soon as synchronous_standby_names is set';
 COMMENT ON COLUMN unique_random.ranges.system_identifier IS
     'cluster that the row was written in';
 COMMENT ON COLUMN unique_random.ranges.timeline IS
@@ -279,6 +282,8 @@ COMMENT ON COLUMN unique_random.ranges.returned_from IS
     'no interval in unique_random.returned starts below it';
 COMMENT ON COLUMN unique_random.ranges.pruned IS
     'highest serial of the holders that were deleted for their number';
+COMMENT ON COLUMN unique_random.ranges.synchronous IS
+    'whether the commit of the last grant, or of add() or accept() since, waited for a standby, as far as the settings say';
 
 COMMENT ON TABLE unique_random.holders IS
     'what was granted to each nginx: the 100 that were the last to reserve';
@@ -364,6 +369,24 @@ $$;
 
 COMMENT ON FUNCTION unique_random.fingerprint() IS
     'what tells this copy of the database from another';
+
+
+-- PostgreSQL waits for no standby while max_wal_senders is 0, whatever else is
+-- set; and what a standby has not flushed, it may lose with its power.
+
+CREATE OR REPLACE FUNCTION unique_random.is_synchronous()
+RETURNS boolean
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN current_setting('synchronous_standby_names') <> ''
+           AND current_setting('max_wal_senders')::integer > 0
+           AND current_setting('synchronous_commit') IN ('on', 'remote_apply');
+END
+$$;
+
+COMMENT ON FUNCTION unique_random.is_synchronous() IS
+    'whether the commit of this transaction waits for a standby, as far as the settings say';
 
 
 -- Before a range begins a life: a server that cannot tell itself from its
@@ -507,7 +530,9 @@ COMMENT ON FUNCTION unique_random.whereabouts(text, bigint, bigint) IS
     'what is said of a range that is missing';
 
 
--- I7: why the range r must not be granted from, whoever asks, or NULL.
+-- I7: why the range r must not be granted from, whoever asks, or NULL.  A later
+-- timeline is trusted where the last grant is known to have reached a standby,
+-- and what comes next can.
 
 CREATE OR REPLACE FUNCTION unique_random.contradiction(
     r unique_random.ranges,
@@ -540,7 +565,9 @@ BEGIN
     END IF;
 
     IF r.timeline <> f.timeline
-       AND NOT (r.failover = 'trust' AND r.timeline < f.timeline)
+       AND NOT (r.failover = 'trust' AND r.timeline < f.timeline
+                AND r.synchronous
+                AND current_setting('max_wal_senders')::integer > 0)
     THEN
         RETURN format('timeline is %s instead of %s', f.timeline, r.timeline);
     END IF;
@@ -559,9 +586,9 @@ COMMENT ON FUNCTION unique_random.contradiction(
 
 
 -- Why the range r, which nothing is wrong with, is not granted from yet, or
--- NULL.  A later timeline is trusted where replication is synchronous, and what
--- manages it may leave the setting empty for a while when it promotes: that is
--- no fact of the range, so nothing of it is stored.
+-- NULL.  What manages synchronous replication may leave the setting empty for a
+-- while when it promotes: that is no fact of the range, so nothing of it is
+-- stored.
 
 CREATE OR REPLACE FUNCTION unique_random.deferral(r unique_random.ranges)
 RETURNS text
@@ -1057,6 +1084,7 @@ BEGIN
            granted = fresh + again,
            serial = t.serial + 1,
            timeline = unique_random.timeline(),
+           synchronous = unique_random.is_synchronous(),
            writer = pg_current_xact_id(),
            returned = r.returned,
            returned_from = r.returned_from,
@@ -1738,7 +1766,8 @@ BEGIN
 
     INSERT INTO unique_random.ranges
            (pool, first, last, key, reserved, epoch, failover,
-            system_identifier, timeline, database, relation, writer, role)
+            system_identifier, timeline, database, relation, synchronous,
+            writer, role)
     VALUES (add.pool, add.first, add.last,
             coalesce(add.key,
                      sha256(decode(replace(concat(gen_random_uuid(),
@@ -1750,7 +1779,7 @@ BEGIN
                           ELSE extract(epoch FROM clock_timestamp())::bigint
                      END, add.after + 1),
             add.failover, f.system_identifier, f.timeline, f.database,
-            f.relation, pg_current_xact_id(),
+            f.relation, unique_random.is_synchronous(), pg_current_xact_id(),
             coalesce((SELECT t.role FROM unique_random.ranges t
                        WHERE t.pool = add.pool LIMIT 1), 'unique_random'));
 
@@ -1843,6 +1872,7 @@ BEGIN
            timeline = f.timeline,
            database = f.database,
            relation = f.relation,
+           synchronous = unique_random.is_synchronous(),
            writer = pg_current_xact_id()
      WHERE t.pool = accept.pool AND t.first = accept.first;
 

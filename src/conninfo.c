@@ -38,6 +38,14 @@ static const conninfo_param_t  conninfo_fixed[] = {
 };
 
 
+/* of these an empty parameter would not be taken in place of the variable */
+
+static const char  *conninfo_variables[] = {
+    "PGSERVICE", "PGHOSTADDR", "PGTARGETSESSIONATTRS", "PGLOADBALANCEHOSTS",
+    NULL
+};
+
+
 static char *conninfo_strip_driver(const char *text);
 static PQconninfoOption *conninfo_read(const char *text, const char **error);
 static const char *conninfo_check(const conninfo_t *conninfo);
@@ -45,7 +53,6 @@ static const char *conninfo_get(const conninfo_t *conninfo,
     const char *keyword);
 static int conninfo_split_hosts(conninfo_t *conninfo, const char **error);
 static int conninfo_is_port(const char *port);
-static int conninfo_is_sslmode(const char *mode);
 static size_t conninfo_count(const char *list);
 static char *conninfo_next(char **list);
 
@@ -162,6 +169,17 @@ conninfo_params(const conninfo_t *conninfo, const conninfo_host_t *host,
 }
 
 
+void
+conninfo_unset_variables(void)
+{
+    const char  **name;
+
+    for (name = conninfo_variables; *name; name++) {
+        (void) unsetenv(*name);
+    }
+}
+
+
 /* "postgresql+psycopg2://..." is how SQLAlchemy spells "postgresql://..." */
 
 static char *
@@ -242,18 +260,17 @@ conninfo_check(const conninfo_t *conninfo)
         return "has a \"dbname\" that looks like another conninfo";
     }
 
-    if (!conninfo_is_sslmode(conninfo_get(conninfo, "sslmode"))) {
-        return "has an invalid \"sslmode\", which is one of disable, allow, "
-               "prefer, require, verify-ca and verify-full";
-    }
-
     if (strchr(conninfo->user, ':') && !conninfo_get(conninfo, "password")[0])
     {
         return "has \":\" in its user, and no password; the \":\" of a URI "
                "that ends the user is not escaped";
     }
 
-    return conninfo_misspelt_options(conninfo->options);
+    /* where a password is given, the user is not another one */
+
+    return conninfo_misspelt_options(conninfo->options,
+                                  conninfo_get(conninfo, "password")[0]
+                                  || conninfo_get(conninfo, "passfile")[0]);
 }
 
 
@@ -361,27 +378,6 @@ conninfo_is_port(const char *port)
     return port[len] == '\0'
            && (len == 0
                || (len <= 5 && atoi(port) >= 1 && atoi(port) <= 65535));
-}
-
-
-/* likewise */
-
-static int
-conninfo_is_sslmode(const char *mode)
-{
-    const char        **m;
-    static const char  *modes[] = {
-        "", "disable", "allow", "prefer", "require", "verify-ca",
-        "verify-full", NULL
-    };
-
-    for (m = modes; *m; m++) {
-        if (strcmp(*m, mode) == 0) {
-            return 1;
-        }
-    }
-
-    return 0;
 }
 
 

@@ -60,6 +60,12 @@ int conninfo_params(const conninfo_t *conninfo, const conninfo_host_t *host,
     const char *hostaddr, const char *keywords[CONNINFO_PARAMS],
     const char *values[CONNINFO_PARAMS]);
 
+/*
+ * Takes from the environment of the process what libpq would use in spite of
+ * these parameters.  Not while another thread reads the environment.
+ */
+void conninfo_unset_variables(void);
+
 
 #pragma GCC visibility pop
 

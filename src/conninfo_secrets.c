@@ -5,11 +5,14 @@
  * For libpq, user and password of a URI end with the first "@" that has no
  * "/" before it.  With "@", "/" or "?" in a password that are not escaped, or
  * with pairs that are not separated by spaces, what is left of the password
- * becomes a host, a port, a database or a parameter, and those are shown.
+ * becomes a host, a port, a database or a parameter, and those are shown; or
+ * it stays behind a value that libpq or the server quotes.  So what may be
+ * shown has only characters that real values have.
  */
 
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -21,15 +24,68 @@
     "\"/\" as %2F, \"?\" as %3F, \"&\" as %26, \"=\" as %3D and \"%\" as %25"
 
 
+#define CONNINFO_PLAIN  "._-"
+#define CONNINFO_FILE   CONNINFO_PLAIN "/@+~ "
+
+
+typedef enum {
+    CONNINFO_CHARS = 0,     /* letters, digits and these */
+    CONNINFO_ONE_OF,
+    CONNINFO_NUMBER,
+    CONNINFO_ANY            /* nobody quotes it */
+} conninfo_kind_e;
+
+
+typedef struct {
+    const char       *keyword;
+    conninfo_kind_e   kind;
+    const char       *text;
+} conninfo_form_t;
+
+
 static const char  conninfo_has_at[] =
     "has an \"@\" that does not end the user and password; " CONNINFO_ESCAPES;
+
+
+/* hosts have forms of their own */
+
+static const conninfo_form_t  conninfo_forms[] = {
+    { "application_name", CONNINFO_ANY, NULL },
+    { "channel_binding", CONNINFO_ONE_OF, "disable, prefer and require" },
+    { "dbname", CONNINFO_CHARS, CONNINFO_PLAIN "@+$~ " },
+    { "fallback_application_name", CONNINFO_ANY, NULL },
+    { "keepalives", CONNINFO_NUMBER, NULL },
+    { "keepalives_count", CONNINFO_NUMBER, NULL },
+    { "keepalives_idle", CONNINFO_NUMBER, NULL },
+    { "keepalives_interval", CONNINFO_NUMBER, NULL },
+    { "options", CONNINFO_CHARS, CONNINFO_PLAIN " =,:/$*'\"\\" },
+    { "passfile", CONNINFO_CHARS, CONNINFO_FILE },
+    { "port", CONNINFO_CHARS, CONNINFO_PLAIN "," },
+    { "require_auth", CONNINFO_CHARS, CONNINFO_PLAIN ",!" },
+    { "sslcert", CONNINFO_CHARS, CONNINFO_FILE },
+    { "sslcrl", CONNINFO_CHARS, CONNINFO_FILE },
+    { "sslcrldir", CONNINFO_CHARS, CONNINFO_FILE },
+    { "sslkey", CONNINFO_CHARS, CONNINFO_FILE ":" },
+    { "sslkeylogfile", CONNINFO_CHARS, CONNINFO_FILE },
+    { "sslmode", CONNINFO_ONE_OF,
+      "disable, allow, prefer, require, verify-ca and verify-full" },
+    { "sslrootcert", CONNINFO_CHARS, CONNINFO_FILE },
+    { "tcp_user_timeout", CONNINFO_NUMBER, NULL },
+    { "user", CONNINFO_CHARS, CONNINFO_PLAIN "@+$~#\\" },
+    { NULL, CONNINFO_CHARS, CONNINFO_PLAIN }
+};
 
 
 static const char *conninfo_misspelt_query(const char *query, int password);
 static int conninfo_may_have_at(const char *pair, const char *eq,
     const char *end, int password);
+static const char *conninfo_misspelt_value(const PQconninfoOption *opt);
+static const char *conninfo_misspelt_form(const PQconninfoOption *opt);
+static int conninfo_has_word(const char *list, const char *word, size_t len);
 static int conninfo_are_hosts(const char *list, int sockets);
 static int conninfo_is_host(const char *host, size_t len, int sockets);
+static int conninfo_consists_of(const char *text, size_t len,
+    const char *chars);
 
 
 const char *
@@ -109,6 +165,11 @@ conninfo_misspelt_uri(const char *text)
         return conninfo_has_at;
     }
 
+    if (uri + strcspn(uri, " \t\r\n") < query) {
+        return "has a space in a host or a database; parameters of a URI "
+               "begin with \"?\" and are separated by \"&\"";
+    }
+
     return conninfo_misspelt_query(query, password);
 }
 
@@ -169,33 +230,119 @@ conninfo_may_have_at(const char *pair, const char *eq, const char *end,
 
 
 const char *
-conninfo_misspelt_options(const PQconninfoOption *options)
+conninfo_misspelt_options(const PQconninfoOption *options, int any_user)
 {
+    const char              *error;
     const PQconninfoOption  *opt;
 
     for (opt = options; opt->keyword; opt++) {
 
-        if (opt->val == NULL || conninfo_is_secret(opt)) {
+        if (opt->val == NULL
+            || conninfo_is_secret(opt)
+            || (any_user && strcmp(opt->keyword, "user") == 0))
+        {
             continue;
         }
 
-        if (conninfo_has_password(opt->val, strlen(opt->val))) {
-            return "has a password within another value; key=value pairs are "
-                   "separated by spaces, and parameters of a URI by \"&\"";
-        }
-
-        if ((strcmp(opt->keyword, "host") == 0
-             && !conninfo_are_hosts(opt->val, 1))
-            || (strcmp(opt->keyword, "hostaddr") == 0
-                && !conninfo_are_hosts(opt->val, 0)))
-        {
-            return "has a host with \"@\" or another character that no host "
-                   "has; a password in key=value pairs is written as "
-                   "password='...', with \\' for ' and \\\\ for \\";
+        error = conninfo_misspelt_value(opt);
+        if (error) {
+            return error;
         }
     }
 
     return NULL;
+}
+
+
+static const char *
+conninfo_misspelt_value(const PQconninfoOption *opt)
+{
+    int  sockets;
+
+    if (conninfo_has_password(opt->val, strlen(opt->val))) {
+        return "has a password within another value; key=value pairs are "
+               "separated by spaces, and parameters of a URI by \"&\"";
+    }
+
+    sockets = (strcmp(opt->keyword, "host") == 0);
+
+    if (sockets || strcmp(opt->keyword, "hostaddr") == 0) {
+        return conninfo_are_hosts(opt->val, sockets) ? NULL
+               : "has a host with \"@\" or another character that no host "
+                 "has; a password in key=value pairs is written as "
+                 "password='...', with \\' for ' and \\\\ for \\";
+    }
+
+    return conninfo_misspelt_form(opt);
+}
+
+
+static const char *
+conninfo_misspelt_form(const PQconninfoOption *opt)
+{
+    int                     good;
+    size_t                  len;
+    const char             *format;
+    static char             error[250];
+    const conninfo_form_t  *form;
+
+    for (form = conninfo_forms; form->keyword; form++) {
+        if (strcmp(form->keyword, opt->keyword) == 0) {
+            break;
+        }
+    }
+
+    len = strlen(opt->val);
+
+    switch (form->kind) {
+
+    case CONNINFO_CHARS:
+        good = conninfo_consists_of(opt->val, len, form->text);
+        format = "has a \"%s\" with other characters than letters, digits and "
+                 "any of \"%s\"; key=value pairs are separated by spaces, and "
+                 "parameters of a URI by \"&\"";
+        break;
+
+    case CONNINFO_ONE_OF:
+        good = (len == 0 || conninfo_has_word(form->text, opt->val, len));
+        format = "has an invalid \"%s\", which is one of %s";
+        break;
+
+    case CONNINFO_NUMBER:
+        good = (strspn(opt->val, "-0123456789") == len);
+        format = "has an invalid \"%s\", which is a number";
+        break;
+
+    default: /* CONNINFO_ANY */
+        return NULL;
+    }
+
+    if (good) {
+        return NULL;
+    }
+
+    (void) snprintf(error, sizeof(error), format, opt->keyword, form->text);
+
+    return error;
+}
+
+
+/* of a list such as "disable, allow and prefer" */
+
+static int
+conninfo_has_word(const char *list, const char *word, size_t len)
+{
+    const char  *p;
+
+    for (p = list; (p = strstr(p, word)) != NULL; p++) {
+        if ((p == list || p[-1] == ' ')
+            && (p[len] == '\0' || strchr(", ", p[len])))
+        {
+            return conninfo_is_plain(word) && strcmp(word, "and") != 0;
+        }
+    }
+
+    return 0;
 }
 
 
@@ -211,7 +358,7 @@ conninfo_has_password(const char *value, size_t len)
 {
     size_t              i, n, key;
     static const char  *keys[] = {
-        "password=", "passwd=", "pass=", "pwd=", NULL
+        "password=", "passwd=", "pass=", "pwd=", "pw=", "secret=", NULL
     };
 
     for (n = 0; n < len; n++) {
@@ -256,24 +403,53 @@ conninfo_are_hosts(const char *list, int sockets)
 static int
 conninfo_is_host(const char *host, size_t len, int sockets)
 {
-    const char         *colon;
-    static const char   bad[] = "@ \t\r\n\"#$&'()*+;<=>?/[\\]^`{|}~!";
+    size_t       hex;
+    const char  *colon;
 
     if (sockets && (*host == '/' || *host == '@')) {
-        return memchr(host, '=', len) == NULL;
+        return conninfo_consists_of(host + 1, len - 1, CONNINFO_PLAIN "/");
     }
 
     colon = memchr(host, ':', len);
 
-    /* "u:secret" is no IPv6 address */
-
-    if (colon
-        && (memchr(colon + 1, ':', host + len - colon - 1) == NULL
-            || strchr(",%", host[strspn(host, "0123456789abcdefABCDEF:.")])
-               == NULL))
-    {
-        return 0;
+    if (colon == NULL) {
+        return conninfo_consists_of(host, len, CONNINFO_PLAIN);
     }
 
-    return strcspn(host, bad) >= len;
+    /* "u:secret" is no IPv6 address */
+
+    hex = strspn(host, "0123456789abcdefABCDEF:.");
+
+    return memchr(colon + 1, ':', host + len - colon - 1)
+           && (hex == len
+               || (host[hex] == '%'
+                   && conninfo_consists_of(host + hex + 1, len - hex - 1,
+                                           CONNINFO_PLAIN)));
+}
+
+
+int
+conninfo_is_plain(const char *text)
+{
+    return conninfo_consists_of(text, strlen(text), CONNINFO_PLAIN);
+}
+
+
+/* letters of other alphabets than ours are in UTF-8, or whatever it is */
+
+static int
+conninfo_consists_of(const char *text, size_t len, const char *chars)
+{
+    size_t  i;
+
+    for (i = 0; i < len; i++) {
+        if (!isalnum((unsigned char) text[i])
+            && (unsigned char) text[i] < 0x80
+            && strchr(chars, text[i]) == NULL)
+        {
+            return 0;
+        }
+    }
+
+    return 1;
 }

@@ -32,16 +32,20 @@ const char *conninfo_uri_query(const char *uri);
 
 /*
  * What is wrong with a text, before libpq reads it, and with what libpq has
- * read.  NULL or a static text, which quotes nothing.
+ * read.  NULL or a text that quotes nothing and is good until the next call.
  */
 const char *conninfo_misspelt_uri(const char *text);
-const char *conninfo_misspelt_options(const PQconninfoOption *options);
+const char *conninfo_misspelt_options(const PQconninfoOption *options,
+    int any_user);
 
 /* whether the value of the option is a password */
 int conninfo_is_secret(const PQconninfoOption *opt);
 
 /* or a value has one in it: "host=h;password=p" is one host for libpq */
 int conninfo_has_password(const char *value, size_t len);
+
+/* letters, digits, ".", "_" and "-": what is shown without a second thought */
+int conninfo_is_plain(const char *text);
 
 
 #pragma GCC visibility pop

@@ -10,6 +10,7 @@
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <libpq-fe.h>
 
 #include "conninfo_secrets.h"
@@ -100,7 +101,7 @@ static int conninfo_may_be_password(const char *uri,
 static int conninfo_begins_port(const char *text);
 static const char *conninfo_describe(const conninfo_word_t *word,
     const PQconninfoOption *options);
-static int conninfo_is_word(const conninfo_word_t *word);
+static int conninfo_is_name(const conninfo_word_t *word);
 static int conninfo_is_alike(const conninfo_word_t *word, const char *other);
 
 
@@ -351,10 +352,6 @@ conninfo_describe(const conninfo_word_t *word, const PQconninfoOption *options)
     const PQconninfoOption   *opt;
     const conninfo_advice_t  *advice;
 
-    if (!conninfo_is_word(word)) {
-        return NULL;
-    }
-
     format = "has an unknown parameter \"%.*s\"%s";
     arg = NULL;
 
@@ -374,7 +371,7 @@ conninfo_describe(const conninfo_word_t *word, const PQconninfoOption *options)
 
     if (arg == NULL) {
 
-        if (word->hidden) {
+        if (word->hidden || !conninfo_is_name(word)) {
             return NULL;
         }
 
@@ -388,16 +385,28 @@ conninfo_describe(const conninfo_word_t *word, const PQconninfoOption *options)
 }
 
 
+/* "passwordSECRET=", with the "=" in the wrong place, is none */
+
 static int
-conninfo_is_word(const conninfo_word_t *word)
+conninfo_is_name(const conninfo_word_t *word)
 {
-    size_t  i;
+    size_t              i, j, len;
+    static const char  *begins[] = { "pass", "pw", "secret", NULL };
 
     for (i = 0; i < word->len; i++) {
-        if (!isalnum((unsigned char) word->text[i])
-            && strchr("_.-", word->text[i]) == NULL)
-        {
+
+        if (!isalpha((unsigned char) word->text[i]) && word->text[i] != '_') {
             return 0;
+        }
+
+        for (j = 0; begins[j]; j++) {
+            len = strlen(begins[j]);
+
+            if (len <= word->len - i
+                && strncasecmp(word->text + i, begins[j], len) == 0)
+            {
+                return 0;
+            }
         }
     }
 

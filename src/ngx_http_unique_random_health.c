@@ -120,38 +120,6 @@ ngx_http_unique_random_health_due(ngx_http_unique_random_shard_t *shard,
 }
 
 
-void
-ngx_http_unique_random_health_set_addr(ngx_http_unique_random_shard_t *shard,
-    const char *addr)
-{
-    ngx_http_unique_random_zone_lock(shard->pool);
-
-    shard->health->peer = shard->peer;
-    ngx_cpystrn((u_char *) shard->health->addr, (u_char *) addr,
-                NGX_HTTP_UNIQUE_RANDOM_ADDR_LEN);
-
-    ngx_http_unique_random_zone_unlock(shard->pool);
-}
-
-
-void
-ngx_http_unique_random_health_addr(ngx_http_unique_random_shard_t *shard,
-    ngx_uint_t peer, char *addr)
-{
-    ngx_http_unique_random_health_t  *health;
-
-    health = shard->health;
-
-    ngx_http_unique_random_zone_lock(shard->pool);
-
-    ngx_cpystrn((u_char *) addr,
-                (u_char *) (health->peer == peer ? health->addr : ""),
-                NGX_HTTP_UNIQUE_RANDOM_ADDR_LEN);
-
-    ngx_http_unique_random_zone_unlock(shard->pool);
-}
-
-
 ngx_int_t
 ngx_http_unique_random_health_warned(ngx_http_unique_random_shard_t *shard,
     uint32_t kind)

@@ -3,8 +3,8 @@
  * Copyright (C) 2026 the ngx_http_unique_random_module authors
  *
  * What the workers tell each other of a shard: whether its database can be
- * asked, the address that its name had, and what it has warned of.  What tells
- * of a worker alone, a shortage of its own, is no part of it.
+ * asked, and what it has warned of.  What tells of a worker alone, a shortage
+ * of its own, is no part of it.
  */
 
 
@@ -18,6 +18,10 @@
 #define NGX_HTTP_UNIQUE_RANDOM_HEALTHY  0
 #define NGX_HTTP_UNIQUE_RANDOM_FAILED   1
 #define NGX_HTTP_UNIQUE_RANDOM_BROKEN   2     /* and will stay so for a while */
+
+/* it was not asked: something is wanting here, or its thread is out */
+#define NGX_HTTP_UNIQUE_RANDOM_SHORT    3
+#define NGX_HTTP_UNIQUE_RANDOM_AWAY     4
 
 
 /* what an error of its database makes of a shard; "" is none of its own */
@@ -36,12 +40,6 @@ ngx_int_t ngx_http_unique_random_health_report(
  */
 ngx_msec_t ngx_http_unique_random_health_due(
     ngx_http_unique_random_shard_t *shard, ngx_uint_t hasty);
-
-/* the address that the name of a peer was last found to have; "" at first */
-void ngx_http_unique_random_health_set_addr(
-    ngx_http_unique_random_shard_t *shard, const char *addr);
-void ngx_http_unique_random_health_addr(ngx_http_unique_random_shard_t *shard,
-    ngx_uint_t peer, char *addr);
 
 /*
  * NGX_OK if a warning of this kind is the first one of the shard's database,

@@ -5,7 +5,8 @@
  * Tells the one warning that puts a commit into doubt (I2) from all others,
  * such as that VACUUM is due, or what a trigger says.  It is told by where in
  * the server it comes from: what deferred triggers and auto_explain say comes
- * with the commit, too, when the rows are already here.
+ * with the commit, too, when the rows are already here.  The worst is assumed
+ * of what something in between may have made or changed.
  */
 
 
@@ -33,12 +34,22 @@ static void ngx_http_unique_random_notice_read(
     ngx_http_unique_random_notice_t *notice, const PGresult *result);
 static const char *ngx_http_unique_random_notice_field(const PGresult *result,
     int field);
-static void ngx_http_unique_random_notice_warning(
-    ngx_http_unique_random_shard_t *shard,
+static ngx_uint_t ngx_http_unique_random_notice_doubtful(
     ngx_http_unique_random_notice_t *notice);
 static ngx_int_t ngx_http_unique_random_notice_first(
     ngx_http_unique_random_shard_t *shard,
     ngx_http_unique_random_notice_t *notice);
+
+
+/*
+ * Severities of what is no warning.  An error is here only if it comes when the
+ * statement has ended, such as that the connection is terminated: any other is
+ * a result.
+ */
+
+static const char  *ngx_http_unique_random_notice_severities[] = {
+    "DEBUG", "LOG", "INFO", "NOTICE", "ERROR", "FATAL", "PANIC", NULL
+};
 
 
 void
@@ -46,18 +57,32 @@ ngx_http_unique_random_notice(void *data, const PGresult *result)
 {
     ngx_http_unique_random_shard_t *shard = data;
 
+    ngx_uint_t                       level;
     ngx_http_unique_random_notice_t  notice;
 
     ngx_http_unique_random_notice_read(&notice, result);
 
-    if (ngx_strcmp(notice.severity, "WARNING") == 0) {
-        ngx_http_unique_random_notice_warning(shard, &notice);
+    if (ngx_http_unique_random_notice_doubtful(&notice)) {
+        ngx_cpystrn(shard->doubt, notice.text, sizeof(shard->doubt));
+        level = NGX_LOG_INFO;
+
+    } else if (ngx_strcmp(notice.severity, "WARNING") == 0) {
+        level = (ngx_http_unique_random_notice_first(shard, &notice) == NGX_OK)
+                ? NGX_LOG_WARN : NGX_LOG_INFO;
+
+    } else {
+        ngx_log_error(NGX_LOG_INFO, shard->postgres.log, 0,
+                      "shard \"%V\" sent a notice: %s: %s", &shard->name,
+                      notice.severity, notice.text);
         return;
     }
 
-    ngx_log_error(NGX_LOG_INFO, shard->postgres.log, 0,
-                  "shard \"%V\" sent a notice: %s: %s", &shard->name,
-                  notice.severity, notice.text);
+    ngx_log_error(level, shard->postgres.log, 0,
+                  "shard \"%V\" warns: %s (%s, %s)%s", &shard->name,
+                  notice.text, notice.sqlstate, notice.function,
+                  level == NGX_LOG_WARN
+                  ? ", it is logged once, others like it at level \"info\""
+                  : "");
 }
 
 
@@ -67,6 +92,12 @@ ngx_http_unique_random_notice_read(ngx_http_unique_random_notice_t *notice,
 {
     notice->severity = ngx_http_unique_random_notice_field(result,
                                                 PG_DIAG_SEVERITY_NONLOCALIZED);
+
+    if (ngx_strcmp(notice->severity, "-") == 0) {
+        notice->severity = ngx_http_unique_random_notice_field(result,
+                                                PG_DIAG_SEVERITY);
+    }
+
     notice->sqlstate = ngx_http_unique_random_notice_field(result,
                                                 PG_DIAG_SQLSTATE);
     notice->function = ngx_http_unique_random_notice_field(result,
@@ -102,31 +133,29 @@ ngx_http_unique_random_notice_field(const PGresult *result, int field)
 }
 
 
-static void
-ngx_http_unique_random_notice_warning(ngx_http_unique_random_shard_t *shard,
-    ngx_http_unique_random_notice_t *notice)
+static ngx_uint_t
+ngx_http_unique_random_notice_doubtful(ngx_http_unique_random_notice_t *notice)
 {
-    ngx_uint_t  level;
+    const char  **severity;
 
-    /* the worst is assumed of what comes from nowhere */
-
-    if (ngx_strcmp(notice->function, NGX_HTTP_UNIQUE_RANDOM_STANDBY) == 0
-        || ngx_strcmp(notice->function, "-") == 0)
-    {
-        ngx_cpystrn(shard->doubt, notice->text, sizeof(shard->doubt));
-        level = NGX_LOG_INFO;
-
-    } else {
-        level = (ngx_http_unique_random_notice_first(shard, notice) == NGX_OK)
-                ? NGX_LOG_WARN : NGX_LOG_INFO;
+    if (ngx_strcmp(notice->function, NGX_HTTP_UNIQUE_RANDOM_STANDBY) == 0) {
+        return 1;
     }
 
-    ngx_log_error(level, shard->postgres.log, 0,
-                  "shard \"%V\" warns: %s (%s, %s)%s", &shard->name,
-                  notice->text, notice->sqlstate, notice->function,
-                  level == NGX_LOG_WARN
-                  ? ", it is logged once, others like it at level \"info\""
-                  : "");
+    if (ngx_strcmp(notice->severity, "WARNING") == 0) {
+        return ngx_strcmp(notice->function, "-") == 0;
+    }
+
+    for (severity = ngx_http_unique_random_notice_severities;
+         *severity;
+         severity++)
+    {
+        if (ngx_strcmp(notice->severity, *severity) == 0) {
+            return 0;
+        }
+    }
+
+    return 1;
 }
 
 

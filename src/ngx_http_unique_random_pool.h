@@ -28,6 +28,10 @@
 #define NGX_HTTP_UNIQUE_RANDOM_LEASE_AHEAD  1000
 
 
+typedef struct ngx_http_unique_random_connect_s
+    ngx_http_unique_random_connect_t;
+
+
 /* the positions [start + next, start + n) are still to be issued */
 
 #define NGX_HTTP_UNIQUE_RANDOM_BATCH        64
@@ -78,20 +82,10 @@ struct ngx_http_unique_random_range_s {
 };
 
 
-/* an address to connect to; of a name, it may be only one of several */
-
-typedef struct {
-    const conninfo_host_t            *host;
-    char                             *addr;        /* "" for a socket folder,
-                                                      NULL: to be resolved */
-} ngx_http_unique_random_peer_t;
-
-
-/* what the connection of a shard is doing */
+/* what the query of a shard is for */
 
 typedef enum {
-    NGX_HTTP_UNIQUE_RANDOM_STEP_CONNECT = 0,
-    NGX_HTTP_UNIQUE_RANDOM_STEP_RESERVE,
+    NGX_HTTP_UNIQUE_RANDOM_STEP_RESERVE = 0,
     NGX_HTTP_UNIQUE_RANDOM_STEP_SCHEMA,
     NGX_HTTP_UNIQUE_RANDOM_STEP_BOOTSTRAP
 } ngx_http_unique_random_step_e;
@@ -100,9 +94,9 @@ typedef enum {
 struct ngx_http_unique_random_shard_s {
     ngx_str_t                         name;
     ngx_http_unique_random_pool_t    *pool;
+    ngx_str_t                         text;        /* of the conninfo */
     conninfo_t                        conninfo;
     ngx_array_t                       ranges;      /* of range_t */
-    ngx_array_t                       peers;       /* of peer_t */
     ngx_uint_t                        max_fails;
     ngx_msec_t                        fail_timeout;
 
@@ -114,11 +108,9 @@ struct ngx_http_unique_random_shard_s {
 
     /* of this worker: one connection, which its ranges use in turn */
     ngx_http_unique_random_postgres_t  postgres;
-    ngx_resolver_ctx_t               *resolve;
+    ngx_http_unique_random_connect_t  *connect;    /* from the first one on */
     ngx_queue_t                       asks;        /* of ranges, to be sent */
     ngx_queue_t                       sent;        /* in one statement */
-    ngx_uint_t                        peer;        /* the one in use */
-    ngx_uint_t                        tried;       /* peers without success */
     ngx_msec_t                        deadline;    /* of what is sent */
     ngx_msec_t                        short_until; /* a pause of this worker */
     u_char                            doubt[256];  /* a warning of the commit of
@@ -128,6 +120,8 @@ struct ngx_http_unique_random_shard_s {
     unsigned                          busy:1;      /* asks or sent has some */
     unsigned                          bootstrapped:1;
     unsigned                          cautioned:1; /* why it is not */
+    unsigned                          stale:1;     /* the connection leads to
+                                                      a copy left behind */
     unsigned                          trust:1;
     unsigned                          drain:1;
     unsigned                          down:1;
@@ -167,7 +161,6 @@ struct ngx_http_unique_random_pool_s {
     ngx_msec_t                        wait_timeout;
     ngx_msec_t                        idle_timeout;
     ngx_uint_t                        queue;
-    ngx_resolver_t                   *resolver;
 
     u_char                           *file;
     ngx_uint_t                        line;
@@ -217,8 +210,6 @@ char *ngx_http_unique_random_queue(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_unique_random_shard(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
-ngx_int_t ngx_http_unique_random_shard_resolve(ngx_conf_t *cf,
-    ngx_http_unique_random_shard_t *shard);
 
 
 #endif /* _NGX_HTTP_UNIQUE_RANDOM_POOL_H_INCLUDED_ */

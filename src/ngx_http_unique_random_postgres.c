@@ -3,9 +3,10 @@
  * Copyright (C) 2026 the ngx_http_unique_random_module authors
  *
  * libpq driven by nginx's events.  Sockets are registered level-triggered,
- * since PQconsumeInput() need not read all there is.  While it connects, libpq
- * may close its socket and open another under the same number, so an nginx
- * connection lives from one PQconnectPoll() to the next.
+ * since PQconsumeInput() need not read all there is.
+ *
+ * What libpq leaves in libcrypto's queue of errors is cleared: nginx would take
+ * it for the error of a client.
  *
  * Keeps the first half of I2: NGX_OK after a query means that PQgetResult()
  * has returned NULL and that no transaction is open.
@@ -20,6 +21,12 @@
 #include "ngx_http_unique_random_timer.h"
 #include "reservation.h"
 
+#include <openssl/err.h>
+
+
+/* most reads of an idle connection: who has been asked nothing has no more */
+#define NGX_HTTP_UNIQUE_RANDOM_POSTGRES_READS  100
+
 
 static ngx_int_t ngx_http_unique_random_postgres_attach(
     ngx_http_unique_random_postgres_t *pg);
@@ -28,17 +35,11 @@ static void ngx_http_unique_random_postgres_detach(
 static void ngx_http_unique_random_postgres_read_handler(ngx_event_t *rev);
 static void ngx_http_unique_random_postgres_write_handler(ngx_event_t *wev);
 static void ngx_http_unique_random_postgres_timer_handler(ngx_event_t *ev);
-static void ngx_http_unique_random_postgres_connect_poll(
-    ngx_http_unique_random_postgres_t *pg);
-static void ngx_http_unique_random_postgres_refused(
-    ngx_http_unique_random_postgres_t *pg);
-static void ngx_http_unique_random_postgres_set_refusal(
-    ngx_http_unique_random_postgres_t *pg, const char *text);
 static void ngx_http_unique_random_postgres_set_sqlstate(
     ngx_http_unique_random_postgres_t *pg, const char *state);
-static void ngx_http_unique_random_postgres_connected(
-    ngx_http_unique_random_postgres_t *pg);
 static ngx_int_t ngx_http_unique_random_postgres_flush(
+    ngx_http_unique_random_postgres_t *pg);
+static ngx_int_t ngx_http_unique_random_postgres_read(
     ngx_http_unique_random_postgres_t *pg);
 static void ngx_http_unique_random_postgres_consume(
     ngx_http_unique_random_postgres_t *pg);
@@ -51,42 +52,20 @@ static void ngx_http_unique_random_postgres_fail(
 
 
 ngx_int_t
-ngx_http_unique_random_postgres_connect(ngx_http_unique_random_postgres_t *pg,
-    const char **keywords, const char **values, ngx_msec_t timeout)
+ngx_http_unique_random_postgres_open(ngx_http_unique_random_postgres_t *pg,
+    PGconn *conn)
 {
-    pg->short_of = 0;
-    pg->sqlstate[0] = '\0';
-    pg->conn = PQconnectStartParams(keywords, values, 0);
+    pg->conn = conn;
 
-    if (pg->conn == NULL) {
-        pg->short_of = 1;
-        ngx_http_unique_random_postgres_set_error(pg, "out of memory");
-        return NGX_ERROR;
-    }
-
-    PQsetNoticeReceiver(pg->conn, pg->notice, pg->data);
-
-    /* no other way leads to the SQLSTATE of a refusal */
-
-    PQsetErrorVerbosity(pg->conn, PQERRORS_VERBOSE);
-
-    if (PQstatus(pg->conn) == CONNECTION_BAD) {
-        ngx_http_unique_random_postgres_refused(pg);
-        ngx_http_unique_random_postgres_close(pg, "connect failed");
-        return NGX_ERROR;
-    }
-
-    pg->state = NGX_HTTP_UNIQUE_RANDOM_POSTGRES_CONNECTING;
+    PQsetNoticeReceiver(conn, pg->notice, pg->data);
 
     if (ngx_http_unique_random_postgres_attach(pg) != NGX_OK
-        || ngx_add_event(pg->connection->write, NGX_WRITE_EVENT,
-                         NGX_LEVEL_EVENT)
+        || ngx_add_event(pg->connection->read, NGX_READ_EVENT, NGX_LEVEL_EVENT)
            != NGX_OK)
     {
-        pg->short_of = 1;
         ngx_http_unique_random_postgres_set_error(pg,
                                                   "no connection available");
-        ngx_http_unique_random_postgres_close(pg, "connect failed");
+        ngx_http_unique_random_postgres_close(pg, "open failed");
         return NGX_ERROR;
     }
 
@@ -94,10 +73,11 @@ ngx_http_unique_random_postgres_connect(ngx_http_unique_random_postgres_t *pg,
     pg->timer.data = pg;
     pg->timer.log = pg->log;
 
-    /* a worker that exits does not wait for it, unless requests do */
-    pg->timer.cancelable = 1;
+    pg->state = NGX_HTTP_UNIQUE_RANDOM_POSTGRES_IDLE;
 
-    ngx_http_unique_random_timer_set(&pg->timer, timeout);
+    /* it fails for want of memory only, and then queries fail as well */
+
+    (void) PQsetnonblocking(conn, 1);
 
     return NGX_OK;
 }
@@ -111,6 +91,7 @@ ngx_http_unique_random_postgres_query(ngx_http_unique_random_postgres_t *pg,
 
     pg->state = NGX_HTTP_UNIQUE_RANDOM_POSTGRES_BUSY;
     pg->connection->idle = 0;
+    pg->nreads = 0;
     pg->result = NULL;
     pg->failure = NULL;
     pg->sqlstate[0] = '\0';
@@ -176,26 +157,9 @@ ngx_http_unique_random_postgres_close(ngx_http_unique_random_postgres_t *pg,
     PQfinish(pg->conn);
     pg->conn = NULL;
 
+    ERR_clear_error();
+
     pg->state = NGX_HTTP_UNIQUE_RANDOM_POSTGRES_CLOSED;
-}
-
-
-ngx_uint_t
-ngx_http_unique_random_postgres_standby(ngx_http_unique_random_postgres_t *pg)
-{
-    const char  *value;
-
-    /* not reported before PostgreSQL 14: there, the reservation itself tells */
-
-    value = PQparameterStatus(pg->conn, "in_hot_standby");
-
-    if (value && ngx_strcmp(value, "on") == 0) {
-        return 1;
-    }
-
-    value = PQparameterStatus(pg->conn, "default_transaction_read_only");
-
-    return value && ngx_strcmp(value, "on") == 0;
 }
 
 
@@ -203,23 +167,7 @@ void
 ngx_http_unique_random_postgres_set_error(
     ngx_http_unique_random_postgres_t *pg, const char *text)
 {
-    u_char  *p, *last;
-
-    if (text == NULL || *text == '\0') {
-        text = "no reason given";
-    }
-
-    last = pg->error + sizeof(pg->error) - 1;
-
-    p = ngx_cpystrn(pg->error, (u_char *) text, last - pg->error);
-
-    while (p > pg->error && (p[-1] == LF || p[-1] == ' ')) {
-        p--;
-    }
-
-    *p = '\0';
-
-    reservation_one_line((char *) pg->error);
+    reservation_line((char *) pg->error, sizeof(pg->error), text);
 }
 
 
@@ -291,11 +239,6 @@ ngx_http_unique_random_postgres_read_handler(ngx_event_t *rev)
     c = rev->data;
     pg = c->data;
 
-    if (pg->state == NGX_HTTP_UNIQUE_RANDOM_POSTGRES_CONNECTING) {
-        ngx_http_unique_random_postgres_connect_poll(pg);
-        return;
-    }
-
     if (pg->state == NGX_HTTP_UNIQUE_RANDOM_POSTGRES_BUSY) {
         ngx_http_unique_random_postgres_consume(pg);
         return;
@@ -308,10 +251,19 @@ ngx_http_unique_random_postgres_read_handler(ngx_event_t *rev)
 
     /* news for an idle connection: a notice, a parameter, or its end */
 
-    if (PQconsumeInput(pg->conn) != 1
+    if (ngx_http_unique_random_postgres_read(pg) != NGX_OK
         || PQstatus(pg->conn) == CONNECTION_BAD)
     {
         ngx_http_unique_random_postgres_close(pg, "closed by the server");
+        return;
+    }
+
+    /* takes in what has come, which would pile up */
+
+    (void) PQisBusy(pg->conn);
+
+    if (++pg->nreads > NGX_HTTP_UNIQUE_RANDOM_POSTGRES_READS) {
+        ngx_http_unique_random_postgres_close(pg, "too much was sent");
     }
 }
 
@@ -324,11 +276,6 @@ ngx_http_unique_random_postgres_write_handler(ngx_event_t *wev)
 
     c = wev->data;
     pg = c->data;
-
-    if (pg->state == NGX_HTTP_UNIQUE_RANDOM_POSTGRES_CONNECTING) {
-        ngx_http_unique_random_postgres_connect_poll(pg);
-        return;
-    }
 
     if (ngx_http_unique_random_postgres_flush(pg) != NGX_OK) {
         ngx_http_unique_random_postgres_set_error(pg,
@@ -345,122 +292,13 @@ ngx_http_unique_random_postgres_timer_handler(ngx_event_t *ev)
 
     pg = ev->data;
 
-    switch (pg->state) {
-
-    case NGX_HTTP_UNIQUE_RANDOM_POSTGRES_IDLE:
+    if (pg->state == NGX_HTTP_UNIQUE_RANDOM_POSTGRES_IDLE) {
         ngx_http_unique_random_postgres_close(pg, "idle");
         return;
-
-    case NGX_HTTP_UNIQUE_RANDOM_POSTGRES_CONNECTING:
-        ngx_http_unique_random_postgres_set_error(pg, "connect timed out");
-        break;
-
-    default:
-        ngx_http_unique_random_postgres_set_error(pg, "reserve timed out");
     }
 
+    ngx_http_unique_random_postgres_set_error(pg, "reserve timed out");
     ngx_http_unique_random_postgres_fail(pg);
-}
-
-
-static void
-ngx_http_unique_random_postgres_connect_poll(
-    ngx_http_unique_random_postgres_t *pg)
-{
-    ngx_int_t                  rc;
-    PostgresPollingStatusType  status;
-
-    ngx_http_unique_random_postgres_detach(pg);
-
-    status = PQconnectPoll(pg->conn);
-
-    if (status == PGRES_POLLING_FAILED) {
-        ngx_http_unique_random_postgres_refused(pg);
-        ngx_http_unique_random_postgres_fail(pg);
-        return;
-    }
-
-    rc = ngx_http_unique_random_postgres_attach(pg);
-
-    if (rc == NGX_OK) {
-        rc = (status == PGRES_POLLING_WRITING)
-             ? ngx_add_event(pg->connection->write, NGX_WRITE_EVENT,
-                             NGX_LEVEL_EVENT)
-             : ngx_add_event(pg->connection->read, NGX_READ_EVENT,
-                             NGX_LEVEL_EVENT);
-    }
-
-    if (rc != NGX_OK) {
-        pg->short_of = 1;
-        ngx_http_unique_random_postgres_set_error(pg,
-                                                  "no connection available");
-        ngx_http_unique_random_postgres_fail(pg);
-        return;
-    }
-
-    if (status == PGRES_POLLING_OK) {
-        ngx_http_unique_random_postgres_connected(pg);
-    }
-}
-
-
-static void
-ngx_http_unique_random_postgres_refused(ngx_http_unique_random_postgres_t *pg)
-{
-    ngx_socket_t  s;
-
-    ngx_http_unique_random_postgres_set_refusal(pg, PQerrorMessage(pg->conn));
-
-    /* libpq does not say whether it was for want of a descriptor here */
-
-    s = ngx_socket(AF_UNIX, SOCK_STREAM, 0);
-
-    if (s == (ngx_socket_t) -1) {
-        pg->short_of = (ngx_socket_errno == EMFILE
-                        || ngx_socket_errno == ENFILE
-                        || ngx_socket_errno == ENOBUFS
-                        || ngx_socket_errno == NGX_ENOMEM);
-        return;
-    }
-
-    (void) ngx_close_socket(s);
-}
-
-
-/* "FATAL:  28P01: the message", and more lines */
-
-static void
-ngx_http_unique_random_postgres_set_refusal(
-    ngx_http_unique_random_postgres_t *pg, const char *text)
-{
-    char        *p, *end;
-    u_char       line[256];
-    const char  *state;
-
-    pg->sqlstate[0] = '\0';
-
-    ngx_cpystrn(line, (u_char *) text, sizeof(line));
-
-    for (p = (char *) line; (p = strstr(p, ":  ")) != NULL; p++) {
-        state = p + sizeof(":  ") - 1;
-
-        if (strspn(state, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") == 5
-            && ngx_strncmp(state + 5, ": ", 2) == 0)
-        {
-            ngx_http_unique_random_postgres_set_sqlstate(pg, state);
-
-            ngx_memmove(p + 3, state + 7, ngx_strlen(state + 7) + 1);
-
-            end = strchr(p, LF);
-            if (end) {
-                *end = '\0';
-            }
-
-            break;
-        }
-    }
-
-    ngx_http_unique_random_postgres_set_error(pg, (char *) line);
 }
 
 
@@ -473,33 +311,19 @@ ngx_http_unique_random_postgres_set_sqlstate(
 }
 
 
-static void
-ngx_http_unique_random_postgres_connected(
-    ngx_http_unique_random_postgres_t *pg)
-{
-    ngx_del_timer(&pg->timer);
-
-    if (PQsetnonblocking(pg->conn, 1) != 0) {
-        ngx_http_unique_random_postgres_set_error(pg,
-                                                  PQerrorMessage(pg->conn));
-        ngx_http_unique_random_postgres_fail(pg);
-        return;
-    }
-
-    pg->state = NGX_HTTP_UNIQUE_RANDOM_POSTGRES_IDLE;
-
-    pg->handler(pg, NGX_OK);
-}
-
-
 static ngx_int_t
 ngx_http_unique_random_postgres_flush(ngx_http_unique_random_postgres_t *pg)
 {
+    int           rc;
     ngx_event_t  *wev;
 
     wev = pg->connection->write;
 
-    switch (PQflush(pg->conn)) {
+    rc = PQflush(pg->conn);
+
+    ERR_clear_error();
+
+    switch (rc) {
 
     case 0:
         return wev->active ? ngx_del_event(wev, NGX_WRITE_EVENT, 0) : NGX_OK;
@@ -515,12 +339,25 @@ ngx_http_unique_random_postgres_flush(ngx_http_unique_random_postgres_t *pg)
 }
 
 
+static ngx_int_t
+ngx_http_unique_random_postgres_read(ngx_http_unique_random_postgres_t *pg)
+{
+    int  rc;
+
+    rc = PQconsumeInput(pg->conn);
+
+    ERR_clear_error();
+
+    return (rc == 1) ? NGX_OK : NGX_ERROR;
+}
+
+
 static void
 ngx_http_unique_random_postgres_consume(ngx_http_unique_random_postgres_t *pg)
 {
     PGresult  *result;
 
-    if (PQconsumeInput(pg->conn) != 1) {
+    if (ngx_http_unique_random_postgres_read(pg) != NGX_OK) {
         ngx_http_unique_random_postgres_set_error(pg,
                                                   PQerrorMessage(pg->conn));
         ngx_http_unique_random_postgres_fail(pg);

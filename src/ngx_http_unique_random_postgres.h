@@ -25,7 +25,6 @@ typedef void (*ngx_http_unique_random_postgres_pt)(
 
 typedef enum {
     NGX_HTTP_UNIQUE_RANDOM_POSTGRES_CLOSED = 0,
-    NGX_HTTP_UNIQUE_RANDOM_POSTGRES_CONNECTING,
     NGX_HTTP_UNIQUE_RANDOM_POSTGRES_BUSY,
     NGX_HTTP_UNIQUE_RANDOM_POSTGRES_IDLE
 } ngx_http_unique_random_postgres_state_e;
@@ -41,15 +40,16 @@ struct ngx_http_unique_random_postgres_s {
     ngx_str_t                           *name;          /* for the log */
 
     /*
-     * Called from events only, never from the functions below.  NGX_OK: it
-     * is connected, or the query is done.  NGX_ERROR: the connection failed
-     * and is closed, "error" says why; the outcome of a query is unknown.
+     * Called from events only, never from the functions below.  NGX_OK: the
+     * query is done.  NGX_ERROR: the connection failed and is closed, "error"
+     * says why; the outcome of the query is unknown.
      */
     ngx_http_unique_random_postgres_pt   handler;
     PQnoticeReceiver                     notice;        /* called with "data" */
     void                                *data;
 
     ngx_msec_t                           idle_timeout;
+    ngx_uint_t                           nreads;        /* while idle */
 
     /* of the last query, valid inside the handler only */
     PGresult                            *result;
@@ -57,21 +57,21 @@ struct ngx_http_unique_random_postgres_s {
     u_char                               error[256];
     char                                 sqlstate[6];   /* of the last error of
                                                            a server, or "" */
-
-    unsigned                             short_of:1;    /* it failed for want
-                                                           of something here */
 };
 
 
 /*
- * Both return NGX_ERROR, with "error" set and the connection closed, or
- * NGX_OK and call the handler later.  The strings are not kept.
+ * Takes over a connection that stands, and is idle then.  NGX_ERROR: for want
+ * of a connection of nginx; it is closed.
  */
-ngx_int_t ngx_http_unique_random_postgres_connect(
-    ngx_http_unique_random_postgres_t *pg, const char **keywords,
-    const char **values, ngx_msec_t timeout);
+ngx_int_t ngx_http_unique_random_postgres_open(
+    ngx_http_unique_random_postgres_t *pg, PGconn *conn);
 
-/* with n = 0, text may be several statements */
+/*
+ * Returns NGX_ERROR, with "error" set and the connection closed, or NGX_OK and
+ * calls the handler later.  The strings are not kept.  With n = 0, text may be
+ * several statements.
+ */
 ngx_int_t ngx_http_unique_random_postgres_query(
     ngx_http_unique_random_postgres_t *pg, const char *text, ngx_uint_t n,
     const char **values, ngx_msec_t timeout);
@@ -87,10 +87,6 @@ void ngx_http_unique_random_postgres_close(
 /* a line for the log, from a text of libpq or of our own */
 void ngx_http_unique_random_postgres_set_error(
     ngx_http_unique_random_postgres_t *pg, const char *text);
-
-/* whether the server that is connected to says that it does not take writes */
-ngx_uint_t ngx_http_unique_random_postgres_standby(
-    ngx_http_unique_random_postgres_t *pg);
 
 
 #endif /* _NGX_HTTP_UNIQUE_RANDOM_POSTGRES_H_INCLUDED_ */

@@ -29,7 +29,7 @@
 typedef enum {
     NGX_HTTP_UNIQUE_RANDOM_NEXT_DONE = 0,
     NGX_HTTP_UNIQUE_RANDOM_NEXT_BOOTSTRAP,
-    NGX_HTTP_UNIQUE_RANDOM_NEXT_PEER,
+    NGX_HTTP_UNIQUE_RANDOM_NEXT_HOST,
     NGX_HTTP_UNIQUE_RANDOM_NEXT_INVALID,
     NGX_HTTP_UNIQUE_RANDOM_NEXT_FAILED
 } ngx_http_unique_random_next_e;
@@ -166,7 +166,7 @@ ngx_http_unique_random_replies_error(ngx_http_unique_random_shard_t *shard)
     /* read_only_sql_transaction */
 
     if (ngx_strcmp(state, "25006") == 0) {
-        ngx_http_unique_random_reserve_next_peer(shard);
+        ngx_http_unique_random_reserve_next_host(shard);
         return;
     }
 
@@ -337,13 +337,13 @@ ngx_http_unique_random_replies_row(ngx_http_unique_random_shard_t *shard,
 
     if (reply->outcome == RESERVATION_STANDBY
         || (reservation_stale(reply)
-            && shard->tried + 1 < shard->peers.nelts))
+            && shard->connect->attempt->left))
     {
         ngx_http_unique_random_postgres_set_error(pg,
                                reply->outcome == RESERVATION_STANDBY
                                ? "it does not accept writes"
                                : RESERVATION_LATER_LIFE);
-        return NGX_HTTP_UNIQUE_RANDOM_NEXT_PEER;
+        return NGX_HTTP_UNIQUE_RANDOM_NEXT_HOST;
     }
 
     if (reply->outcome == RESERVATION_BUSY) {
@@ -409,6 +409,7 @@ ngx_http_unique_random_replies_take_in(ngx_http_unique_random_range_t *range,
     uint64_t  known;
 
     range->locked = 0;
+    range->shard->stale |= reservation_stale(reply);
 
     ngx_http_unique_random_report_failover(range, reply);
 
@@ -438,8 +439,8 @@ ngx_http_unique_random_replies_next(ngx_http_unique_random_shard_t *shard,
 
         return;
 
-    case NGX_HTTP_UNIQUE_RANDOM_NEXT_PEER:
-        ngx_http_unique_random_reserve_next_peer(shard);
+    case NGX_HTTP_UNIQUE_RANDOM_NEXT_HOST:
+        ngx_http_unique_random_reserve_next_host(shard);
         return;
 
     case NGX_HTTP_UNIQUE_RANDOM_NEXT_INVALID:
@@ -455,6 +456,10 @@ ngx_http_unique_random_replies_next(ngx_http_unique_random_shard_t *shard,
 static void
 ngx_http_unique_random_replies_healthy(ngx_http_unique_random_shard_t *shard)
 {
+    if (!shard->stale) {
+        attempt_prefer(shard->connect->attempt);
+    }
+
     if (ngx_http_unique_random_health_report(shard,
                                              NGX_HTTP_UNIQUE_RANDOM_HEALTHY)
         == NGX_OK)

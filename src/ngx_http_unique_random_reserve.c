@@ -23,8 +23,8 @@
 /* how long to wait for the lock of a row, where other ranges may be asked */
 #define NGX_HTTP_UNIQUE_RANDOM_LOCK   250
 
-/* how long to leave a shard alone for which this worker is short of means */
-#define NGX_HTTP_UNIQUE_RANDOM_SHORT  250
+/* how long to leave a shard alone that this worker cannot connect to */
+#define NGX_HTTP_UNIQUE_RANDOM_PAUSE  250
 
 
 static void ngx_http_unique_random_reserve_claim(
@@ -38,8 +38,6 @@ static void ngx_http_unique_random_reserve_gather(
     ngx_http_unique_random_shard_t *shard);
 static ngx_int_t ngx_http_unique_random_reserve_query(
     ngx_http_unique_random_shard_t *shard);
-static void ngx_http_unique_random_reserve_connected(
-    ngx_http_unique_random_shard_t *shard, ngx_int_t rc);
 static void ngx_http_unique_random_reserve_bootstrapped(
     ngx_http_unique_random_shard_t *shard, ngx_int_t rc);
 
@@ -105,7 +103,7 @@ ngx_http_unique_random_reserve_claim(ngx_http_unique_random_range_t *range,
 
 
 /*
- * How long it may take at most, with all hosts looked up and tried, and a
+ * How long it may take at most, with a second attempt to connect, and a
  * bootstrap.  It ends with the worker in any case.
  */
 
@@ -113,7 +111,7 @@ static ngx_msec_t
 ngx_http_unique_random_reserve_time(ngx_http_unique_random_shard_t *shard)
 {
     return shard->pool->reserve_timeout * 3
-           + shard->pool->connect_timeout * shard->peers.nelts * 2;
+           + shard->pool->connect_timeout * 2;
 }
 
 
@@ -127,13 +125,11 @@ ngx_http_unique_random_reserve_handler(ngx_http_unique_random_postgres_t *pg,
 
     switch (shard->step) {
 
-    case NGX_HTTP_UNIQUE_RANDOM_STEP_CONNECT:
-        ngx_http_unique_random_reserve_connected(shard, rc);
-        return;
-
     case NGX_HTTP_UNIQUE_RANDOM_STEP_RESERVE:
 
         if (rc != NGX_OK) {
+            attempt_fail(shard->connect->attempt, ATTEMPT_REFUSED,
+                         (char *) pg->error);
             ngx_http_unique_random_replies_lost(shard);
             return;
         }
@@ -147,22 +143,12 @@ ngx_http_unique_random_reserve_handler(ngx_http_unique_random_postgres_t *pg,
 }
 
 
-static void
+void
 ngx_http_unique_random_reserve_connected(
-    ngx_http_unique_random_shard_t *shard, ngx_int_t rc)
+    ngx_http_unique_random_shard_t *shard, ngx_uint_t result)
 {
-    ngx_http_unique_random_postgres_t  *pg;
-
-    pg = &shard->postgres;
-
-    if (rc == NGX_OK && ngx_http_unique_random_postgres_standby(pg)) {
-        ngx_http_unique_random_postgres_set_error(pg,
-                                                  "it does not accept writes");
-        rc = NGX_ERROR;
-    }
-
-    if (rc != NGX_OK) {
-        ngx_http_unique_random_reserve_next_peer(shard);
+    if (result != NGX_HTTP_UNIQUE_RANDOM_HEALTHY) {
+        ngx_http_unique_random_reserve_failed(shard, result, 0);
         return;
     }
 
@@ -196,33 +182,34 @@ ngx_http_unique_random_reserve_bootstrapped(
 static void
 ngx_http_unique_random_reserve_start(ngx_http_unique_random_shard_t *shard)
 {
+    ngx_uint_t  result;
+
     shard->deadline = ngx_current_msec + shard->pool->reserve_timeout;
     shard->bootstrapped = 0;
 
     if (shard->postgres.state == NGX_HTTP_UNIQUE_RANDOM_POSTGRES_IDLE) {
+        shard->connect->reused = 1;
         ngx_http_unique_random_reserve_send(shard);
         return;
     }
 
-    shard->step = NGX_HTTP_UNIQUE_RANDOM_STEP_CONNECT;
+    result = ngx_http_unique_random_connect(shard);
 
-    if (ngx_http_unique_random_connect(shard) != NGX_OK) {
-        ngx_http_unique_random_reserve_failed(shard,
-                ngx_http_unique_random_health_of(shard->postgres.sqlstate), 0);
+    if (result != NGX_HTTP_UNIQUE_RANDOM_HEALTHY) {
+        ngx_http_unique_random_reserve_failed(shard, result, 0);
     }
 }
 
 
 void
-ngx_http_unique_random_reserve_next_peer(ngx_http_unique_random_shard_t *shard)
+ngx_http_unique_random_reserve_next_host(ngx_http_unique_random_shard_t *shard)
 {
-    shard->step = NGX_HTTP_UNIQUE_RANDOM_STEP_CONNECT;
+    ngx_uint_t  result;
 
-    if (shard->postgres.short_of
-        || ngx_http_unique_random_connect_next(shard) != NGX_OK)
-    {
-        ngx_http_unique_random_reserve_failed(shard,
-                ngx_http_unique_random_health_of(shard->postgres.sqlstate), 0);
+    result = ngx_http_unique_random_connect_next(shard);
+
+    if (result != NGX_HTTP_UNIQUE_RANDOM_HEALTHY) {
+        ngx_http_unique_random_reserve_failed(shard, result, 0);
     }
 }
 
@@ -361,7 +348,13 @@ ngx_http_unique_random_reserve_query(ngx_http_unique_random_shard_t *shard)
 void
 ngx_http_unique_random_reserve_done(ngx_http_unique_random_shard_t *shard)
 {
-    shard->tried = 0;
+    if (shard->stale) {
+
+        /* its name may lead elsewhere by now */
+
+        shard->stale = 0;
+        ngx_http_unique_random_connect_abort(shard, "stale");
+    }
 
     if (!ngx_queue_empty(&shard->asks)) {
         ngx_http_unique_random_reserve_start(shard);
@@ -386,14 +379,17 @@ ngx_http_unique_random_reserve_failed(ngx_http_unique_random_shard_t *shard,
 
     pg = &shard->postgres;
 
-    if (pg->short_of) {
-
+    if (result == NGX_HTTP_UNIQUE_RANDOM_SHORT
+        || result == NGX_HTTP_UNIQUE_RANDOM_AWAY)
+    {
         /* it tells nothing of the shard, and other workers may ask it */
 
-        pg->short_of = 0;
-        shard->short_until = ngx_current_msec + NGX_HTTP_UNIQUE_RANDOM_SHORT;
+        shard->short_until = ngx_current_msec + NGX_HTTP_UNIQUE_RANDOM_PAUSE;
 
-        ngx_log_error(NGX_LOG_ALERT, pg->log, 0,
+        level = (result == NGX_HTTP_UNIQUE_RANDOM_SHORT) ? NGX_LOG_ALERT
+                                                         : NGX_LOG_INFO;
+
+        ngx_log_error(level, pg->log, 0,
                       "this worker cannot connect to shard \"%V\": %s",
                       &shard->name, pg->error);
 
@@ -474,39 +470,4 @@ ngx_http_unique_random_reserve_end(ngx_http_unique_random_range_t *range)
     if (pool->nwaiters) {
         ngx_post_event(&pool->wake, &ngx_posted_events);
     }
-}
-
-
-ngx_connection_t *
-ngx_http_unique_random_reserve_pending(ngx_http_unique_random_shard_t *shard)
-{
-    ngx_queue_t                     *q;
-    ngx_http_unique_random_range_t  *range;
-
-    while (!ngx_queue_empty(&shard->asks)) {
-        q = ngx_queue_head(&shard->asks);
-        range = ngx_queue_data(q, ngx_http_unique_random_range_t, queue);
-
-        ngx_http_unique_random_reserve_end(range);
-    }
-
-    return (shard->postgres.state == NGX_HTTP_UNIQUE_RANDOM_POSTGRES_BUSY
-            && shard->step == NGX_HTTP_UNIQUE_RANDOM_STEP_RESERVE)
-           ? shard->postgres.connection : NULL;
-}
-
-
-void
-ngx_http_unique_random_reserve_abort(ngx_http_unique_random_shard_t *shard)
-{
-    ngx_uint_t  lost;
-
-    lost = (shard->postgres.state == NGX_HTTP_UNIQUE_RANDOM_POSTGRES_BUSY
-            && shard->step == NGX_HTTP_UNIQUE_RANDOM_STEP_RESERVE);
-
-    ngx_http_unique_random_connect_abort(shard, "exiting");
-
-    ngx_http_unique_random_reserve_end_all(shard, lost);
-
-    shard->busy = 0;
 }

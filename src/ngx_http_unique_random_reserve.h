@@ -23,16 +23,9 @@
 void ngx_http_unique_random_reserve(ngx_http_unique_random_pool_t *pool,
     ngx_http_unique_random_cause_t *cause);
 
-/*
- * The worker exits: gives up what has not been sent, and returns the connection
- * on which a reply is still awaited, or NULL.
- */
-ngx_connection_t *ngx_http_unique_random_reserve_pending(
-    ngx_http_unique_random_shard_t *shard);
-
-/* the worker exits: ends what is under way */
-void ngx_http_unique_random_reserve_abort(
-    ngx_http_unique_random_shard_t *shard);
+/* an attempt to connect has ended, with a result of the shard's health */
+void ngx_http_unique_random_reserve_connected(
+    ngx_http_unique_random_shard_t *shard, ngx_uint_t result);
 
 /* the handler of a shard's connection */
 void ngx_http_unique_random_reserve_handler(
@@ -48,7 +41,7 @@ void ngx_http_unique_random_reserve_done(
 /* what is in "sent" again, on this host or on the next one */
 void ngx_http_unique_random_reserve_send(
     ngx_http_unique_random_shard_t *shard);
-void ngx_http_unique_random_reserve_next_peer(
+void ngx_http_unique_random_reserve_next_host(
     ngx_http_unique_random_shard_t *shard);
 
 /* the shard has failed; "lost": what was sent may have been granted (I3) */

@@ -2,85 +2,79 @@
 /*
  * Copyright (C) 2026 the ngx_http_unique_random_module authors
  *
- * A worker that exits has no event loop any more, so this polls for itself, on
- * connections of its own.  Keeps the one rule: positions leave the zone before
- * the database hears of them, and whatever then happens is not tried again.
+ * A worker that exits has no event loop any more: a thread for each shard does
+ * what blocks, and is waited for.  Keeps the one rule: positions leave the zone
+ * before the database hears of them, and whatever then happens is not tried
+ * again.
  */
 
 
-#include "ngx_http_unique_random_health.h"
-#include "ngx_http_unique_random_notice.h"
+#include "ngx_http_unique_random_connect.h"
 #include "ngx_http_unique_random_return.h"
 #include "ngx_http_unique_random_slot.h"
-
-#include <poll.h>
+#include "give_back.h"
 
 
 /* longest to wait for the lock of a row, in milliseconds */
 #define NGX_HTTP_UNIQUE_RANDOM_RETURN_LOCK  500
 
-
-#define ngx_http_unique_random_return_reason(job, text)                       \
-    ngx_http_unique_random_postgres_set_error(&(job)->shard->postgres, text)
+/* room for the bounds of all leases of a range, as an array of SQL */
+#define NGX_HTTP_UNIQUE_RANDOM_RETURN_LEN                                     \
+    (LEASES_MAX * (NGX_INT64_LEN + 1) + sizeof("{}"))
 
 
 typedef struct {
-    ngx_http_unique_random_range_t  *range;
-    leases_t                         leases;
-    uint64_t                         left;
+    ngx_http_unique_random_range_t   *range;
+    leases_t                          leases;
+    uint64_t                          left;
+
+    give_back_t                       back;
+    char                              buf[reservation_params_size(1)];
+    char                              starts[NGX_HTTP_UNIQUE_RANDOM_RETURN_LEN];
+    char                              ends[NGX_HTTP_UNIQUE_RANDOM_RETURN_LEN];
 } ngx_http_unique_random_rest_t;
 
 
 /* what a shard is given back, a range at a time */
 
 typedef struct {
-    ngx_http_unique_random_shard_t  *shard;
-    ngx_array_t                      rests;
-    ngx_uint_t                       done;      /* of them */
-
-    PGconn                          *conn;      /* NULL at the end */
-    short                            events;
-    ngx_uint_t                       connected;
-    ngx_uint_t                       tried;     /* peers */
-    ngx_uint_t                       refused;   /* the rest at hand */
+    ngx_http_unique_random_thread_t   thread;
+    ngx_http_unique_random_shard_t   *shard;
+    ngx_array_t                       rests;
+    reservation_caller_t              caller;      /* with strings of its own */
+    attempt_t                        *attempt;     /* once it has begun */
+    ngx_uint_t                        ended;
+    char                             *reason;      /* until then */
 } ngx_http_unique_random_return_t;
 
 
 static ngx_int_t ngx_http_unique_random_return_take(ngx_array_t *jobs,
     ngx_http_unique_random_shard_t *shard);
-static void ngx_http_unique_random_return_run(ngx_array_t *jobs,
-    struct pollfd *fds, ngx_msec_t deadline);
-static void ngx_http_unique_random_return_connect(
+static ngx_http_unique_random_return_t *ngx_http_unique_random_return_job(
+    ngx_array_t *jobs, ngx_http_unique_random_shard_t *shard);
+static ngx_int_t ngx_http_unique_random_return_all(ngx_array_t *jobs,
+    ngx_msec_t deadline);
+static void ngx_http_unique_random_return_start(
+    ngx_http_unique_random_return_t *job, ngx_msec_t deadline);
+static void ngx_http_unique_random_return_params(
+    ngx_http_unique_random_rest_t *rest,
+    const reservation_caller_t *caller);
+static void ngx_http_unique_random_return_run(void *data);
+static void ngx_http_unique_random_return_done(void *data);
+static void ngx_http_unique_random_return_tell(
     ngx_http_unique_random_return_t *job);
-static ngx_int_t ngx_http_unique_random_return_connect_peer(
-    ngx_http_unique_random_return_t *job, ngx_uint_t n);
-static void ngx_http_unique_random_return_step(
-    ngx_http_unique_random_return_t *job);
-static void ngx_http_unique_random_return_connecting(
-    ngx_http_unique_random_return_t *job);
-static void ngx_http_unique_random_return_send(
-    ngx_http_unique_random_return_t *job);
-static int ngx_http_unique_random_return_query(
-    ngx_http_unique_random_return_t *job,
-    ngx_http_unique_random_rest_t *rest);
-static void ngx_http_unique_random_return_result(
-    ngx_http_unique_random_return_t *job, PGresult *result);
-static void ngx_http_unique_random_return_replied(
-    ngx_http_unique_random_return_t *job);
-static void ngx_http_unique_random_return_end(
-    ngx_http_unique_random_return_t *job, const char *reason);
 static void ngx_http_unique_random_return_burned(
-    ngx_http_unique_random_rest_t *rest);
+    ngx_http_unique_random_rest_t *rest, const char *reason);
 
 
 void
 ngx_http_unique_random_return(ngx_http_unique_random_pool_t **pools,
     ngx_uint_t n, ngx_msec_t deadline, ngx_log_t *log)
 {
+    ngx_int_t                         rc;
     ngx_uint_t                        i, j;
     ngx_pool_t                       *temp;
     ngx_array_t                       jobs;
-    struct pollfd                    *fds;
     ngx_http_unique_random_shard_t  **shards;
 
     temp = ngx_create_pool(NGX_DEFAULT_POOL_SIZE, log);
@@ -92,8 +86,11 @@ ngx_http_unique_random_return(ngx_http_unique_random_pool_t **pools,
                        sizeof(ngx_http_unique_random_return_t))
         != NGX_OK)
     {
-        goto done;
+        ngx_destroy_pool(temp);
+        return;
     }
+
+    rc = NGX_OK;
 
     for (i = 0; i < n; i++) {
 
@@ -105,24 +102,16 @@ ngx_http_unique_random_return(ngx_http_unique_random_pool_t **pools,
 
         shards = pools[i]->shards.elts;
 
-        for (j = 0; j < pools[i]->shards.nelts; j++) {
-            if (ngx_http_unique_random_return_take(&jobs, shards[j])
-                != NGX_OK)
-            {
-                goto done;
-            }
+        for (j = 0; j < pools[i]->shards.nelts && rc == NGX_OK; j++) {
+            rc = ngx_http_unique_random_return_take(&jobs, shards[j]);
         }
     }
 
-    fds = ngx_palloc(temp, jobs.nelts * sizeof(struct pollfd));
+    /* a thread that does not come back may use its job for ever */
 
-    if (fds) {
-        ngx_http_unique_random_return_run(&jobs, fds, deadline);
+    if (ngx_http_unique_random_return_all(&jobs, deadline) == NGX_OK) {
+        ngx_destroy_pool(temp);
     }
-
-done:
-
-    ngx_destroy_pool(temp);
 }
 
 
@@ -135,19 +124,8 @@ ngx_http_unique_random_return_take(ngx_array_t *jobs,
     ngx_http_unique_random_range_t   **ranges;
     ngx_http_unique_random_return_t   *job;
 
-    job = ngx_array_push(jobs);
+    job = ngx_http_unique_random_return_job(jobs, shard);
     if (job == NULL) {
-        return NGX_ERROR;
-    }
-
-    ngx_memzero(job, sizeof(ngx_http_unique_random_return_t));
-
-    job->shard = shard;
-
-    if (ngx_array_init(&job->rests, jobs->pool, shard->ranges.nelts,
-                       sizeof(ngx_http_unique_random_rest_t))
-        != NGX_OK)
-    {
         return NGX_ERROR;
     }
 
@@ -160,6 +138,7 @@ ngx_http_unique_random_return_take(ngx_array_t *jobs,
         }
 
         rest->range = ranges[i];
+        rest->back.state = GIVE_BACK_PENDING;
 
         if (ngx_http_unique_random_slot_leave(ranges[i], &rest->leases,
                                               &rest->left)
@@ -169,10 +148,10 @@ ngx_http_unique_random_return_take(ngx_array_t *jobs,
         }
 
         if (rest->left) {
-            ngx_http_unique_random_return_reason(job, shard->down
-                                                      ? "the shard is down"
-                                                      : "the range is fenced");
-            ngx_http_unique_random_return_burned(rest);
+            ngx_http_unique_random_return_burned(rest,
+                                                 shard->down
+                                                 ? "the shard is down"
+                                                 : "the range is fenced");
         }
 
         job->rests.nelts--;
@@ -182,233 +161,151 @@ ngx_http_unique_random_return_take(ngx_array_t *jobs,
 }
 
 
-static void
-ngx_http_unique_random_return_run(ngx_array_t *jobs, struct pollfd *fds,
-    ngx_msec_t deadline)
+/* NULL if there is no memory */
+
+static ngx_http_unique_random_return_t *
+ngx_http_unique_random_return_job(ngx_array_t *jobs,
+    ngx_http_unique_random_shard_t *shard)
 {
-    ngx_uint_t                        i, busy;
-    ngx_msec_int_t                    left;
+    ngx_str_t                         name, holder;
     ngx_http_unique_random_return_t  *job;
+
+    job = ngx_array_push(jobs);
+    if (job == NULL) {
+        return NULL;
+    }
+
+    ngx_memzero(job, sizeof(ngx_http_unique_random_return_t));
+
+    /* with the zeros that end them */
+
+    name.data = shard->pool->name.data;
+    name.len = shard->pool->name.len + 1;
+
+    holder.data = (u_char *) shard->pool->sh->holder;
+    holder.len = ngx_strlen(holder.data) + 1;
+
+    job->shard = shard;
+    job->caller.pool = (char *) ngx_pstrdup(jobs->pool, &name);
+    job->caller.holder = (char *) ngx_pstrdup(jobs->pool, &holder);
+    job->caller.lock_wait = NGX_HTTP_UNIQUE_RANDOM_RETURN_LOCK;
+
+    if (job->caller.pool == NULL
+        || job->caller.holder == NULL
+        || ngx_array_init(&job->rests, jobs->pool, 1,
+                          sizeof(ngx_http_unique_random_rest_t))
+           != NGX_OK)
+    {
+        return NULL;
+    }
+
+    return job;
+}
+
+
+/* NGX_AGAIN: a thread has not come back */
+
+static ngx_int_t
+ngx_http_unique_random_return_all(ngx_array_t *jobs, ngx_msec_t deadline)
+{
+    ngx_int_t                         rc;
+    ngx_uint_t                        i, waiting;
+    ngx_http_unique_random_return_t  *job;
+
+    ngx_time_update();
 
     job = jobs->elts;
 
-    for (i = 0; i < jobs->nelts; i++) {
-        if (job[i].rests.nelts) {
-            ngx_http_unique_random_return_connect(&job[i]);
-        }
-    }
-
-    for ( ;; ) {
-        busy = 0;
+    do {
+        waiting = 0;
 
         for (i = 0; i < jobs->nelts; i++) {
-            fds[i].fd = job[i].conn ? PQsocket(job[i].conn) : -1;
-            fds[i].events = job[i].events;
-            fds[i].revents = 0;
 
-            busy += (job[i].conn != NULL);
-        }
+            if (job[i].rests.nelts == 0 || job[i].ended) {
+                continue;
+            }
 
-        left = (ngx_msec_int_t) (deadline - ngx_current_msec);
+            waiting = 1;
 
-        if (busy == 0 || left <= 0) {
-            break;
-        }
-
-        (void) poll(fds, jobs->nelts, (int) left);
-
-        ngx_time_update();
-
-        for (i = 0; i < jobs->nelts; i++) {
-            if (job[i].conn && fds[i].revents) {
-                ngx_http_unique_random_return_step(&job[i]);
+            if (job[i].attempt == NULL) {
+                ngx_http_unique_random_return_start(&job[i], deadline);
             }
         }
-    }
+
+    } while (waiting
+             && ngx_http_unique_random_thread_wait(deadline) == NGX_OK);
+
+    rc = NGX_OK;
 
     for (i = 0; i < jobs->nelts; i++) {
-        if (job[i].conn) {
-            ngx_http_unique_random_return_end(&job[i], "no time is left");
-        }
-    }
-}
+        ngx_http_unique_random_return_tell(&job[i]);
 
-
-/* to the peer that this worker used last, or to one after it */
-
-static void
-ngx_http_unique_random_return_connect(ngx_http_unique_random_return_t *job)
-{
-    ngx_uint_t  n;
-
-    if (job->conn) {
-        PQfinish(job->conn);
-        job->conn = NULL;
-    }
-
-    job->connected = 0;
-
-    while (job->tried < job->shard->peers.nelts) {
-        n = (job->shard->peer + job->tried++) % job->shard->peers.nelts;
-
-        if (ngx_http_unique_random_return_connect_peer(job, n) == NGX_OK) {
-            return;
+        if (job[i].attempt && !job[i].ended) {
+            rc = NGX_AGAIN;
         }
     }
 
-    ngx_http_unique_random_return_end(job, NULL);
+    return rc;
 }
 
 
-static ngx_int_t
-ngx_http_unique_random_return_connect_peer(
-    ngx_http_unique_random_return_t *job, ngx_uint_t n)
-{
-    char                            addr[NGX_HTTP_UNIQUE_RANDOM_ADDR_LEN];
-    const char                     *keywords[CONNINFO_PARAMS];
-    const char                     *values[CONNINFO_PARAMS];
-    ngx_http_unique_random_peer_t  *peer;
-
-    peer = job->shard->peers.elts;
-    peer += n;
-
-    if (peer->addr == NULL) {
-
-        /* there is no resolver any more */
-
-        ngx_http_unique_random_health_addr(job->shard, n, addr);
-
-        if (addr[0] == '\0') {
-            ngx_http_unique_random_return_reason(job,
-                                                 "its address is not known");
-            return NGX_DECLINED;
-        }
-    }
-
-    if (conninfo_params(&job->shard->conninfo, peer->host,
-                        peer->addr ? peer->addr : addr, keywords, values)
-        != 0)
-    {
-        ngx_http_unique_random_return_reason(job, "too many parameters");
-        return NGX_DECLINED;
-    }
-
-    job->conn = PQconnectStartParams(keywords, values, 0);
-
-    PQsetNoticeReceiver(job->conn, ngx_http_unique_random_notice, job->shard);
-
-    if (PQstatus(job->conn) == CONNECTION_BAD) {
-        ngx_http_unique_random_return_reason(job, PQerrorMessage(job->conn));
-        PQfinish(job->conn);
-        job->conn = NULL;
-        return NGX_DECLINED;
-    }
-
-    job->events = POLLOUT;
-
-    return NGX_OK;
-}
-
+/* not yet, if the worker had been connecting when it was told to exit */
 
 static void
-ngx_http_unique_random_return_step(ngx_http_unique_random_return_t *job)
+ngx_http_unique_random_return_start(ngx_http_unique_random_return_t *job,
+    ngx_msec_t deadline)
 {
-    PGresult  *result;
-
-    if (!job->connected) {
-        ngx_http_unique_random_return_connecting(job);
-        return;
-    }
-
-    if (PQconsumeInput(job->conn) != 1 || PQflush(job->conn) == -1) {
-        ngx_http_unique_random_return_end(job, PQerrorMessage(job->conn));
-        return;
-    }
-
-    while (!PQisBusy(job->conn)) {
-        result = PQgetResult(job->conn);
-
-        if (result == NULL) {
-            ngx_http_unique_random_return_replied(job);
-            return;
-        }
-
-        ngx_http_unique_random_return_result(job, result);
-
-        PQclear(result);
-    }
-}
-
-
-static void
-ngx_http_unique_random_return_connecting(ngx_http_unique_random_return_t *job)
-{
-    switch (PQconnectPoll(job->conn)) {
-
-    case PGRES_POLLING_READING:
-        job->events = POLLIN;
-        return;
-
-    case PGRES_POLLING_WRITING:
-        job->events = POLLOUT;
-        return;
-
-    case PGRES_POLLING_OK:
-        job->connected = 1;
-        ngx_http_unique_random_return_send(job);
-        return;
-
-    default: /* PGRES_POLLING_FAILED */
-        ngx_http_unique_random_return_reason(job, PQerrorMessage(job->conn));
-        ngx_http_unique_random_return_connect(job);
-    }
-}
-
-
-static void
-ngx_http_unique_random_return_send(ngx_http_unique_random_return_t *job)
-{
+    ngx_uint_t                      i;
+    ngx_msec_int_t                  left;
     ngx_http_unique_random_rest_t  *rest;
 
-    if (job->done == job->rests.nelts) {
-        ngx_http_unique_random_return_end(job, NULL);
+    job->reason = "no time is left";
+
+    left = (ngx_msec_int_t) (deadline - ngx_current_msec);
+    if (left <= 0) {
+        return;
+    }
+
+    job->attempt = ngx_http_unique_random_connect_borrow(job->shard);
+
+    if (job->attempt == NULL) {
+        job->reason = "the last attempt to connect has not come back";
         return;
     }
 
     rest = job->rests.elts;
-    rest += job->done;
 
-    job->refused = 0;
-
-    /* it is small: what does not fit into the socket at once is given up */
-
-    if (ngx_http_unique_random_return_query(job, rest) != 1
-        || PQflush(job->conn) != 0)
-    {
-        ngx_http_unique_random_return_end(job, PQerrorMessage(job->conn));
-        return;
+    for (i = 0; i < job->rests.nelts; i++) {
+        ngx_http_unique_random_return_params(&rest[i], &job->caller);
     }
 
-    job->events = POLLIN;
+    /* a little more, so that it is the worker's time that is up first */
+
+    attempt_begin(job->attempt, left + left / 20);
+
+    job->thread.run = ngx_http_unique_random_return_run;
+    job->thread.done = ngx_http_unique_random_return_done;
+    job->thread.data = job;
+
+    if (ngx_http_unique_random_thread_start(&job->thread) != NGX_OK) {
+        ngx_http_unique_random_connect_give_back(job->shard);
+        job->attempt = NULL;
+        job->reason = "no thread can be started";
+    }
 }
 
 
-static int
-ngx_http_unique_random_return_query(ngx_http_unique_random_return_t *job,
-    ngx_http_unique_random_rest_t *rest)
+static void
+ngx_http_unique_random_return_params(ngx_http_unique_random_rest_t *rest,
+    const reservation_caller_t *caller)
 {
-    char                   starts[LEASES_MAX * (NGX_INT64_LEN + 1) + 2];
-    char                   stops[LEASES_MAX * (NGX_INT64_LEN + 1) + 2];
-    char                   c;
-    char                   buf[reservation_params_size(1)];
-    u_char                *start, *stop;
-    uint32_t               i;
-    lease_t               *lease;
-    const char            *values[RESERVATION_RETURN_NPARAMS];
-    reservation_caller_t   caller;
+    char       c;
+    u_char    *start, *end;
+    uint32_t   i;
+    lease_t   *lease;
 
-    start = (u_char *) starts;
-    stop = (u_char *) stops;
+    start = (u_char *) rest->starts;
+    end = (u_char *) rest->ends;
     c = '{';
 
     for (i = rest->leases.tail; i != rest->leases.head; i++) {
@@ -419,106 +316,91 @@ ngx_http_unique_random_return_query(ngx_http_unique_random_return_t *job,
         }
 
         start = ngx_sprintf(start, "%c%uL", c, lease->next);
-        stop = ngx_sprintf(stop, "%c%uL", c, lease->end);
+        end = ngx_sprintf(end, "%c%uL", c, lease->end);
 
         c = ',';
     }
 
     ngx_sprintf(start, "}%Z");
-    ngx_sprintf(stop, "}%Z");
+    ngx_sprintf(end, "}%Z");
 
-    caller.pool = (char *) job->shard->pool->name.data;
-    caller.holder = job->shard->pool->sh->holder;
-    caller.lock_wait = NGX_HTTP_UNIQUE_RANDOM_RETURN_LOCK;
-
-    reservation_return_params(values, buf, &caller, &rest->range->ask, starts,
-                              stops);
-
-    return PQsetnonblocking(job->conn, 1) == 0
-           && PQsendQueryParams(job->conn, reservation_return_statement,
-                                RESERVATION_RETURN_NPARAMS, NULL, values, NULL,
-                                NULL, 0);
+    reservation_return_params(rest->back.values, rest->buf, caller,
+                              &rest->range->ask, rest->starts, rest->ends);
 }
 
 
 static void
-ngx_http_unique_random_return_result(ngx_http_unique_random_return_t *job,
-    PGresult *result)
+ngx_http_unique_random_return_run(void *data)
 {
-    if (PQresultStatus(result) != PGRES_TUPLES_OK || PQntuples(result) != 1) {
-        job->refused = 1;
-        ngx_http_unique_random_return_reason(job,
-                          PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
+    ngx_http_unique_random_return_t *job = data;
 
-    } else if (!PQgetisnull(result, 0, 0)) {
-        job->refused = 1;
-        ngx_http_unique_random_return_reason(job, PQgetvalue(result, 0, 0));
-    }
-}
-
-
-static void
-ngx_http_unique_random_return_replied(ngx_http_unique_random_return_t *job)
-{
+    int                             rc;
+    ngx_uint_t                      i;
     ngx_http_unique_random_rest_t  *rest;
 
-    if (PQstatus(job->conn) == CONNECTION_BAD) {
-        ngx_http_unique_random_return_end(job, PQerrorMessage(job->conn));
-        return;
+    rest = job->rests.elts;
+    rc = 0;
+
+    for (i = 0; i < job->rests.nelts; i++) {
+
+        if (rc == 0) {
+            rc = give_back(job->attempt, &rest[i].back);
+
+        } else {
+            give_back_end(&rest[i].back, job->attempt->error);
+        }
     }
 
-    if (job->refused
-        && ngx_strcmp(job->shard->postgres.error, "standby") == 0)
-    {
-        ngx_http_unique_random_return_connect(job);
-        return;
+    attempt_drop(job->attempt);
+}
+
+
+static void
+ngx_http_unique_random_return_done(void *data)
+{
+    ngx_http_unique_random_return_t *job = data;
+
+    job->ended = 1;
+
+    ngx_http_unique_random_connect_give_back(job->shard);
+}
+
+
+static void
+ngx_http_unique_random_return_tell(ngx_http_unique_random_return_t *job)
+{
+    ngx_uint_t                      i;
+    give_back_state_e               state;
+    ngx_http_unique_random_rest_t  *rest;
+
+    if (job->ended) {
+        ngx_http_unique_random_connect_notice(job->shard);
     }
 
     rest = job->rests.elts;
-    rest += job->done++;
 
-    if (job->refused) {
-        ngx_http_unique_random_return_burned(rest);
+    for (i = 0; i < job->rests.nelts; i++) {
+        state = give_back_state(&rest[i].back);
 
-    } else {
+        if (state != GIVE_BACK_TAKEN) {
+            ngx_http_unique_random_return_burned(&rest[i],
+                                                 state == GIVE_BACK_REFUSED
+                                                 ? rest[i].back.reason
+                                                 : job->reason);
+            continue;
+        }
+
         ngx_log_error(NGX_LOG_NOTICE, job->shard->postgres.log, 0,
                       "%uL positions of range %uL-%uL are given back to "
-                      "shard \"%V\"", rest->left, rest->range->first,
-                      rest->range->last, &job->shard->name);
+                      "shard \"%V\"", rest[i].left, rest[i].range->first,
+                      rest[i].range->last, &job->shard->name);
     }
-
-    ngx_http_unique_random_return_send(job);
 }
 
 
-/*
- * What is not acknowledged by now is burned.  Without a reason it is the one
- * that was given last, or nothing is left.
- */
-
 static void
-ngx_http_unique_random_return_end(ngx_http_unique_random_return_t *job,
+ngx_http_unique_random_return_burned(ngx_http_unique_random_rest_t *rest,
     const char *reason)
-{
-    ngx_http_unique_random_rest_t  *rest;
-
-    if (reason) {
-        ngx_http_unique_random_return_reason(job, reason);
-    }
-
-    rest = job->rests.elts;
-
-    while (job->done < job->rests.nelts) {
-        ngx_http_unique_random_return_burned(&rest[job->done++]);
-    }
-
-    PQfinish(job->conn);
-    job->conn = NULL;
-}
-
-
-static void
-ngx_http_unique_random_return_burned(ngx_http_unique_random_rest_t *rest)
 {
     ngx_http_unique_random_shard_t  *shard;
 
@@ -528,5 +410,5 @@ ngx_http_unique_random_return_burned(ngx_http_unique_random_rest_t *rest)
                   "%uL positions of range %uL-%uL could not be given back to "
                   "shard \"%V\" and are burned: %s",
                   rest->left, rest->range->first, rest->range->last,
-                  &shard->name, shard->postgres.error);
+                  &shard->name, reason);
 }

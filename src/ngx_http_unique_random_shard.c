@@ -8,8 +8,11 @@
  */
 
 
+#include "ngx_http_unique_random_connect.h"
 #include "ngx_http_unique_random_env.h"
 #include "ngx_http_unique_random_pool.h"
+#include "conninfo_secrets.h"
+#include "hosts.h"
 #include "number.h"
 
 
@@ -47,6 +50,8 @@ static char *ngx_http_unique_random_shard_range(ngx_conf_t *cf,
 static char *ngx_http_unique_random_shard_add_range(ngx_conf_t *cf,
     ngx_http_unique_random_shard_t *shard, uint64_t first, uint64_t last);
 static char *ngx_http_unique_random_shard_name(ngx_conf_t *cf,
+    ngx_http_unique_random_shard_t *shard);
+static char *ngx_http_unique_random_shard_hostaddr(ngx_conf_t *cf,
     ngx_http_unique_random_shard_t *shard);
 
 
@@ -112,9 +117,10 @@ ngx_http_unique_random_shard(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    rv = ngx_http_unique_random_shard_name(cf, shard);
-    if (rv != NGX_CONF_OK) {
-        return rv;
+    if (ngx_http_unique_random_shard_name(cf, shard) != NGX_CONF_OK
+        || ngx_http_unique_random_shard_hostaddr(cf, shard) != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
     }
 
     s = ngx_array_push(&pool->shards);
@@ -160,15 +166,13 @@ ngx_http_unique_random_shard_create(ngx_conf_t *cf,
 
     if (ngx_array_init(&shard->ranges, cf->pool, 1,
                        sizeof(ngx_http_unique_random_range_t *))
-        != NGX_OK
-        || ngx_array_init(&shard->peers, cf->pool, 1,
-                          sizeof(ngx_http_unique_random_peer_t))
-           != NGX_OK)
+        != NGX_OK)
     {
         return NULL;
     }
 
     shard->pool = pool;
+    shard->text = *conninfo;
     shard->file = cf->conf_file->file.name.data;
     shard->line = cf->conf_file->line;
     shard->max_fails = 3;
@@ -199,6 +203,7 @@ ngx_http_unique_random_shard_cleanup(void *data)
         ngx_http_unique_random_postgres_close(&shard->postgres, "shutdown");
     }
 
+    ngx_http_unique_random_connect_destroy(shard);
     conninfo_destroy(&shard->conninfo);
 }
 
@@ -415,17 +420,24 @@ ngx_http_unique_random_shard_name(ngx_conf_t *cf,
     ngx_http_unique_random_shard_t *shard)
 {
     size_t                            len;
-    u_char                           *p;
     ngx_uint_t                        i;
     const char                       *host, *port, *dbname;
-    const conninfo_host_t            *h;
     ngx_http_unique_random_shard_t  **shards;
 
     if (shard->name.len == 0) {
-        h = &shard->conninfo.hosts[0];
-        host = h->host[0] ? h->host : h->hostaddr[0] ? h->hostaddr : "local";
-        port = h->port[0] ? h->port : "5432";
+        host = hosts_name(&shard->conninfo.hosts[0]);
+        port = shard->conninfo.hosts[0].port;
+        port = port[0] ? port : "5432";
         dbname = shard->conninfo.dbname;
+
+        if (!conninfo_is_plain(dbname)) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"shard\" must have \"name\" parameter, since "
+                               "its \"dbname\" has other characters than "
+                               "letters, digits and \"._-\" (it is not shown, "
+                               "since it may hold a piece of a password)");
+            return NGX_CONF_ERROR;
+        }
 
         len = ngx_strlen(host) + ngx_strlen(port) + ngx_strlen(dbname) + 2;
 
@@ -436,13 +448,10 @@ ngx_http_unique_random_shard_name(ngx_conf_t *cf,
 
         /* no user in place of a dbname: it may be a password without one */
 
-        p = ngx_sprintf(shard->name.data, "%s:%s", host, port);
-
-        if (dbname[0]) {
-            p = ngx_sprintf(p, "/%s", dbname);
-        }
-
-        shard->name.len = p - shard->name.data;
+        shard->name.len = ngx_sprintf(shard->name.data,
+                                      dbname[0] ? "%s:%s/%s" : "%s:%s",
+                                      host, port, dbname)
+                          - shard->name.data;
     }
 
     shards = shard->pool->shards.elts;
@@ -458,6 +467,31 @@ ngx_http_unique_random_shard_name(ngx_conf_t *cf,
                                "\"%V\"; give one shard all of its ranges, or "
                                "shards different names with \"name=\"",
                                &shard->name, &shard->pool->name);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* libpq finds out only when it connects */
+
+static char *
+ngx_http_unique_random_shard_hostaddr(ngx_conf_t *cf,
+    ngx_http_unique_random_shard_t *shard)
+{
+    size_t       i;
+    const char  *addr;
+
+    for (i = 0; i < shard->conninfo.nhosts; i++) {
+        addr = shard->conninfo.hosts[i].hostaddr;
+
+        if (addr[0] && !hosts_is_addr(addr)) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid hostaddr \"%s\", an IP address is "
+                               "expected in shard \"%V\"", addr,
+                               &shard->name);
             return NGX_CONF_ERROR;
         }
     }

@@ -9,10 +9,12 @@
 
 
 #include "ngx_http_unique_random_batch.h"
+#include "ngx_http_unique_random_connect.h"
 #include "ngx_http_unique_random_memory.h"
 #include "ngx_http_unique_random_places.h"
 #include "ngx_http_unique_random_reserve.h"
 #include "ngx_http_unique_random_return.h"
+#include "ngx_http_unique_random_thread.h"
 #include "ngx_http_unique_random_worker.h"
 #include "ngx_http_unique_random_workers.h"
 
@@ -28,6 +30,10 @@
 
 static void ngx_http_unique_random_worker_finish(
     ngx_http_unique_random_shard_t *shard, ngx_msec_t deadline);
+static ngx_connection_t *ngx_http_unique_random_worker_pending(
+    ngx_http_unique_random_shard_t *shard);
+static void ngx_http_unique_random_worker_abort(
+    ngx_http_unique_random_shard_t *shard);
 
 
 /*
@@ -76,6 +82,14 @@ ngx_http_unique_random_init_process(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
+    if (umcf->pools.nelts) {
+        conninfo_unset_variables();
+
+        if (ngx_http_unique_random_thread_init(cycle) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
     pools = umcf->pools.elts;
 
     for (i = 0; i < umcf->pools.nelts; i++) {
@@ -116,7 +130,7 @@ ngx_http_unique_random_exit_process(ngx_cycle_t *cycle)
         }
 
         for (j = 0; j < pools[i]->shards.nelts; j++) {
-            ngx_http_unique_random_reserve_abort(shards[j]);
+            ngx_http_unique_random_worker_abort(shards[j]);
         }
     }
 
@@ -159,7 +173,7 @@ ngx_http_unique_random_worker_finish(ngx_http_unique_random_shard_t *shard,
     ngx_connection_t  *c;
 
     for ( ;; ) {
-        c = ngx_http_unique_random_reserve_pending(shard);
+        c = ngx_http_unique_random_worker_pending(shard);
 
         ngx_time_update();
         left = (ngx_msec_int_t) (deadline - ngx_current_msec);
@@ -175,4 +189,44 @@ ngx_http_unique_random_worker_finish(ngx_http_unique_random_shard_t *shard,
             c->read->handler(c->read);
         }
     }
+}
+
+
+/*
+ * Gives up what has not been sent, and returns the connection on which a reply
+ * is still awaited, or NULL.
+ */
+
+static ngx_connection_t *
+ngx_http_unique_random_worker_pending(ngx_http_unique_random_shard_t *shard)
+{
+    ngx_queue_t                     *q;
+    ngx_http_unique_random_range_t  *range;
+
+    while (!ngx_queue_empty(&shard->asks)) {
+        q = ngx_queue_head(&shard->asks);
+        range = ngx_queue_data(q, ngx_http_unique_random_range_t, queue);
+
+        ngx_http_unique_random_reserve_end(range);
+    }
+
+    return (shard->postgres.state == NGX_HTTP_UNIQUE_RANDOM_POSTGRES_BUSY
+            && shard->step == NGX_HTTP_UNIQUE_RANDOM_STEP_RESERVE)
+           ? shard->postgres.connection : NULL;
+}
+
+
+static void
+ngx_http_unique_random_worker_abort(ngx_http_unique_random_shard_t *shard)
+{
+    ngx_uint_t  lost;
+
+    lost = (shard->postgres.state == NGX_HTTP_UNIQUE_RANDOM_POSTGRES_BUSY
+            && shard->step == NGX_HTTP_UNIQUE_RANDOM_STEP_RESERVE);
+
+    ngx_http_unique_random_connect_abort(shard, "exiting");
+
+    ngx_http_unique_random_reserve_end_all(shard, lost);
+
+    shard->busy = 0;
 }

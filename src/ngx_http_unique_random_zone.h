@@ -87,8 +87,6 @@ typedef struct {
 } ngx_http_unique_random_slot_t;
 
 
-#define NGX_HTTP_UNIQUE_RANDOM_ADDR_LEN  (NGX_SOCKADDR_STRLEN + 1)
-
 /* kinds of warnings that are known to have been logged */
 #define NGX_HTTP_UNIQUE_RANDOM_WARNINGS  16
 
@@ -103,10 +101,6 @@ typedef struct {
     ngx_uint_t                 fails;
     ngx_msec_t                 failed_at;
     ngx_uint_t                 broken;         /* and so for a while */
-
-    /* of the peer whose name was resolved last, for whoever cannot ask */
-    ngx_uint_t                 peer;
-    char                       addr[NGX_HTTP_UNIQUE_RANDOM_ADDR_LEN];
 
     /* a new kind takes the place of the oldest */
     ngx_uint_t                 nwarnings;      /* so far */

@@ -72,28 +72,6 @@ static int reservation_hex(uint8_t *to, size_t len, const char *hex);
 static int reservation_check_key(const reservation_t *reply);
 
 
-
-void
-reservation_one_line(char *text)
-{
-    unsigned char  *p;
-
-    for (p = (unsigned char *) text; *p; p++) {
-
-        if (*p < ' ' || *p == 0x7f) {
-            *p = ' ';
-
-        } else if (p[0] == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f) {
-
-            /* control characters as well, in UTF-8 */
-
-            p[0] = ' ';
-            p[1] = ' ';
-        }
-    }
-}
-
-
 int
 reservation_answers(const PGresult *result, size_t n)
 {

@@ -141,6 +141,9 @@ void reservation_return_params(const char **values, char *buf,
 /* a text of a server becomes one line, with nothing in it but characters */
 void reservation_one_line(char *text);
 
+/* the same for a copy, cut to "size"; a text that is NULL or "" becomes one */
+void reservation_line(char *line, size_t size, const char *text);
+
 /* whether the result has a row for each of n asks, in their order */
 int reservation_answers(const PGresult *result, size_t n);
 

@@ -110,44 +110,4 @@ fuzz_line(fuzz_text_t *text, size_t *len)
 }
 
 
-/*
- * Whether a message has the secret only in the name of a parameter that libpq
- * does not know: where it was put, it is no piece of a password.
- */
-
-static inline int
-fuzz_is_named(const char *message, const char *conninfo, const char *secret)
-{
-    int                named;
-    char              *word;
-    size_t             len;
-    const char        *p, *last;
-    static const char  begins[] = "has an unknown parameter \"";
-
-    p = strstr(message, begins);
-    if (p == NULL) {
-        return 0;
-    }
-
-    p += sizeof(begins) - 1;
-    len = strcspn(p, "\"");
-    last = p + len;
-
-    word = fuzz_string(p, len);
-    named = 0;
-
-    if (strstr(word, secret) && strstr(last, secret) == NULL) {
-
-        for (p = conninfo; !named && (p = strstr(p, word)) != NULL; p++) {
-            named = (p == conninfo || strchr("?& \t\r\n\v\f'", p[-1]))
-                    && p[len + strspn(p + len, " \t\r\n\v\f")] == '=';
-        }
-    }
-
-    free(word);
-
-    return named;
-}
-
-
 #endif /* _FUZZ_H_INCLUDED_ */

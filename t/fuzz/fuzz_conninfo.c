@@ -42,8 +42,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (conninfo_parse(&ci, text, &error) != 0) {
         fuzz_check(error != NULL);
-        fuzz_check(strstr(error, "s3cret") == NULL
-                   || fuzz_is_named(error, text, "s3cret"));
+        fuzz_check(strstr(error, "s3cret") == NULL);
         fuzz_check(ci.options == NULL && ci.hosts == NULL && ci.lists == NULL);
         free(text);
         return 0;
@@ -55,7 +54,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     fuzz_check(strcmp(ci.user, fuzz_conninfo_option(&ci, "user")) == 0);
     fuzz_check(strcmp(ci.dbname, fuzz_conninfo_option(&ci, "dbname")) == 0);
-    fuzz_check(strpbrk(ci.dbname, "=/") == NULL);
+    fuzz_check(strpbrk(ci.dbname, "=/:;,&?#|") == NULL);
 
     fuzz_conninfo_hosts(&ci);
 
@@ -88,7 +87,8 @@ fuzz_conninfo_hosts(const conninfo_t *ci)
 
     /* what is shown has no rest of a password in it */
 
-    fuzz_check(strpbrk(hosts, "=") == NULL && strpbrk(addrs, "=@") == NULL);
+    fuzz_check(strpbrk(hosts, "=;&?# ") == NULL
+               && strpbrk(addrs, "=@;&?# /") == NULL);
 
     fuzz_check(ci->nhosts >= 1);
     fuzz_check(*hosts == '\0' || fuzz_conninfo_words(hosts) == ci->nhosts);
@@ -97,8 +97,11 @@ fuzz_conninfo_hosts(const conninfo_t *ci)
     for (i = 0; i < ci->nhosts; i++) {
         host = &ci->hosts[i];
 
-        fuzz_check(strchr("/@", host->host[0])
-                   || strchr(host->host, '@') == NULL);
+        fuzz_check(strchr(host->host, '@') == NULL
+                   || strrchr(host->host, '@') == host->host);
+
+        fuzz_check(strchr(host->host, ':') == NULL
+                   || strchr(host->host, ':') != strrchr(host->host, ':'));
 
         hosts = fuzz_conninfo_skip(hosts, host->host);
         addrs = fuzz_conninfo_skip(addrs, host->hostaddr);

@@ -1,5 +1,5 @@
 # What `config` refuses: a platform whose stores of 64 bits are two, so that a
-# position could be passed halfway (I4).
+# position could be passed halfway (I4), and an nginx without threads.
 
 use strict;
 use warnings;
@@ -22,13 +22,15 @@ write_file("$dir/auto/have",    "\n");
 write_file("$dir/auto/module",  "echo configured\n");
 
 sub configure {
-    my ($size) = @_;
+    my ($size, %arg) = @_;
+
+    my $threads = $arg{threads} // 'YES';
 
     return run(
         command => [ 'env', '-C', $dir, 'sh', '-c', <<"EOT" ], merge => 1);
 NGX_OBJS=objs
 ngx_ptr_size=$size
-USE_THREADS=YES
+USE_THREADS=$threads
 ngx_addon_dir=$top
 . $top/config
 EOT
@@ -44,6 +46,14 @@ like $out, qr/configured/, '... as a module';
 isnt $code, 0, '32 bits: it is not';
 like $out, qr/: error: the ngx_http_unique_random_module module requires a 64-bit platform/,
     '... for that reason';
+unlike $out, qr/configured/, '... and no module is built';
+
+($code, $out) = configure(8, threads => 'NO');
+
+isnt $code, 0, 'without threads: it is not';
+like $out, qr/: error: the ngx_http_unique_random_module module requires nginx with threads/,
+    '... for that reason';
+like $out, qr/--with-threads/, '... and says what to add';
 unlike $out, qr/configured/, '... and no module is built';
 
 done_testing;

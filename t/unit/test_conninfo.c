@@ -11,10 +11,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 
 #include "conninfo.h"
+#include "conninfo_secrets.h"
 
 
 static const char *
@@ -286,6 +288,48 @@ test_errors_keep_secrets(void **state)
         "s3cret==",
         "postgresql:u:s3cret=@h",
         "jdbc:postgresql://h/d?user=u&password=s3cret",
+        "host=h passwords3cret==",
+        "pws3cret=1 host=h",
+        "postgresql://u@h/d?password-s3cret=",
+        "postgresql://u@h/d?sslpassword.s3cret=1",
+        "host=h options='-c statement_timeout=1 pw=s3cret'",
+
+        /* behind values that libpq or the server would quote */
+
+        "host=//u:s3cret@h/d",
+        "host=/u:s3cret",
+        "host=/u@s3cret",
+        "host=@u:s3cret@h",
+        "host=h%s3cret",
+        "host=::1%lo;s3cret",
+        "postgresql:///d?host=@u:s3cret@h",
+        "hostaddr=::1;s3cret",
+        "host=h port=1;s3cret",
+        "host=h channel_binding=prefer;s3cret",
+        "host=h channel_binding=s3cret",
+        "host=h keepalives=s3cret",
+        "host=h keepalives=1,s3cret",
+        "host=h keepalives_idle=1:s3cret",
+        "host=h tcp_user_timeout=1;s3cret",
+        "host=h ssl_min_protocol_version=TLSv1.2;s3cret",
+        "host=h client_encoding=utf8;s3cret",
+        "host=h sslrootcert=/ca.pem;s3cret",
+        "host=h options=-cstatement_timeout=1;s3cret",
+        "postgresql://u@h/d?channel_binding=prefer;s3cret",
+        "host=h dbname=d;s3cret",
+        "host=h dbname=d,s3cret",
+        "host=h dbname=d:s3cret",
+        "postgresql://h/d s3cret",
+        "postgresql://h s3cret/d",
+        "postgresql://u@h/d\ts3cret?sslmode=allow",
+        "postgresql://h/d;s3cret",
+        "postgresql://h/d#s3cret",
+        "postgresql://u;s3cret@h/d",
+        "postgresql://u%2Fs3cret@h/d",
+        "postgresql://u s3cret@h/d",
+        "host=h user=u,s3cret",
+        "host=h user=u/s3cret",
+        "host=h user= s=s3cret",
     };
 
     (void) state;
@@ -329,10 +373,20 @@ test_password_stays_where_it_is(void **state)
         { "postgresql://me%40x:a@h/d%40e", "a", "h" },
         { "postgresql://u:a@h/d?ssl=true&requiressl=1", "a", "h" },
         { "host=h user=me@x dbname=d@e password=a@b/c?d", "a@b/c?d", "h" },
-        { "host=/home/me@x/sockets password='a b' ", "a b",
-          "/home/me@x/sockets" },
+        { "host=/home/me.x/sockets password='a b' ", "a b",
+          "/home/me.x/sockets" },
         { "host=@socket password=a\\ b", "a b", "@socket" },
         { "host=h user=a:b password=c", "c", "h" },
+        { "host=h user='a b|c;d' password=c", "c", "h" },
+        { "host=h user='a b' passfile=/p", "", "h" },
+        { "host=h user=me@x.org#EXT#@y", "", "h" },
+        { "host=h user=a\\\\b dbname='my own d\303\251' ", "", "h" },
+        { "host=db_0-a.example. application_name='a (b); c' ", "",
+          "db_0-a.example." },
+        { "host=b\303\274cher.example", "", "b\303\274cher.example" },
+        { "host=h options='-c search_path=\"$user\",a -c b.c=d'", "", "h" },
+        { "host=h sslrootcert='/my own/ca~1.pem' sslkey=e:k", "", "h" },
+        { "host=h channel_binding=require keepalives_idle=-1", "", "h" },
     };
 
     (void) state;
@@ -401,6 +455,86 @@ test_unknown_words(void **state)
 }
 
 
+static void
+test_values(void **state)
+{
+    size_t       i;
+    conninfo_t   ci;
+    const char  *error;
+
+    static const struct {
+        const char  *text;
+        const char  *error;
+    } bad[] = {
+        { "sslmode=and", "has an invalid \"sslmode\", which is one of disable, "
+          "allow, prefer, require, verify-ca and verify-full" },
+        { "channel_binding='prefer and'", "has an invalid \"channel_binding\", "
+          "which is one of disable, prefer and require" },
+        { "channel_binding=prefer,",
+          "has an invalid \"channel_binding\", which is one of disable, prefer "
+          "and require" },
+        { "keepalives_idle=1s",
+          "has an invalid \"keepalives_idle\", which is a number" },
+        { "client_encoding=utf8;",
+          "has a \"client_encoding\" with other characters than letters, "
+          "digits and any of \"._-\"; key=value pairs are separated by "
+          "spaces, and parameters of a URI by \"&\"" },
+    };
+
+    static const char *good[] = {
+        "sslmode=disable", "sslmode=verify-ca", "sslmode=verify-full",
+        "sslmode=", "channel_binding=require", "keepalives=0", "keepalives=",
+        "client_encoding=UTF-8", "ssl_min_protocol_version=TLSv1.2",
+        "sslrootcert=system", "requirepeer=postgres", "krbsrvname=postgres"
+    };
+
+    (void) state;
+
+    for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_int_equal(conninfo_parse(&ci, bad[i].text, &error), -1);
+        assert_string_equal(error, bad[i].error);
+    }
+
+    for (i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        parse(&ci, good[i]);
+        conninfo_destroy(&ci);
+    }
+}
+
+
+static void
+test_plain(void **state)
+{
+    (void) state;
+
+    assert_true(conninfo_is_plain(""));
+    assert_true(conninfo_is_plain("Numbers_0-1.x"));
+    assert_true(conninfo_is_plain("n\303\272meros"));
+    assert_false(conninfo_is_plain("a b"));
+    assert_false(conninfo_is_plain("a@b"));
+    assert_false(conninfo_is_plain("a\nb"));
+}
+
+
+static void
+test_variables_of_libpq(void **state)
+{
+    (void) state;
+
+    setenv("PGSERVICE", "s", 1);
+    setenv("PGHOSTADDR", "10.0.0.1", 1);
+    setenv("PGTARGETSESSIONATTRS", "x", 1);
+    setenv("PGPASSFILE", "/p", 1);
+
+    conninfo_unset_variables();
+
+    assert_null(getenv("PGSERVICE"));
+    assert_null(getenv("PGHOSTADDR"));
+    assert_null(getenv("PGTARGETSESSIONATTRS"));
+    assert_string_equal(getenv("PGPASSFILE"), "/p");
+}
+
+
 int
 main(void)
 {
@@ -412,6 +546,9 @@ main(void)
         cmocka_unit_test(test_errors_keep_secrets),
         cmocka_unit_test(test_password_stays_where_it_is),
         cmocka_unit_test(test_unknown_words),
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_plain),
+        cmocka_unit_test(test_variables_of_libpq),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -83,6 +83,11 @@ sub reply {
     my $end    = time + ($timeout // 30);
 
     while (1) {
+        # The one that has neither a length nor a body.
+        if ($self->{buffer} =~ s{\A HTTP/1\.1\ 204\ .*? \r\n\r\n}{}sx) {
+            return { status => 204, content => '' };
+        }
+
         if ($self->{buffer} =~ m{
                 \A HTTP/1\.1\ (\d\d\d)\ .*? \r\nContent-Length:\ (\d+)\r\n
                 .*? \r\n\r\n (?=(.*)\z) }sxi

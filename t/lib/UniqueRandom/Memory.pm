@@ -170,15 +170,20 @@ sub draw {
 }
 
 # The process that writes the state while nginx runs.  One that stands still is
-# as one whose disk is slow.
+# as one whose disk is slow.  It takes a moment to say what it is.
 sub manager {
     my ($self, $nginx) = @_;
 
-    my ($manager) = grep {
-        (read_file("/proc/$_/cmdline") // '') =~ /cache manager process/
-    } children($nginx->master_pid);
+    return wait_until(
+        sub {
+            my ($manager) = grep {
+                (read_file("/proc/$_/cmdline") // '') =~ /cache manager proc/
+            } children($nginx->master_pid);
 
-    return $manager;
+            return $manager;
+        },
+        20, 'nginx has its cache manager',
+    );
 }
 
 1;

@@ -45,6 +45,10 @@ my $instances = 0;
 #   events    text inside events { }: worker_connections 1024;
 #   level     of the error log: info
 #   env       { NAME => value } in nginx's environment when it starts
+#   files     { path => text } of files that nginx, and it alone, finds there
+#             instead of the machine's, such as /etc/hosts.  configure() changes
+#             their text, also while nginx runs, but not which they are.  Only
+#             where why_no_files() has no objection.
 #   start     0 not to start it
 sub new {
     my ($class, %arg) = @_;
@@ -59,6 +63,7 @@ sub new {
         events  => 'worker_connections 1024;',
         level   => 'info',
         env     => {},
+        files   => {},
         %arg,
         dir   => $dir,
         port  => free_port(),
@@ -82,7 +87,12 @@ sub new {
 sub configure {
     my ($self, %arg) = @_;
 
+    my %files = (%{ $self->{files} }, %{ $arg{files} // {} });
     @$self{ keys %arg } = values %arg;
+    $self->{files} = \%files;
+
+    write_file($self->_file($_), $self->{files}{$_})
+        for keys %files;
 
     my $modules = join '', map {"load_module $_;\n"} @load;
     my $user    = $> == 0 ? "user www-data;\n" : '';
@@ -120,6 +130,42 @@ sub port { return $_[0]->{port} }
 sub dir  { return $_[0]->{dir} }
 sub url  { return "http://127.0.0.1:$_[0]->{port}" . ($_[1] // '') }
 
+# Where the text of one of new()'s files is.
+sub _file {
+    my ($self, $path) = @_;
+
+    return "$self->{dir}/file" . $path =~ tr{/}{-}r;
+}
+
+# The command, in a mount namespace of its own if there are files to be found.
+# It lives as long as the last process in it.
+sub _with_files {
+    my ($self, @command) = @_;
+
+    my @mounts = map { ($self->_file($_), $_) } sort keys %{ $self->{files} };
+
+    return @command if !@mounts;
+
+    return (
+        'unshare', '--mount', 'sh', '-ec',
+        'while [ "$1" != -- ]; do mount --bind "$1" "$2"; shift 2; done;'
+            . ' shift; exec "$@"',
+        'sh', @mounts, '--', @command
+    );
+}
+
+# Why nginx cannot have files of its own here, if so.
+sub why_no_files {
+    return 'only root can mount' if $> != 0;
+
+    my ($code, $out) = run(
+        command => [qw( unshare --mount mount --bind /etc/hosts /etc/hosts )],
+        merge   => 1,
+    );
+
+    return $code ? "this machine does not let us mount: $out" : undef;
+}
+
 sub _run {
     my ($self, @option) = @_;
 
@@ -127,9 +173,11 @@ sub _run {
 
     my ($code, $out) = run(
         command => [
-            UniqueRandom::Sanitizer::command($binary),
-            '-e', "$self->{dir}/error.log", '-p', "$self->{dir}/",
-            '-c', "$self->{dir}/nginx.conf", @option,
+            $self->_with_files(
+                UniqueRandom::Sanitizer::command($binary),
+                '-e', "$self->{dir}/error.log", '-p', "$self->{dir}/",
+                '-c', "$self->{dir}/nginx.conf", @option,
+            )
         ],
         merge => 1,
     );
@@ -331,7 +379,8 @@ sub wait_for_log {
         "the error log has $pattern");
 }
 
-# What its processes use: seconds of CPU, open files, bytes of memory
+# What its processes use: seconds of CPU, open files, threads, bytes of memory,
+# and the most that these ever were
 
 sub cpu_time {
     my ($self, $pid) = @_;
@@ -349,11 +398,25 @@ sub fd_count {
     return scalar @fds;
 }
 
+sub thread_count {
+    my ($self, $pid) = @_;
+
+    my @tasks = glob "/proc/$pid/task/*";
+    return scalar @tasks;
+}
+
 sub rss {
     my ($self, $pid) = @_;
 
     my $statm = read_file("/proc/$pid/statm") // return;
     return (split ' ', $statm)[1] * POSIX::sysconf(POSIX::_SC_PAGESIZE());
+}
+
+sub peak_rss {
+    my ($self, $pid) = @_;
+
+    my $status = read_file("/proc/$pid/status") // return;
+    return $status =~ /^VmHWM:\s+(\d+) kB$/m ? 1024 * $1 : undef;
 }
 
 # The end

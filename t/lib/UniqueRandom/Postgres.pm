@@ -363,6 +363,8 @@ sub _abandon {
 
     return if $self->{owner} != $$ || !$self->{dir};
 
+    $_->() for values %{ delete $self->{receivers} // {} };
+
     # One that is killed leaves its shared memory behind.
     if ($self->{pid}) {
         eval { $self->resume; $self->stop('immediate'); 1 } or $self->kill9;
@@ -411,6 +413,14 @@ sub try_psql {
         ],
         input => $sql,
     );
+}
+
+# How many there are in that database.
+sub sessions {
+    my ($self, $db) = @_;
+
+    return $self->psql('postgres',
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = '$db'");
 }
 
 sub create_database {
@@ -499,7 +509,8 @@ sub enable_tls {
 }
 
 # Where clients find it.  Arguments: db, user, password, params => { libpq's };
-# port for one of a proxy; socket => 1 for the Unix socket.
+# port for one of a proxy; hosts => [ NAME, or NAME:PORT ]; socket => 1 for the
+# Unix socket.
 sub url {
     my ($self, %arg) = @_;
 
@@ -509,7 +520,8 @@ sub url {
     };
     my $port   = $arg{port} // $self->{port};
     my %params = %{ $arg{params} // {} };
-    my $where  = "127.0.0.1:$port";
+    my $where  = join ',', map { /:\d+\z/ ? $_ : "$_:$port" }
+        @{ $arg{hosts} // ['127.0.0.1'] };
 
     if ($arg{socket}) {
         @params{qw( host port )} = ($self->socket, $port);
@@ -643,6 +655,47 @@ sub standby {
     $standby->_configure;
     $standby->start unless exists $arg{start} && !$arg{start};
     return $standby;
+}
+
+# One that was a primary and was stopped in order comes back as a standby of the
+# one that took its place.
+sub follow {
+    my ($self, $primary) = @_;
+
+    $self->_write('standby.signal', '');
+    $self->set_conf(primary_conninfo => 'host=' . $primary->socket
+            . " port=$primary->{port} user=postgres"
+            . " application_name=$self->{name}");
+    $self->start;
+    $primary->wait_for_standby($self);
+    return $self;
+}
+
+# What a synchronous standby does for commits, without being one: it takes
+# the WAL in, and goes on to do so when this cluster is promoted.
+sub receive_wal {
+    my ($self, $name) = @_;
+
+    my $dir = "$self->{dir}/$name";
+    _make_folder($dir);
+
+    my $pid = spawn(
+        as      => $ids,
+        log     => "$dir.log",
+        command => [
+            _bin('pg_receivewal'), '--synchronous', '-D', $dir, '-d',
+            'host=' . $self->socket . " port=$self->{port} user=postgres"
+                . " application_name=$name",
+        ],
+    );
+    my $stop = sub { kill INT => $pid; local $?; waitpid $pid, 0; return };
+
+    $self->{receivers}{$name} = $stop;
+    wait_until(sub {
+        $self->psql('postgres', 'SELECT count(*) FROM pg_stat_replication'
+            . " WHERE application_name = '$name' AND state = 'streaming'");
+    }, 30, "$name receives the WAL");
+    return $self;
 }
 
 # A standby that falls behind: what its primary writes from now on does not

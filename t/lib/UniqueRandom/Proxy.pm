@@ -11,6 +11,8 @@ package UniqueRandom::Proxy;
 #   $proxy->partial(9)   forwards 9 bytes of what the server answers from now
 #                        on, ends the connection and takes no new ones
 #   $proxy->delay(0.2)   forwards what the server answers that much later
+#   $proxy->flood        says to clients what flood => $text is, without end,
+#                        also where the server says something
 #   $proxy->forward      as in the beginning; what was held back goes out
 #   $proxy->cut          breaks the connections there are
 #   $proxy->refuse       breaks them and takes no new ones
@@ -25,7 +27,7 @@ package UniqueRandom::Proxy;
 #
 # Without `to` it is a black hole, which accepts and says nothing.  With
 # edit => sub { my ($text) = @_; ...; return $text } it changes what the server
-# answers, piece by piece.
+# answers, piece by piece.  It may have an address and a port that others know.
 
 use strict;
 use warnings;
@@ -46,10 +48,12 @@ sub new {
     my ($class, %arg) = @_;
 
     my $self = bless {
-        to    => $arg{to},
-        edit  => $arg{edit},
-        port  => free_port(),
-        owner => $$,
+        address => $arg{address} // '127.0.0.1',
+        port    => $arg{port}    // free_port(),
+        to      => $arg{to},
+        edit    => $arg{edit},
+        flood   => $arg{flood},
+        owner   => $$,
     }, $class;
 
     socketpair my $control, my $theirs, AF_UNIX, SOCK_STREAM, PF_UNSPEC
@@ -94,6 +98,7 @@ sub hang        { return $_[0]->_command('mode hang') }
 sub deaf        { return $_[0]->_command('mode deaf') }
 sub mute        { return $_[0]->_command('mode mute') }
 sub partial     { return $_[0]->_command("mode partial $_[1]") }
+sub flood       { return $_[0]->_command('mode flood') }
 sub forward     { return $_[0]->_command('mode forward') }
 sub delay       { return $_[0]->_command("mode delay $_[1]") }
 sub cut         { return $_[0]->_command('cut') }
@@ -127,7 +132,7 @@ sub _listen {
     my ($self) = @_;
 
     return IO::Socket::INET->new(
-        LocalAddr => '127.0.0.1',
+        LocalAddr => $self->{address},
         LocalPort => $self->{port},
         ReuseAddr => 1,
         Listen    => 128,
@@ -149,6 +154,10 @@ sub _serve {
         my $soonest;
 
         for my $end (values %{ $self->{links} }) {
+            $end->{out} .= $self->{flood}
+                if $self->{mode} eq 'flood' && !$end->{is_server}
+                    && length $end->{out} < 1 << 16;
+
             $read->add($end->{socket}) if $self->_may_read($end);
 
             next if !length $end->{out} || $self->{mode} eq 'hang';

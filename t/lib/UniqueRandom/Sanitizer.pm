@@ -19,11 +19,13 @@ mkdir $folder or die "$folder: $!\n";
 chmod 01777, $folder;
 
 # nginx's modules name their symbols alike (ngx_modules), and its cycle is
-# never freed in a single process.
+# never freed in a single process.  A worker may exit when one of its threads
+# has just ended, or does not end at all.
 my %default = (
     ASAN_OPTIONS =>
         'detect_odr_violation=0:detect_leaks=0:detect_stack_use_after_return=1',
     UBSAN_OPTIONS => 'print_stacktrace=1',
+    TSAN_OPTIONS  => 'report_thread_leaks=0:atexit_sleep_ms=0',
 );
 
 for my $name (keys %default) {

@@ -20,7 +20,7 @@ our @EXPORT_OK = qw(
     at_exit fail_at_exit tmp_dir read_file write_file
     wait_until free_port
     user_ids run spawn is_alive children descendants wait_gone
-    black_hole tcp_proxy
+    black_hole full_backlog silent_name_server tcp_proxy
 );
 
 # A test that a signal ends still has to stop what it started.
@@ -289,10 +289,57 @@ sub wait_gone {
 
 # Networks that fail
 
-# Accepts connections, says nothing and never closes them.
+# Accepts connections, says nothing and never closes them.  Arguments: address,
+# port.
 sub black_hole {
+    my (%arg) = @_;
+
     require UniqueRandom::Proxy;
-    return UniqueRandom::Proxy->new;
+    return UniqueRandom::Proxy->new(%arg);
+}
+
+# Takes no connection and refuses none, as a host that is switched off: as long
+# as what it returns is there.
+sub full_backlog {
+    my ($address, $port) = @_;
+
+    my @sockets = IO::Socket::INET->new(
+        LocalAddr => $address,
+        LocalPort => $port,
+        Listen    => 1,
+    ) or die "cannot listen on $address:$port: $!\n";
+
+    push @sockets, map {
+        IO::Socket::INET->new(
+            PeerAddr => $address,
+            PeerPort => $port,
+            Blocking => 0,
+        );
+    } 1 .. 8;
+
+    return \@sockets;
+}
+
+# A name server that never answers: its socket, which keeps what it was asked,
+# and the files that make it the one of an nginx.  Only root may have one.
+sub silent_name_server {
+    for my $i (1 .. 250) {
+        my $socket = IO::Socket::INET->new(
+            Proto     => 'udp',
+            LocalAddr => "127.83.$i." . (1 + $$ % 250),
+            LocalPort => 53,
+            Blocking  => 0,
+        ) or next;
+
+        return $socket, {
+            '/etc/resolv.conf' => 'nameserver ' . $socket->sockhost
+                . "\noptions timeout:30 attempts:5\n",
+            '/etc/hosts'         => "127.0.0.1 localhost\n",
+            '/etc/nsswitch.conf' => "hosts: files dns\n",
+        };
+    }
+
+    die "no address for a name server: $!\n";
 }
 
 # See UniqueRandom::Proxy.
