@@ -9,7 +9,7 @@ use lib 't/lib';
 use Test::Nginx::Socket;
 use UniqueRandom::Blocks;
 
-plan tests => 791;
+plan tests => 819;
 
 add_block_preprocessor(sub {
     my ($block) = @_;
@@ -1707,16 +1707,24 @@ sesame
 
 
 
-=== TEST 116: a host that nobody knows
+=== TEST 116: a host that nobody knows, in a shard that is down
 --- http_config
     unique_random_pool numbers {
-        shard postgresql://nginx:sesame@no-such-host.invalid/numbers range=1-9;
+        shard $TEST_NGINX_SHARD range=1-9;
+        shard postgresql://nginx:sesame@no-such-host.invalid/numbers range=10-19 down;
+        bootstrap on;
     }
 --- config
---- must_die
---- error_log
-host not found in shard "no-such-host.invalid:5432/numbers" in $TEST_NGINX_SERVER_ROOT/html/http.conf:2
+    location = /random {
+        unique_random;
+    }
+--- request
+GET /random
+--- response_body_like chomp
+^\{"number":[1-9]\}$
 --- no_error_log
+[warn]
+[error]
 sesame
 
 
@@ -3025,13 +3033,10 @@ sesame
 
 
 
-=== TEST 192: a resolver looks hosts up later
+=== TEST 192: a host that nobody knows
 --- http_config
-    resolver          127.0.0.1:$TEST_NGINX_CLOSED_PORT;
-    resolver_timeout  100ms;
-
     unique_random_pool numbers {
-        shard postgresql://nginx:sesame@no-such-host.invalid/numbers range=1-9;
+        shard postgresql://nginx:sesame@no-such-host.invalid/numbers range=1-9 name=lost;
         wait_timeout 1s;
     }
 --- config
@@ -3043,8 +3048,8 @@ GET /random
 --- error_code: 503
 --- response_body chomp
 {"detail":"No number could be reserved in time."}
---- error_log
-no-such-host.invalid
+--- error_log eval
+qr/could not reserve from shard "lost": could not translate host name "no-such-host.invalid" to address: /
 --- no_error_log
 [emerg]
 [alert]
@@ -3585,5 +3590,109 @@ sesame
 --- must_die
 --- error_log
 duplicate shard "127.0.0.1:5432" in unique_random_pool "numbers"; give one shard all of its ranges, or shards different names with "name=" in http.conf:3
+--- no_error_log
+sesame
+
+
+
+=== TEST 225: a resolver has no part in it
+--- http_config
+    resolver          127.0.0.1:$TEST_NGINX_CLOSED_PORT;
+    resolver_timeout  100ms;
+
+    unique_random_pool numbers {
+        shard postgresql://postgres:sesame@localhost:$TEST_NGINX_PG_PORT/$TEST_NGINX_DATABASE range=7-7;
+        bootstrap on;
+    }
+--- config
+    location = /random {
+        unique_random;
+    }
+--- request
+GET /random
+--- response_body chomp
+{"number":7}
+--- no_error_log
+[emerg]
+[alert]
+[crit]
+sesame
+[warn]
+
+
+
+=== TEST 226: a database that is not shown
+--- http_config
+    unique_random_pool numbers {
+        shard "host=127.0.0.1 dbname='my sesame'" range=1-9;
+    }
+--- config
+--- must_die
+--- error_log
+"shard" must have "name" parameter, since its "dbname" has other characters than letters, digits and "._-" (it is not shown, since it may hold a piece of a password) in http.conf:2
+--- no_error_log
+sesame
+
+
+
+=== TEST 227: a database that is not shown, and a name
+--- http_config
+    unique_random_pool numbers {
+        shard "host=127.0.0.1 dbname='my sesame'" range=1-9 name=a;
+    }
+--- config
+    location = /ok {
+        return 200 ok;
+    }
+--- request
+GET /ok
+--- response_body chomp
+ok
+--- no_error_log
+[emerg]
+[alert]
+[crit]
+sesame
+[warn]
+
+
+
+=== TEST 228: a value with a character that none has
+--- http_config
+    unique_random_pool numbers {
+        shard "host=127.0.0.1 client_encoding=utf8;sesame" range=1-9;
+    }
+--- config
+--- must_die
+--- error_log
+the conninfo of "shard" has a "client_encoding" with other characters than letters, digits and any of "._-"; key=value pairs are separated by spaces, and parameters of a URI by "&" (it is not shown, since it may hold a password) in http.conf:2
+--- no_error_log
+sesame
+
+
+
+=== TEST 229: a parameter without its "="
+--- http_config
+    unique_random_pool numbers {
+        shard "host=127.0.0.1 passwordsesame==" range=1-9;
+    }
+--- config
+--- must_die
+--- error_log
+the conninfo of "shard" is neither a URI nor a list of key=value pairs that libpq understands (it is not shown, since it may hold a password) in http.conf:2
+--- no_error_log
+sesame
+
+
+
+=== TEST 230: a space in a URI
+--- http_config
+    unique_random_pool numbers {
+        shard "postgresql://nginx@127.0.0.1/numbers password sesame" range=1-9;
+    }
+--- config
+--- must_die
+--- error_log
+the conninfo of "shard" has a space in a host or a database; parameters of a URI begin with "?" and are separated by "&" (it is not shown, since it may hold a password) in http.conf:2
 --- no_error_log
 sesame

@@ -144,6 +144,45 @@ push @conninfos, (
     "$pairs password='$first",
     "$pairs Password=$first",
     "$pairs passwd=$first $second=1",
+    "$pairs password$first==",
+    "pw$first=1 $pairs",
+    "postgresql://$here/numbers?user=localhost&password-$first=",
+    "postgresql://$here/numbers?user=localhost&password.$first=1",
+    "postgresql://$here/numbers?user=localhost&sslpassword.$first=1",
+
+    # Sockets.
+    "host=//localhost:$first\@$host/numbers user=localhost",
+    "host=/localhost:$first\@$host/numbers user=localhost",
+    "host=\@localhost:$first\@$host user=localhost",
+    "postgresql:///numbers?host=\@localhost:$first\@$host&user=localhost",
+
+    # Behind a value that libpq or the server would quote.
+    "$pairs channel_binding=prefer;$first",
+    "$pairs keepalives=1;pw=$first",
+    "$pairs keepalives=1,password:$first",
+    "$pairs keepalives_idle=1:$first",
+    "$pairs tcp_user_timeout=1;pw=$first",
+    "$pairs ssl_min_protocol_version=TLSv1.2;pw=$first",
+    "$pairs client_encoding=utf8;$first",
+    "$pairs options=-cstatement_timeout=1;$first",
+    "postgresql://$here/numbers?user=localhost&channel_binding=prefer;$first",
+
+    # Behind a database, and in place of one.
+    "$pairs dbname=numbers;password:$first",
+    "$pairs dbname=numbers,pw:$first",
+    "postgresql://$here/numbers password $first",
+    "postgresql://$here/numbers;$first",
+    "postgresql://$here/numbers#$first",
+    "postgresql://localhost:$digits/$first%40$host",
+
+    # Behind a user.
+    "postgresql://localhost;$first\@$here/numbers",
+    "postgresql://localhost%2F$first\@$here/numbers",
+    "postgresql://localhost $first\@$here/numbers",
+    "$pairs user=localhost;$first",
+    "$pairs user=localhost/$first",
+    "$pairs user=localhost,pw=$first",
+    "host=$host port=@{[ $pg->port ]} user= pw=$first dbname=numbers",
 );
 
 my $nginx = UniqueRandom::Nginx->new(

@@ -12,7 +12,7 @@ use Test::More;
 use UniqueRandom::Client;
 use UniqueRandom::Nginx;
 use UniqueRandom::Postgres;
-use UniqueRandom::Util qw( wait_until );
+use UniqueRandom::Util qw( tcp_proxy wait_until );
 
 use constant ENOUGH => 200;
 
@@ -24,10 +24,37 @@ my %seen;
 sub number {
     my ($reply) = @_;
 
-    my ($number) = $reply && $reply->{content} =~ /\A\{"number":(\d+)\}\z/
+    return 0 if !$reply;
+
+    my ($number) = $reply->{content} =~ /\A\{"number":(\d+)\}\z/
         or return 0;
     $seen{$number}++;
     return 1;
+}
+
+# Clients of that worker until it has no room: they have begun a request each,
+# since those that are in the middle of one are not closed to make some.
+# Returns them, and how often nobody answered in the end.
+sub fill {
+    my ($nginx, $pid) = @_;
+
+    my @clients = UniqueRandom::Client->of($nginx, $pid);
+    my $head    = "GET /random HTTP/1.1\r\nHost: localhost\r\n";
+    my $refused = 0;
+
+    $clients[0]->write($head);
+
+    for (1 .. 10 * ENOUGH) {
+        my $next  = UniqueRandom::Client->new($nginx) or last;
+        my $reply = $next->get('/pid', 0.5);
+
+        # Nobody answers but those of a worker that has no room.
+        last if !$reply && ++$refused == 3;
+        push @clients, $next->write($head)
+            if $reply && $reply->{content} == $pid;
+    }
+
+    return (\@clients, $refused);
 }
 
 for (
@@ -57,22 +84,8 @@ for (
 
     ok number($client->get('/random')), "$what: a number";
 
-    # Those that are in the middle of a request are not closed to make room.
-    my @clients = UniqueRandom::Client->of($nginx, $short);
-    my $head    = "GET /random HTTP/1.1\r\nHost: localhost\r\n";
-    $clients[0]->write($head);
-
-    my $refused = 0;
-
-    for (1 .. 10 * ENOUGH) {
-        my $next  = UniqueRandom::Client->new($nginx) or last;
-        my $reply = $next->get('/pid', 0.5);
-
-        # Nobody answers but those of a worker that has no room.
-        last if !$reply && ++$refused == 3;
-        push @clients, $next->write($head)
-            if $reply && $reply->{content} == $short;
-    }
+    my ($clients, $refused) = fill($nginx, $short);
+    my @clients = @$clients;
 
     is $refused, 3, "a worker has no $what left";
 
@@ -97,11 +110,51 @@ for (
         '... and none that speaks of the shard';
 
     # With room again, it asks again.
-    my $last = shift @clients;
     $_->close for @clients;
-    wait_until(sub { number($last->get('/random', 10)) }, 20, 'a number of it');
+    wait_until(sub {
+        my $next = UniqueRandom::Client->of($nginx, $short);
+        return number($next->get('/random', 10));
+    }, 20, 'a number of it');
     pass '... it gives numbers when some clients have left';
     is scalar(grep { $_ > 1 } values %seen), 0, '... none came twice';
 }
+
+subtest 'no session is made for nothing' => sub {
+    my $proxy = tcp_proxy($pg->port);
+
+    $pg->psql('numbers', q{SELECT unique_random.add('nothing', 1, 1000000)});
+    %seen = ();
+
+    my $nginx = UniqueRandom::Nginx->new(
+        UniqueRandom::Client::by_worker(
+            workers => 2,
+            events  => 'worker_connections 24;',
+            http    => 'unique_random_pool nothing { lease off;'
+                . ' wait_timeout 60s; shard '
+                . $pg->url(db => 'numbers', port => $proxy->port)
+                . ' range=1-1000000; }',
+            server => 'location = /random { unique_random; }',
+        ),
+    );
+    my ($short) = $nginx->worker_pids;
+    my ($clients, $refused) = fill($nginx, $short);
+    my $first = shift @$clients;
+
+    is $refused, 3, 'a worker has no connections left';
+
+    # The others go on to have theirs.
+    $first->write("\r\n");
+    wait_until(sub {
+        my @lines = grep {
+            / $short#.*cannot connect.*no connection available/
+        } $nginx->errors(qr/alert/);
+        return @lines >= 8;
+    }, 30, 'it has tried some times');
+    is $proxy->connections, 0, '... and connects to no server';
+
+    $_->close for @$clients;
+    ok number($first->reply(30)), '... but for a number, when it has room';
+    is $proxy->connections, 1, '... of one session';
+};
 
 done_testing;

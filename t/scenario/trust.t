@@ -2,6 +2,9 @@
 # managers leave it for a while when they promote a standby.  Nothing is granted
 # then, and nothing is fenced: what was leased before is issued, the other shard
 # serves, and when the setting is back, numbers come by themselves.
+#
+# That is so if a standby was waited for by the last grant that is known where
+# it was promoted.  If not, later ones may be missing: the range is fenced.
 
 use strict;
 use warnings;
@@ -22,6 +25,8 @@ use constant {
         . ' empty',
 };
 
+use constant FENCED => qr/\[alert\] .* range 1-\d+ of shard .* is fenced: timeline is 2 instead of 1; /;
+
 use constant WARNING => qr/\[warn\] .* range 1-\d+ of shard .* is not granted from yet: @{[ WHY ]}; .* run SELECT unique_random\.set_failover\('\w+', 1, 'fence'\); instead/;
 
 my $other = UniqueRandom::Postgres->new(name => 'other');
@@ -33,8 +38,7 @@ my $pool  = UniqueRandom::Faults->new(
     failover => 'trust',
 );
 
-$first->psql('numbers', "SELECT unique_random.add('$_', 1, @{[ SIZE ]},"
-    . " failover => 'trust')") for qw( alone queued lives asked );
+add(qw( alone lives asked ));
 $first->psql('numbers', "SELECT unique_random.add('used', 1, 10,"
     . " failover => 'trust'), unique_random.add('fence', 1, @{[ SIZE ]})");
 
@@ -42,8 +46,6 @@ my $second = $first->standby(name => 'second');
 my $third  = $second->standby(name => 'third');
 my $hosts  = 'postgresql://postgres@'
     . join(',', map { '127.0.0.1:' . $_->port } $first, $second) . '/numbers';
-
-$first->set_conf(synchronous_standby_names => 'second');
 
 # Of a pool that has this one range, which is looked at again no sooner than
 # after a minute if it is refused for good.
@@ -90,6 +92,64 @@ sub undone {
     return $second->psql('numbers', "BEGIN; @_; ROLLBACK");
 }
 
+sub grants {
+    my ($caller) = @_;
+
+    my $reply = $caller->ask([ 1, SIZE, 10 ]);
+    return !defined $reply->{refusal} && @{ $reply->{starts} } > 0;
+}
+
+# Whether a standby was waited for, as the row says.
+sub synchronous {
+    my ($name, $pg) = @_;
+
+    return ($pg // $first)->psql('numbers', 'SELECT synchronous FROM'
+        . " unique_random.ranges WHERE pool = '$name'");
+}
+
+sub add {
+    return $first->psql('numbers', join '', map {
+        "SELECT unique_random.add('$_', 1, @{[ SIZE ]}, failover => 'trust');"
+    } @_);
+}
+
+# What a row says of who was waited for.
+my %of = map { $_ => caller_of($_ => $first) }
+    qw( never added degraded mended accepted );
+
+add(qw( never accepted ));
+ok grants($of{never}), 'without the setting a range is granted from';
+is synchronous('never'), 'f', '... and the row says so';
+is synchronous('accepted'), 'f', '... as of one that was added';
+
+$first->set_conf(synchronous_standby_names => 'second');
+add(qw( added degraded mended queued ));
+is synchronous('added'), 't', 'with the setting a range is added';
+ok grants($of{degraded}), '... and granted from';
+
+$first->set_conf(synchronous_standby_names => undef);
+is $of{degraded}->give_back([ 1, SIZE ], [5], [10]), '',
+    'without it, what is given back';
+$first->psql('numbers', "SELECT unique_random.set_failover('$_', 1, 'trust')")
+    for qw( never degraded );
+is_deeply [ map { synchronous($_) } qw( never degraded ) ], [ 'f', 't' ],
+    '... and set_failover() change nothing of that';
+ok grants($of{$_}), '... it is granted from' for qw( degraded mended );
+is_deeply [ map { synchronous($_) } qw( degraded mended ) ], [ 'f', 'f' ],
+    '... which the row says again';
+
+$first->set_conf(synchronous_standby_names => 'second');
+ok grants($of{mended}), 'when the setting is back, it is granted from';
+is synchronous('mended'), 't', '... and the row says so';
+
+$first->psql('numbers',
+    "SELECT unique_random.accept('accepted', 1, advance => 0)");
+is synchronous('accepted'), 't', '... also of one that is accepted';
+
+$first->psql('numbers', 'SET synchronous_commit = local;'
+    . " SELECT unique_random.add('local', 1, 10)");
+is synchronous('local'), 'f', '... but not who does not wait';
+
 # What everybody has before it happens.
 my @asked = (1, SIZE, 10);
 my $asked = caller_of(asked => $first);
@@ -120,7 +180,7 @@ $first->psql('numbers',
 $first->kill9;
 $second->promote;
 $pool->moved(0, $second);
-$_->{pg} = $second for $asked, $used;
+$_->{pg} = $second for $asked, $used, values %of;
 
 my $rows = rows();
 
@@ -236,6 +296,15 @@ my $rows = rows();
         'timeline is 2 instead of 1', 'a range with failover=fence is fenced';
 }
 
+# A standby was not always waited for.
+for my $name (qw( never degraded )) {
+    is $of{$name}->ask(\@asked)->{detail}, 'timeline is 2 instead of 1',
+        "$name waited for: the range is fenced";
+}
+
+is $of{$_}->ask(\@asked)->{detail}, WHY, "$_: the range has to wait"
+    for qw( added mended accepted );
+
 # Where there is nothing else, who asks waits, as for a locked row: more of them
 # than have been leased.
 my $waiting = load($alone, 100, 8)->start;
@@ -290,6 +359,9 @@ is_deeply [ $queued->errors('emerg|alert|crit|error') ], [],
     is $pool->row(0, 'timeline'), 2, '... the row has the new timeline';
 
     is_deeply $asked->ask(\@asked)->{starts}, [10], '... a caller goes on';
+    ok grants($of{$_}), "... so does $_" for qw( added mended accepted );
+    is $of{$_}->ask(\@asked)->{refusal}, 'fenced', "... $_ stays fenced"
+        for qw( never degraded );
     is $asked->give_back([ 1, SIZE ], [5], [10]), '', '... and may give back';
 
     for my $nginx ($one, $alone) {
@@ -308,4 +380,100 @@ ok !defined $asked->ask(\@asked)->{refusal},
     'without a failover the setting does not matter';
 $pool->end('a synchronous standby is promoted, its setting comes later', $one);
 
+# Without synchronous replication numbers are lost with the primary, and when
+# the promoted standby gets a standby of its own, the setting is set.
+{
+    my $old = UniqueRandom::Postgres->new(name => 'old');
+    my $new = $old->standby(name => 'new');
+
+    $old->create_database('numbers')->apply_schema('numbers');
+    $old->psql('numbers', "SELECT unique_random.add('$_', 1, @{[ SIZE ]},"
+        . " failover => 'trust')") for qw( lost late unwaited );
+
+    my %nginx = map { $_ => single_of($old, $new) } qw( before after );
+    my @given = map { number($nginx{before}) } 1 .. 20;
+
+    $old->set_conf(synchronous_standby_names => 'new');
+    my %waited = map { $_ => caller_of($_ => $old) } qw( late unwaited );
+    ok grants($_), 'two ranges are synchronous' for values %waited;
+    $old->set_conf(synchronous_standby_names => undef);
+
+    $old->wait_for_standby($new);
+    $new->stop_receiving;
+    push @given, map { number($nginx{before}) } 1 .. 20;
+    is scalar(grep {defined} @given), 40, 'numbers are given, half of them lost';
+
+    $old->kill9;
+    $new->promote;
+    ok !defined number($nginx{after}), '... the standby gives none';
+    $nginx{after}->wait_for_log(FENCED, 30);
+
+    my $next = $new->standby(name => 'next');
+    $new->set_conf(synchronous_standby_names => 'next');
+    wait_until(sub {
+        $new->psql('postgres', 'SELECT count(*) FROM pg_stat_replication'
+            . " WHERE sync_state = 'sync'");
+    }, 30, 'the next standby is a synchronous one');
+
+    my $ask = caller_of(lost => $new);
+    is $ask->ask(\@asked)->{detail}, 'timeline is 2 instead of 1',
+        '... nor when it has a synchronous standby';
+    ok !defined number($nginx{after}), '... to nobody';
+
+    # What who knows most proposes.
+    number($nginx{before});
+    $nginx{before}->wait_for_log(FENCED, 30);
+    my ($accept) = $nginx{before}->error_log =~ /run (SELECT .*?accept\(.*?;)/;
+    $new->psql('numbers', $accept);
+
+    wait_until(sub { push @given, number($nginx{after}); defined $given[-1] },
+        30, 'numbers after accept()');
+    push @given, map { number($nginx{after}) } 1 .. 20;
+
+    my %seen;
+    $seen{$_}++ for grep {defined} @given;
+    is scalar(grep { $_ > 1 } values %seen), 0,
+        '... after accept() numbers come, and none of them again';
+
+    # PostgreSQL waits for nobody without a sender, whatever the setting says.
+    $_->{pg} = $new for values %waited;
+    $new->set_conf(max_wal_senders => 0);
+    $new->restart;
+    is $waited{unwaited}->ask(\@asked)->{detail}, 'timeline is 2 instead of 1',
+        'a server that cannot wait for a standby grants nothing';
+
+    $new->set_conf(synchronous_standby_names => undef);
+    is $waited{late}->ask(\@asked)->{detail}, 'timeline is 2 instead of 1',
+        '... nor does it without the setting';
+
+    $new->set_conf(synchronous_standby_names => 'next');
+    $new->psql('numbers', "SELECT unique_random.add('here', 1, 10)");
+    is synchronous('here', $new), 'f', '... and a row says so';
+
+    $new->set_conf(max_wal_senders => undef);
+    $new->restart;
+    is $waited{$_}->ask(\@asked)->{refusal}, 'fenced', "... $_ stays fenced"
+        for qw( unwaited late );
+}
+
 done_testing;
+
+# With one number at a time, of the range that is lost in part.
+sub single_of {
+    my (@servers) = @_;
+
+    return UniqueRandom::Nginx->new(
+        http => 'unique_random_pool lost { lease off; wait_timeout 2s;'
+            . ' shard postgresql://postgres@'
+            . join(',', map { '127.0.0.1:' . $_->port } @servers)
+            . "/numbers range=1-@{[ SIZE ]} fail_timeout=1s; }",
+    );
+}
+
+sub number {
+    my ($nginx) = @_;
+
+    my $reply = $nginx->get('/random');
+    return $reply->{status} == 200
+        ? ($reply->{content} =~ /^\{"number":(\d+)\}$/)[0] : undef;
+}

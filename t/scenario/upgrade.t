@@ -80,6 +80,7 @@ sub at_once {
 
 sql("SELECT unique_random.add('$_', 1, @{[ SIZE ]})")
     for qw( numbers idle returned foreign );
+sql("SELECT unique_random.add('trust', 1, @{[ SIZE ]}, failover => 'trust')");
 sql('INSERT INTO unique_random.holders VALUES'
     . " ('00000000-0000-4000-8000-000000000001', 'idle', 1, 0)");
 sql(<<'EOT');
@@ -177,12 +178,14 @@ pass 'this version goes on by itself';
 is idle(), $before, 'every row is as it was';
 is sql('SELECT count(*) FROM unique_random.ranges WHERE fenced IS NOT NULL'), 0,
     'nothing is fenced';
+is sql("SELECT synchronous FROM unique_random.ranges WHERE pool = 'trust'"),
+    'f', 'what an earlier schema granted may not be on a standby';
 is sql("SELECT string_agg(format('%s %s-%s', pool, start, stop), ' '"
     . ' ORDER BY pool, start) FROM unique_random.returned'
     . " WHERE pool <> 'numbers'"),
     'foreign 0-5 returned 0-5 returned 7-9', 'what was returned is joined';
 is sql("SELECT string_agg(returned::text, ' ' ORDER BY pool)"
-    . " FROM unique_random.ranges WHERE pool <> 'numbers'"), '5 0 7',
+    . " FROM unique_random.ranges WHERE pool <> 'numbers'"), '5 0 7 0',
     '... and counted';
 is sql('SELECT count(*) FROM pg_proc WHERE proname IN'
     . " ('add', 'accept') AND pronamespace = 'unique_random'::regnamespace"), 2,
@@ -203,14 +206,33 @@ sub ask {
 }
 
 is ask('idle', 10, 1)->{refusal}, undef, 'who was in order is';
+is ask('trust', 10, 1)->{refusal}, undef, '... also with failover=trust';
 is_deeply ask('returned', 50, 5)->{starts}, [ 19_995, 0, 7 ],
     '... with what was returned';
 is ask('foreign', 10, 1)->{detail}, 'the row was not written by a reservation',
     'who was not, is not';
 
+# One that has less of these columns, while somebody is connected.
+{
+    my $session = UniqueRandom::Session->new(pg => $pg, db => 'numbers',
+        user => 'tenant');
+    my $caller = UniqueRandom::Caller->new(session => $session,
+        pool => 'trust');
+    my $there = columns_of('numbers');
+
+    is $caller->ask([ 1, SIZE, 10 ])->{refusal}, undef, 'a caller is granted';
+    sql('ALTER TABLE unique_random.ranges DROP synchronous');
+    $pg->apply_schema('numbers');
+    is +(columns_of('numbers') =~ s/\.+pg\.dropped\.\d+\.+ //r), $there,
+        '... a column that an earlier schema does not have is added';
+    is $caller->ask([ 1, SIZE, 10 ])->{refusal}, undef,
+        '... and the caller goes on';
+    $session->end;
+}
+
 # The rights on the tables.
 my $select = 'SELECT count(*) FROM unique_random.ranges';
-is sql($select, user => 'tenant'), 4, 'the role has its rights on the tables';
+is sql($select, user => 'tenant'), 5, 'the role has its rights on the tables';
 sql('SELECT unique_random.revoke_tables()');
 is sql($earlier_ones), 0, '... and functions, until they are taken away';
 for my $table (qw( ranges holders returned )) {

@@ -205,7 +205,7 @@ subtest 'a clean stop' => sub {
     $nginx->stop;
 
     my $log = $nginx->error_log;
-    like $log, qr/\[info\] .* warns: row_trigger says/,
+    like $log, qr/\[info\] .* sent a notice: WARNING: row_trigger says/,
         'what is said when leases are given back is logged';
     is_deeply [ grep { !m{^\d{4}/\d\d/\d\d } } split /^/, $log ], [],
         '... in lines of nginx';
@@ -214,39 +214,102 @@ subtest 'a clean stop' => sub {
         1, '... and they are given back';
 };
 
-subtest 'a warning that does not say where it comes from' => sub {
-    my $db    = database($pg, 'nowhere', $says . $row_trigger);
-    my $proxy = tcp_proxy($pg->port, edit => sub {
+# A warning with another severity, in the fields that are named so: S is for
+# people, V for programs.  An unknown field, which is to be ignored, makes up for
+# the length.
+sub severity {
+    my (%field) = @_;
+
+    return sub {
+        my ($text) = @_;
+
+        my $new = join '', map {"$_$field{$_}\0"} sort keys %field;
+
+        $text =~ s{SWARNING\0VWARNING\0}
+            { $new . 'x' x (length($&) - length($new) - 1) . "\0" }ge;
+        return $text;
+    };
+}
+
+# A range is granted from over what is changed in between.
+sub changed {
+    my ($db, $edit) = @_;
+
+    my $proxy = tcp_proxy($pg->port, edit => $edit);
+
+    my $nginx = nginx($pg->url(db => $db, port => $proxy->port), workers => 1);
+
+    $nginx->{proxy} = $proxy;
+    return $nginx;
+}
+
+# By a warning of something else, which is believed to be of the commit.
+for my $case (
+    [ nowhere => 'does not say where it comes from', sub {
         my ($text) = @_;
 
         # The field of another type, which is to be ignored.
         $text =~ s/\0R(?=exec_stmt_raise\0)/\0x/g;
         return $text;
-    });
-    my $nginx = nginx($pg->url(db => $db, port => $proxy->port),
-        workers => 1);
+    } ],
+    [ unknown => 'does not say in English that it is one',
+        severity(S => 'WARNUNG') ],
+    )
+{
+    my ($db, $what, $edit) = @$case;
 
-    my $load = UniqueRandom::Load->new(
-        port        => $nginx->port,
-        connections => 1,
-        processes   => 1,
-        count       => 1,
-    )->start;
+    subtest "a warning that $what" => sub {
+        database($pg, $db, $says . $row_trigger);
 
-    $nginx->wait_for_log(qr/could not reserve from shard .*: its commit may not be on its standby: row_trigger says at .*, what was asked for is burned/);
-    is_deeply [ warned($nginx) ], [], 'it is no other warning';
+        my $nginx = changed($db, $edit);
+        my $load  = UniqueRandom::Load->new(
+            port        => $nginx->port,
+            connections => 1,
+            processes   => 1,
+            count       => 1,
+        )->start;
 
-    $pg->psql($db, 'DROP TRIGGER row_trigger ON unique_random.ranges');
-    is $load->finish->status(200), 1, 'later on a number is given';
-    cmp_ok $pg->psql($db, 'SELECT reserved FROM unique_random.ranges'), '>=',
-        2, '... and one is burned';
+        $nginx->wait_for_log(qr/could not reserve from shard .*: its commit may not be on its standby: row_trigger says at .*, what was asked for is burned/);
+        is_deeply [ warned($nginx) ], [], 'it is no other warning';
+
+        $pg->psql($db, 'DROP TRIGGER row_trigger ON unique_random.ranges');
+        is $load->finish->status(200), 1, 'later on a number is given';
+        cmp_ok $pg->psql($db, 'SELECT reserved FROM unique_random.ranges'),
+            '>=', 2, '... and one is burned';
+    };
+}
+
+subtest 'a notice' => sub {
+    for my $case (
+        [ notice     => S => 'NOTA', V => 'NOTICE' ],
+        [ debug      => S => 'DEBUG', V => 'DEBUG' ],
+        [ old_notice => S => 'NOTICE' ],
+        [ old_info   => S => 'INFO' ],
+        [ old_log    => S => 'LOG' ],
+        )
+    {
+        my ($db, %field) = @$case;
+        my $severity = $field{V} // $field{S};
+
+        database($pg, $db, $says . $row_trigger);
+        my $nginx = changed($db, severity(%field));
+
+        is_deeply take($nginx, 3), { 200 => 3 },
+            "$db: numbers are given";
+        is scalar(() = $nginx->error_log
+                =~ /\[info\].* sent a notice: $severity: row_trigger says/g),
+            3, '... and it is logged';
+        is $pg->psql($db, 'SELECT reserved FROM unique_random.ranges'), 3,
+            '... nothing is burned';
+    }
 };
 
 # A standby that stands still, and somebody who does not wait for it.
 sub cancelled {
-    my ($standby, $what, $db, @kinds) = @_;
+    my ($standby, $what, $db, $edit, @kinds) = @_;
 
-    my $nginx = nginx($pg->url(db => $db), workers => 1);
+    my $nginx = $edit ? changed($db, $edit)
+                      : nginx($pg->url(db => $db), workers => 1);
     my $reserved
         = sub { $pg->psql($db, 'SELECT reserved FROM unique_random.ranges') };
 
@@ -316,8 +379,21 @@ subtest 'a standby that was not waited for' => sub {
     }, 30, 'the standby is a synchronous one');
 
     cancelled($standby, 'a quiet database', $quiet);
-    cancelled($standby, 'one that warns of more', $loud,
+    cancelled($standby, 'one that warns of more', $loud, undef,
         'deferred', 'explained', 'row');
+
+    # By where it comes from, whatever something in between has made of it.
+    for my $case (
+        [ no_severity => severity(S => 'WARNING') ],
+        [ translated  => severity(S => 'WARNUNG') ],
+        [ no_warning  => severity(S => 'NOTICE', V => 'NOTICE') ],
+        )
+    {
+        my ($db, $edit) = @$case;
+
+        cancelled($standby, $db, database($pg, $db, ''), $edit);
+    }
+
     $pg->set_conf(synchronous_standby_names => undef);
 };
 

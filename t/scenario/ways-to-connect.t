@@ -5,18 +5,18 @@
 use strict;
 use warnings;
 
-use IO::Select;
-use IO::Socket::INET;
-use POSIX ();
 use Test::More;
 
-use UniqueRandom::Load      ();
-use UniqueRandom::Nginx     ();
-use UniqueRandom::PgBouncer ();
-use UniqueRandom::Postgres  ();
-use UniqueRandom::Util      qw( at_exit tmp_dir user_ids wait_until write_file );
+use UniqueRandom::Load       ();
+use UniqueRandom::NameServer ();
+use UniqueRandom::Nginx      ();
+use UniqueRandom::PgBouncer  ();
+use UniqueRandom::Postgres   ();
+use UniqueRandom::Util       qw( tmp_dir user_ids wait_until write_file );
 
 use constant RANGE => 3000;
+
+my $moves = 0;
 
 my $pg = cluster('primary');
 $pg->create_user('nginx', 'correct horse');
@@ -56,6 +56,19 @@ subtest 'with a password' => sub {
 
 subtest 'over a Unix socket' => sub {
     drains('socket', $pg->url(db => 'numbers', socket => 1));
+};
+
+# They would lead elsewhere, or be an error.
+subtest 'with variables of libpq in the environment of workers' => sub {
+    for my $env (qw(
+        PGSERVICE=nope PGHOSTADDR=127.0.0.9 PGTARGETSESSIONATTRS=nope
+        PGLOADBALANCEHOSTS=nope
+    )) {
+        my ($name) = $env =~ /(\w+)=/;
+
+        drains(lc $name, $pg->url(db => 'numbers', socket => 1), $pg,
+            main => "env $env;");
+    }
 };
 
 subtest 'over TLS' => sub {
@@ -103,54 +116,21 @@ subtest 'several hosts, of which one is the primary' => sub {
     $standby->stop;
 };
 
-subtest 'a name that changes its address' => sub {
-    my $pool = 'by_name';
+# The same port at two addresses, of which one has a server at a time.  No
+# answer to the question for IPv6 takes the machine a while, and no more.
+for my $by (
+    'a file',
+    'a name server',
+    'a name server that is silent about IPv6',
+    )
+{
+    subtest "a name that changes its address, by $by" => sub {
+        my $why = UniqueRandom::Nginx::why_no_files();
+        plan skip_all => $why if $why;
 
-    # The same port at two addresses, of which one has a server at a time.
-    my $dns   = dns();
-    my $moved = cluster('moved', hba => ['host all all 127.0.0.0/8 trust']);
-    my $port  = $moved->port;
-    add($moved, $pool);
-
-    my $nginx = nginx($pool,
-        "postgresql://postgres\@db.example:$port/numbers",
-        "resolver 127.0.0.1:@{[ $dns->{port} ]} valid=1s ipv6=off;\n",
-        'idle_timeout 100ms; lease off;');
-
-    my @results;
-    my $take = sub {
-        push @results, UniqueRandom::Load->new(
-            port        => $nginx->port,
-            connections => 4,
-            count       => 4,
-        )->run;
-        return $results[-1]->status(200) == 4;
+        changes_address($by);
     };
-
-    wait_until($take, 60, 'numbers are given');
-    pass 'numbers come from where the name leads';
-
-    # The database moves to another address and the name follows.
-    $moved->stop;
-    $moved->set_conf(listen_addresses => '127.0.0.2');
-    $moved->start;
-    ok !$take->(), 'none come where the database is no more';
-
-    $dns->{set}->('127.0.0.2');
-    wait_until($take, 60, 'numbers are given');
-    pass 'they come from where the name leads now, without a reload';
-
-    $dns->{set}->('');
-    $moved->stop;
-    wait_until(sub {
-        $take->();
-        $nginx->error_log =~ /could not reserve from shard .*Host not found/;
-    }, 60, 'the log says that the name leads nowhere');
-    pass 'a name that leads nowhere is told in the log';
-
-    summary($pool, @results);
-    is_deeply [ $nginx->errors ], [], 'nothing is wrong in the error log';
-};
+}
 
 done_testing;
 
@@ -171,14 +151,15 @@ sub add {
 }
 
 sub nginx {
-    my ($pool, $conninfo, $http, $directives) = @_;
+    my ($pool, $conninfo, $directives, %arg) = @_;
 
     return UniqueRandom::Nginx->new(
         workers => 2,
-        http    => ($http // '') . "unique_random_pool $pool {"
-            . ($directives // 'lease max=200;') . ' connect_timeout 2s;'
-            . ' wait_timeout 2s;'
+        http    => "unique_random_pool $pool {"
+            . ($directives
+                // 'lease max=200; connect_timeout 2s; wait_timeout 2s;')
             . " shard \"$conninfo\" range=1-@{[ RANGE ]} fail_timeout=1s; }",
+        %arg,
     );
 }
 
@@ -200,10 +181,10 @@ sub summary {
 
 # Every number once, then none.
 sub drains {
-    my ($pool, $conninfo, $cluster) = @_;
+    my ($pool, $conninfo, $cluster, %arg) = @_;
 
     add($cluster // $pg, $pool);
-    my $nginx = nginx($pool, $conninfo);
+    my $nginx = nginx($pool, $conninfo, undef, %arg);
 
     my $all = summary($pool, UniqueRandom::Load->new(
         port  => $nginx->port,
@@ -241,48 +222,73 @@ sub refused {
     return;
 }
 
-# A name server for which all names are one: { port, set(ADDRESS) }.
-sub dns {
-    my $socket = IO::Socket::INET->new(
-        LocalAddr => '127.0.0.1',
-        Proto     => 'udp',
-    ) or die "cannot listen: $!\n";
+sub changes_address {
+    my ($by) = @_;
 
-    pipe my $read, my $write or die "pipe: $!\n";
-    $write->autoflush(1);
+    my $pool  = 'moved' . ++$moves;
+    my $moved = cluster($pool, hba => ['host all all 127.0.0.0/8 trust']);
+    my $names = UniqueRandom::NameServer->new;
+    my $etc   = $by eq 'a file' ? '/etc/hosts' : '/etc/resolv.conf';
 
-    my $pid = fork // die "fork: $!\n";
+    $names->silent('AAAA') if $by =~ /silent/;
+    add($moved, $pool);
 
-    if ($pid == 0) {
-        my $address = '127.0.0.1';
-        my $select  = IO::Select->new($socket, $read);
+    # At once, though what is under way when the name moves fails.
+    my $nginx = nginx(
+        $pool,
+        $moved->url(db => 'numbers', hosts => ['db.example']),
+        'lease off; idle_timeout 100ms; connect_timeout 5s; wait_timeout 6s;',
+        files => {
+            $etc => $by eq 'a file' ? ''
+                : $names->resolv_conf('options timeout:1 attempts:1'),
+        },
+    );
+    my @pids = $nginx->worker_pids;
 
-        while (1) {
-            for my $ready ($select->can_read) {
-                if ($ready == $read) {
-                    $address = readline $read // POSIX::_exit(0);
-                    chomp $address;
-                    next;
-                }
+    my $leads_to = sub {
+        my ($address) = @_;
 
-                my $from = recv $socket, my $query, 512, 0;
-                my ($id, $question)
-                    = $query =~ /\A(..).{10}((?:[^\0])*\0....)/s or next;
-
-                # One answer that may be kept for a second, or "no such name".
-                send $socket, $address eq ''
-                    ? $id . pack('n5', 0x8183, 1, 0, 0, 0) . $question
-                    : $id . pack('n5', 0x8180, 1, 1, 0, 0) . $question
-                    . pack('nnnNn', 0xc00c, 1, 1, 1, 4)
-                    . pack('C4', split /\./, $address), 0, $from;
-            }
-        }
-    }
-
-    at_exit(sub { kill KILL => $pid; local $?; waitpid $pid, 0 });
-
-    return {
-        port => $socket->sockport,
-        set  => sub { print {$write} "$_[0]\n" },
+        return $names->set('db.example' => $address && [$address])
+            if $by ne 'a file';
+        return $nginx->configure(files =>
+            { $etc => $address ? "$address db.example\n" : '' });
     };
+
+    my @results;
+    my $take = sub {
+        push @results, UniqueRandom::Load->new(
+            port        => $nginx->port,
+            connections => 4,
+            count       => 4,
+        )->run;
+        return $results[-1]->status(200) == 4;
+    };
+
+    $leads_to->('127.0.0.1');
+    wait_until($take, 60, 'numbers are given');
+    pass 'numbers come from where the name leads';
+
+    # The database moves to another address and the name follows.
+    $moved->stop;
+    $moved->set_conf(listen_addresses => '127.0.0.2');
+    $moved->start;
+    ok !$take->(), 'none come where the database is no more';
+
+    $leads_to->('127.0.0.2');
+    wait_until($take, 60, 'numbers are given');
+    pass 'they come from where the name leads now';
+    is_deeply [ $nginx->worker_pids ], \@pids, '... without a reload';
+
+    $leads_to->(undef);
+    $moved->stop;
+    wait_until(sub {
+        $take->();
+        $nginx->error_log
+            =~ /could not reserve from shard .*"db\.example".* not known/;
+    }, 60, 'the log says that the name leads nowhere');
+    pass 'a name that leads nowhere is told in the log';
+
+    summary($pool, @results);
+    is_deeply [ $nginx->errors ], [], 'nothing is wrong in the error log';
+    return;
 }
