@@ -246,6 +246,12 @@ conninfo_read(const char *text, const char **error)
 static const char *
 conninfo_check(const conninfo_t *conninfo)
 {
+    if (strcmp(conninfo_get(conninfo, "gssencmode"), "require") == 0) {
+        return "has \"gssencmode=require\", but encryption by GSSAPI is not "
+               "supported; \"sslmode=require\" and \"sslmode=verify-full\" "
+               "demand that of TLS";
+    }
+
     if (conninfo_get(conninfo, "service")[0]
         || conninfo_get(conninfo, "replication")[0])
     {

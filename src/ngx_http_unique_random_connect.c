@@ -399,6 +399,7 @@ ngx_http_unique_random_connect_tell(ngx_http_unique_random_connect_t *c)
 {
     ngx_log_t                       *log;
     attempt_t                       *attempt;
+    attempt_failure_t               *failure;
     ngx_http_unique_random_shard_t  *shard;
 
     attempt = c->attempt;
@@ -408,9 +409,11 @@ ngx_http_unique_random_connect_tell(ngx_http_unique_random_connect_t *c)
     /* without a connection the last one is the reason why the shard failed */
 
     while (c->told + (attempt->conn == NULL) < attempt->nfailures) {
+        failure = &attempt->failures[c->told++];
+
         ngx_log_error(NGX_LOG_INFO, log, 0,
                       "shard \"%V\": %s, trying the next host", &shard->name,
-                      attempt->failures[c->told++].error);
+                      failure->error);
     }
 
     ngx_http_unique_random_connect_notice(shard);

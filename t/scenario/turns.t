@@ -28,14 +28,14 @@ my %seen;
 
 # Arguments: hosts, or ports of 127.0.0.1; parameters of the shard; the block.
 sub nginx {
-    my ($hosts, $shard, $block) = @_;
+    my ($hosts, $shard, $block, %arg) = @_;
 
     my $url = $pg->url(
         db    => 'numbers',
         hosts => [ map { /\A\d+\z/ ? "127.0.0.1:$_" : $_ } @$hosts ],
     );
 
-    return UniqueRandom::Nginx->new(http => <<"EOT");
+    return UniqueRandom::Nginx->new(%arg, http => <<"EOT");
 unique_random_pool numbers {
     lease off;
     $block
@@ -75,6 +75,24 @@ sub half_dead {
         $link->read(8);
         $link->write('N')->silence;
     }, %arg);
+}
+
+# What is not logged is done all the same.
+for my $level (qw( error warn notice )) {
+    subtest "hosts that are of no use, at level $level" => sub {
+        my @block = ('max_fails=0', 'connect_timeout 1s; wait_timeout 25s;');
+
+        gives(nginx([ free_port(), free_port(), $pg->port ], @block,
+                level => $level), 'two dead ones');
+        gives(nginx([ $standby->port, $pg->port ], @block, level => $level),
+            'a standby');
+
+        my $nginx = nginx([ free_port(), free_port() ], 'max_fails=1',
+            'connect_timeout 1s; wait_timeout 1s;', level => $level);
+
+        ok !number($nginx), 'none but dead ones: no number';
+        is $nginx->get('/')->{status}, 404, '... and the worker goes on';
+    };
 }
 
 for my $count (1, 2) {

@@ -190,6 +190,7 @@ test_errors_keep_secrets(void **state)
         "host=a port=-1 password=s3cret",
         "service=s3cret",
         "replication=s3cret",
+        "host=h gssencmode=require password=s3cret",
         "mysql://u:s3cret@h/d",
         "",
         " ",
