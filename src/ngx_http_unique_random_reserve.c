@@ -427,6 +427,16 @@ ngx_http_unique_random_reserve_end_all(ngx_http_unique_random_shard_t *shard,
         ngx_http_unique_random_reserve_end(range);
     }
 
+    ngx_http_unique_random_reserve_end_asks(shard);
+}
+
+
+void
+ngx_http_unique_random_reserve_end_asks(ngx_http_unique_random_shard_t *shard)
+{
+    ngx_queue_t                     *q;
+    ngx_http_unique_random_range_t  *range;
+
     while (!ngx_queue_empty(&shard->asks)) {
         q = ngx_queue_head(&shard->asks);
         range = ngx_queue_data(q, ngx_http_unique_random_range_t, queue);

@@ -55,5 +55,9 @@ void ngx_http_unique_random_reserve_end(
 void ngx_http_unique_random_reserve_end_all(
     ngx_http_unique_random_shard_t *shard, ngx_uint_t lost);
 
+/* of those that have not been sent */
+void ngx_http_unique_random_reserve_end_asks(
+    ngx_http_unique_random_shard_t *shard);
+
 
 #endif /* _NGX_HTTP_UNIQUE_RANDOM_RESERVE_H_INCLUDED_ */

@@ -200,15 +200,7 @@ ngx_http_unique_random_worker_finish(ngx_http_unique_random_shard_t *shard,
 static ngx_connection_t *
 ngx_http_unique_random_worker_pending(ngx_http_unique_random_shard_t *shard)
 {
-    ngx_queue_t                     *q;
-    ngx_http_unique_random_range_t  *range;
-
-    while (!ngx_queue_empty(&shard->asks)) {
-        q = ngx_queue_head(&shard->asks);
-        range = ngx_queue_data(q, ngx_http_unique_random_range_t, queue);
-
-        ngx_http_unique_random_reserve_end(range);
-    }
+    ngx_http_unique_random_reserve_end_asks(shard);
 
     return (shard->postgres.state == NGX_HTTP_UNIQUE_RANDOM_POSTGRES_BUSY
             && shard->step == NGX_HTTP_UNIQUE_RANDOM_STEP_RESERVE)
