@@ -63,24 +63,11 @@ EOT
     );
 }
 
-# Numbers in a row; no more if there are none.
 sub draw {
-    my ($nginx, $count) = @_;
+    my ($status, @numbers) = UniqueRandom::Client->draw(@_);
 
-    my $client = UniqueRandom::Client->new($nginx);
-    my %status;
-
-    for (1 .. $count) {
-        last if ($status{503} // 0) == 3;
-
-        my $answer = $client->get('/random');
-
-        $status{ $answer->{status} }++;
-        push @results, $1
-            if $answer->{content} =~ /\A\{"number":(\d+)\}\z/;
-    }
-
-    return \%status;
+    push @results, @numbers;
+    return $status;
 }
 
 # The names of shards are what they are on this machine.

@@ -8,7 +8,6 @@ use lib 't/lib';
 
 use POSIX ();
 use Test::More;
-use Time::HiRes qw( sleep );
 
 use UniqueRandom::Client     ();
 use UniqueRandom::NameServer ();
@@ -114,26 +113,12 @@ sub etc_hosts {
     } sort keys %names;
 }
 
-# Numbers in a row, with a new connection for nearly each; no more if there
-# are none.
+# With a new connection for nearly each.
 sub draw {
-    my ($nginx, $count) = @_;
+    my ($status, @numbers) = UniqueRandom::Client->draw(@_, 0.015);
 
-    my $client = UniqueRandom::Client->new($nginx);
-    my %status;
-
-    for (1 .. $count) {
-        last if ($status{503} // 0) == 3;
-
-        my $answer = $client->get('/random');
-
-        $status{ $answer->{status} }++;
-        push @results, $1
-            if $answer->{content} =~ /\A\{"number":(\d+)\}\z/;
-        sleep 0.015;
-    }
-
-    return \%status;
+    push @results, @numbers;
+    return $status;
 }
 
 sub connections {

@@ -12,7 +12,9 @@ package UniqueRandom::Client;
 #       UniqueRandom::Client::by_worker(server => '...'));
 #   UniqueRandom::Client->of($nginx, $pid)        # served by that worker
 #
-# The latter needs a listening socket for each worker, since from one of all
+#   my ($status, @numbers) = UniqueRandom::Client->draw($nginx, 200, 0.01);
+#
+# by_worker() needs a listening socket for each worker, since from one of all
 # it may be the same who accepts for ever; and a location that says who it is.
 
 use strict;
@@ -20,7 +22,7 @@ use warnings;
 
 use IO::Select;
 use IO::Socket::INET;
-use Time::HiRes qw( time );
+use Time::HiRes qw( sleep time );
 
 use UniqueRandom::Util qw( wait_until );
 
@@ -53,6 +55,28 @@ sub of {
         my $reply  = $client->get('/pid', 5);
         return $reply && $reply->{content} eq $pid && $client;
     }, 20, "worker $pid accepts");
+}
+
+# Numbers in a row, with a pause after each; no more if there are none.  How
+# often each status came, and the numbers.
+sub draw {
+    my ($class, $nginx, $count, $pause) = @_;
+
+    my $client = $class->new($nginx);
+    my (%status, @numbers);
+
+    for (1 .. $count) {
+        last if ($status{503} // 0) == 3;
+
+        my $answer = $client->get('/random');
+
+        $status{ $answer->{status} }++;
+        push @numbers, $1
+            if $answer->{content} =~ /\A\{"number":(\d+)\}\z/;
+        sleep $pause if $pause;
+    }
+
+    return (\%status, @numbers);
 }
 
 sub write {

@@ -19,11 +19,9 @@ use warnings;
 
 use IO::Select;
 use IO::Socket::INET;
-use POSIX ();
-use Scalar::Util qw( weaken );
-use Socket qw( AF_INET AF_INET6 AF_UNIX PF_UNSPEC SOCK_STREAM inet_pton );
+use Socket qw( AF_INET AF_INET6 inet_pton );
 
-use UniqueRandom::Util qw( at_exit );
+use parent 'UniqueRandom::Helper';
 
 use constant { A => 1, AAAA => 28, SERVER_PORT => 53 };
 
@@ -32,31 +30,9 @@ my $servers = 0;
 sub new {
     my ($class, %names) = @_;
 
-    my $self = bless { names => \%names, silent => '', owner => $$ }, $class;
+    my $self = bless { names => \%names, silent => '' }, $class;
 
-    my $socket = $self->_listen;
-
-    socketpair my $control, my $theirs, AF_UNIX, SOCK_STREAM, PF_UNSPEC
-        or die "socketpair: $!\n";
-    $_->autoflush(1) for $control, $theirs;
-
-    $self->{pid} = fork // die "fork: $!\n";
-
-    if ($self->{pid} == 0) {
-        close $control;
-        @SIG{qw( INT TERM PIPE )} = ('IGNORE') x 3;
-        eval { $self->_serve($theirs, $socket); 1 } or warn $@;
-        POSIX::_exit(0);
-    }
-
-    close $theirs;
-    $self->{control} = $control;
-
-    my $weak = $self;
-    weaken($weak);
-    at_exit(sub { $weak->stop if $weak });
-
-    return $self;
+    return $self->_launch;
 }
 
 sub address { return $_[0]->{address} }
@@ -70,37 +46,16 @@ sub resolv_conf {
 sub set {
     my ($self, $name, $addresses) = @_;
 
-    return $self->_command('set', $name, $addresses ? @$addresses : '-');
+    $self->_command('set', $name, $addresses ? @$addresses : '-');
+    return $self;
 }
 
 sub silent {
     my ($self, $type) = @_;
 
-    return $self->_command('silent', $type);
-}
-
-# Every command is acknowledged, so that it holds when the method returns.
-sub _command {
-    my ($self, @words) = @_;
-
-    print { $self->{control} } "@words\n";
-    defined readline $self->{control} or die "the name server has died\n";
+    $self->_command('silent', $type);
     return $self;
 }
-
-sub stop {
-    my ($self) = @_;
-
-    return if $self->{owner} != $$ || !$self->{control};
-
-    close delete $self->{control};
-    kill KILL => $self->{pid};
-    local $?;
-    waitpid $self->{pid}, 0;
-    return;
-}
-
-sub DESTROY { $_[0]->stop; return }
 
 # The process
 

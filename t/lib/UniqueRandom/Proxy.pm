@@ -35,14 +35,12 @@ use warnings;
 use Errno qw( EAGAIN EINTR EWOULDBLOCK );
 use IO::Select;
 use IO::Socket::INET;
-use POSIX ();
-use Scalar::Util qw( weaken );
-use Socket qw(
-    AF_UNIX PF_UNSPEC SOCK_STREAM SOL_SOCKET SO_LINGER IPPROTO_TCP TCP_NODELAY
-);
+use Socket qw( SOL_SOCKET SO_LINGER IPPROTO_TCP TCP_NODELAY );
 use Time::HiRes qw( time );
 
-use UniqueRandom::Util qw( at_exit free_port );
+use UniqueRandom::Util qw( free_port );
+
+use parent 'UniqueRandom::Helper';
 
 sub new {
     my ($class, %arg) = @_;
@@ -53,46 +51,12 @@ sub new {
         to      => $arg{to},
         edit    => $arg{edit},
         flood   => $arg{flood},
-        owner   => $$,
     }, $class;
 
-    socketpair my $control, my $theirs, AF_UNIX, SOCK_STREAM, PF_UNSPEC
-        or die "socketpair: $!\n";
-    $_->autoflush(1) for $control, $theirs;
-
-    my $listener = $self->_listen;
-
-    $self->{pid} = fork // die "fork: $!\n";
-
-    if ($self->{pid} == 0) {
-        close $control;
-        @SIG{qw( INT TERM PIPE )} = ('IGNORE') x 3;
-        eval { $self->_serve($theirs, $listener); 1 } or warn $@;
-        POSIX::_exit(0);
-    }
-
-    close $theirs;
-    $self->{control} = $control;
-
-    my $weak = $self;
-    weaken($weak);
-    at_exit(sub { $weak->stop if $weak });
-
-    return $self;
+    return $self->_launch;
 }
 
 sub port { return $_[0]->{port} }
-
-# Every command is acknowledged, so that it holds when the method returns.
-sub _command {
-    my ($self, $command) = @_;
-
-    print { $self->{control} } "$command\n";
-    my $answer = readline $self->{control};
-    die "the proxy has died\n" unless defined $answer;
-    chomp $answer;
-    return $answer;
-}
 
 sub hang        { return $_[0]->_command('mode hang') }
 sub deaf        { return $_[0]->_command('mode deaf') }
@@ -109,22 +73,6 @@ sub bytes       { return $_[0]->_command('bytes') }
 sub sent        { return $_[0]->_command('sent') }
 sub answered    { return $_[0]->_command('answered') }
 sub ended       { return $_[0]->_command('ended') }
-
-sub stop {
-    my ($self) = @_;
-
-    return if $self->{owner} != $$ || !$self->{control};
-
-    # It would leave when its control connection ends, but a process that was
-    # forked since then may hold that open.
-    close delete $self->{control};
-    kill KILL => $self->{pid};
-    local $?;
-    waitpid $self->{pid}, 0;
-    return;
-}
-
-sub DESTROY { $_[0]->stop; return }
 
 # The process
 
