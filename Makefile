@@ -70,7 +70,7 @@ $(build)/flags: FORCE
 	@$(call update,'$(NGINX_SRC)' '$(CC_OPT)' '$(LD_OPT)' '$(NGX_CONFIGURE)')
 
 $(build)/sources: FORCE
-	@$(call update,'$(sort $(wildcard *.c src/*.c src/*.h))')
+	@$(call update,'$(sort $(wildcard *.c src/*.h src/*/*.[ch]))')
 
 $(build)/core/obj/Makefile: $(build)/flags $(nginx_h) tools/configure
 	@$(call configure,$(build)/core)

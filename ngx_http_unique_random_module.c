@@ -6,14 +6,14 @@
  */
 
 
-#include "ngx_http_unique_random_batch.h"
-#include "ngx_http_unique_random_handler.h"
-#include "ngx_http_unique_random_module.h"
-#include "ngx_http_unique_random_notice.h"
-#include "ngx_http_unique_random_reserve.h"
-#include "ngx_http_unique_random_memory.h"
-#include "ngx_http_unique_random_wait.h"
-#include "ngx_http_unique_random_worker.h"
+#include "http/handler.h"
+#include "http/wait.h"
+#include "module.h"
+#include "postgres/notice.h"
+#include "postgres/reserve.h"
+#include "process/worker.h"
+#include "zone/batch.h"
+#include "zone/memory.h"
 
 
 /* how often to look whether there is something to write */

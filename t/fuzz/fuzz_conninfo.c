@@ -8,7 +8,7 @@
  */
 
 
-#include "conninfo.h"
+#include "core/conninfo.h"
 #include "fuzz.h"
 
 

@@ -11,7 +11,7 @@
 #include <inttypes.h>
 
 #include "fuzz.h"
-#include "number.h"
+#include "core/number.h"
 
 
 static int fuzz_number_expected(const char *text, size_t len,

@@ -12,7 +12,7 @@
 #include <inttypes.h>
 
 #include "fuzz.h"
-#include "reservation.h"
+#include "core/reservation.h"
 
 
 #define FUZZ_MAX_ASKS  256

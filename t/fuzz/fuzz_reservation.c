@@ -22,8 +22,8 @@
 #include <libpq-fe.h>
 
 #include "fuzz.h"
-#include "number.h"
-#include "reservation.h"
+#include "core/number.h"
+#include "core/reservation.h"
 
 
 #define FUZZ_COLUMNS      19

@@ -15,8 +15,8 @@
 
 #include "fuzz.h"
 
-#include "ngx_http_unique_random_env.c"
-#include "ngx_http_unique_random_shard.c"
+#include "conf/env.c"
+#include "conf/shard.c"
 
 
 #define FUZZ_SECRET      "s3cret"

@@ -11,7 +11,7 @@
 #include <openssl/evp.h>
 
 #include "fuzz.h"
-#include "state.h"
+#include "core/state.h"
 
 
 #define FUZZ_POOL  "numbers"

@@ -13,7 +13,7 @@
 
 #include <stdint.h>
 
-#include "permutation.h"
+#include "core/permutation.h"
 
 
 #define SIZE_MAX_63  (((uint64_t) 1 << 63) - 1)

@@ -18,7 +18,7 @@
 
 #include <time.h>
 
-#include "attempt.h"
+#include "blocking/attempt.h"
 #include "server.h"
 
 

@@ -15,8 +15,8 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "conninfo.h"
-#include "conninfo_secrets.h"
+#include "core/conninfo.h"
+#include "core/conninfo_secrets.h"
 
 
 static const char *

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "ff1.h"
+#include "core/ff1.h"
 #include "probe.h"
 #include "vectors.h"
 

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "lease.h"
+#include "core/lease.h"
 
 
 static const lease_policy_t  policy = { 16, 65536, 1000 };

@@ -15,7 +15,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "memory.h"
+#include "core/memory.h"
 #include "step.h"
 
 

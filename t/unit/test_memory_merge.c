@@ -14,7 +14,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "memory.h"
+#include "core/memory.h"
 
 
 #define DIGEST     "630dcd2966c4336691125448bbb25b4f"                         \

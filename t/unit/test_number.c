@@ -15,7 +15,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "number.h"
+#include "core/number.h"
 
 
 static void

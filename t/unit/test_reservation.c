@@ -14,7 +14,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "reservation.h"
+#include "core/reservation.h"
 
 
 #define KEY     "000102030405060708090a0b0c0d0e0f"                            \

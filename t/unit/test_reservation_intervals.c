@@ -16,7 +16,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "reservation.h"
+#include "core/reservation.h"
 
 
 #define MAX      "9223372036854775807"

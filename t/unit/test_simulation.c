@@ -21,7 +21,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "lease.h"
+#include "core/lease.h"
 
 
 #define SECOND  1000

@@ -16,7 +16,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "state.h"
+#include "core/state.h"
 
 
 #define DIGEST  "630dcd2966c4336691125448bbb25b4f"                            \

@@ -1,0 +1,472 @@
+
+/*
+ * Copyright (C) 2026 the ngx_http_unique_random_module authors
+ *
+ * The hosts of a shard in their order.  It begins where it was right, goes on
+ * with those that have not failed, and then by the time for which that is: so
+ * each comes first in its turn, and none can keep the others from theirs.  Of
+ * those that failed in the same attempt, who was late may have been right.
+ */
+
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "blocking/attempt.h"
+#include "core/reservation.h"
+
+
+/* keys of an order: before all others, never failed, and a step in time */
+#define ATTEMPT_PREFERRED  -1
+#define ATTEMPT_UNTRIED    0
+#define ATTEMPT_STEP       (ATTEMPT_SILENT + 1)
+
+
+static void attempt_order(const attempt_t *attempt, size_t *order);
+static int64_t attempt_key_of_host(const attempt_t *attempt, size_t host);
+static int64_t attempt_key(const attempt_t *attempt,
+    const hosts_addr_t *addr);
+static void attempt_try(attempt_t *attempt, size_t host);
+static size_t attempt_look_up(attempt_t *attempt, size_t host,
+    hosts_addr_t *addrs);
+static void attempt_sort(const attempt_t *attempt, hosts_addr_t *addrs,
+    size_t n);
+static size_t attempt_left(const attempt_t *attempt,
+    const hosts_addr_t *addrs, size_t n);
+static int attempt_failed(const attempt_t *attempt, const hosts_addr_t *addr);
+static int attempt_failed_host(const attempt_t *attempt, size_t host);
+static int attempt_over(const attempt_t *attempt);
+static void attempt_remember(attempt_t *attempt,
+    const attempt_failure_t *failure);
+
+
+attempt_t *
+attempt_create(const char *conninfo)
+{
+    attempt_t   *attempt;
+    const char  *error;
+
+    attempt = calloc(1, sizeof(attempt_t));
+
+    if (attempt == NULL) {
+        return NULL;
+    }
+
+    if (conninfo_parse(&attempt->conninfo, conninfo, &error) != 0) {
+        free(attempt);
+        return NULL;
+    }
+
+    attempt->maxpast = attempt->conninfo.nhosts + ATTEMPT_ADDRS;
+    attempt->past = calloc(attempt->maxpast, sizeof(attempt_past_t));
+
+    if (attempt->past == NULL) {
+        attempt_destroy(attempt);
+        return NULL;
+    }
+
+    return attempt;
+}
+
+
+void
+attempt_destroy(attempt_t *attempt)
+{
+    attempt_drop(attempt);
+    conninfo_destroy(&attempt->conninfo);
+    free(attempt->past);
+    free(attempt);
+}
+
+
+void
+attempt_begin(attempt_t *attempt, int64_t patience)
+{
+    size_t  i, n;
+
+    attempt->has_preferred = attempt->has_preferred
+                             && !attempt_failed(attempt, &attempt->preferred);
+
+    /* for want of something here, the last one says nothing of a host */
+
+    n = attempt->nfailures - (attempt->nfailures && attempt->short_of);
+
+    for (i = 0; i < n; i++) {
+        attempt_remember(attempt, &attempt->failures[i]);
+    }
+
+    attempt->number++;
+
+    attempt->budget = patience * 1000;
+    attempt->patience = attempt->budget;
+
+    attempt->nfailures = 0;
+    attempt->short_of = 0;
+    attempt->left = 0;
+}
+
+
+int
+attempt_has_more(const attempt_t *attempt)
+{
+    size_t  host;
+
+    for (host = 0; host < attempt->conninfo.nhosts; host++) {
+
+        if (hosts_needs_lookup(&attempt->conninfo.hosts[host])
+            || !attempt_failed_host(attempt, host))
+        {
+            return attempt->patience > 0;
+        }
+    }
+
+    return 0;
+}
+
+
+void
+attempt_run(attempt_t *attempt)
+{
+    size_t  i, *order;
+
+    attempt->notice[0] = '\0';
+    attempt->short_of = 0;
+
+    order = calloc(attempt->conninfo.nhosts, sizeof(size_t));
+    if (order == NULL) {
+        attempt->short_of = 1;
+        reservation_line(attempt->error, ATTEMPT_TEXT_LEN, "out of memory");
+        return;
+    }
+
+    attempt_order(attempt, order);
+
+    for (i = 0; i < attempt->conninfo.nhosts; i++) {
+        attempt_try(attempt, order[i]);
+    }
+
+    free(order);
+}
+
+
+void
+attempt_drop(attempt_t *attempt)
+{
+    PQfinish(attempt->conn);
+    attempt->conn = NULL;
+}
+
+
+void
+attempt_prefer(attempt_t *attempt)
+{
+    attempt->preferred = attempt->addr;
+    attempt->has_preferred = 1;
+}
+
+
+void
+attempt_fail(attempt_t *attempt, attempt_failure_e how, const char *error)
+{
+    attempt_failure_t  *failure;
+
+    reservation_line(attempt->error, ATTEMPT_TEXT_LEN, error);
+
+    if (attempt->nfailures < ATTEMPT_ADDRS) {
+        failure = &attempt->failures[attempt->nfailures++];
+
+        failure->addr = attempt->addr;
+        failure->how = how;
+        failure->sqlstate[0] = '\0';
+        strcpy(failure->error, attempt->error);
+    }
+}
+
+
+const char *
+attempt_host(attempt_t *attempt)
+{
+    size_t  host;
+
+    host = __atomic_load_n(&attempt->host, __ATOMIC_RELAXED);
+
+    return hosts_name(&attempt->conninfo.hosts[host]);
+}
+
+
+/*
+ * A name server may be silent for long: where all else is equal, who needs none
+ * is tried first.
+ */
+
+static void
+attempt_order(const attempt_t *attempt, size_t *order)
+{
+    int      lookup;
+    size_t   i, n, host;
+    int64_t  key;
+
+    n = 0;
+
+    for (lookup = 0; lookup <= 1; lookup++) {
+        for (host = 0; host < attempt->conninfo.nhosts; host++) {
+
+            if (hosts_needs_lookup(&attempt->conninfo.hosts[host]) != lookup) {
+                continue;
+            }
+
+            key = attempt_key_of_host(attempt, host);
+
+            for (i = n++; i; i--) {
+                if (attempt_key_of_host(attempt, order[i - 1]) <= key) {
+                    break;
+                }
+
+                order[i] = order[i - 1];
+            }
+
+            order[i] = host;
+        }
+    }
+}
+
+
+/*
+ * That of its last failure: what a name led to before, and does not any more,
+ * would keep it in its place for ever.
+ */
+
+static int64_t
+attempt_key_of_host(const attempt_t *attempt, size_t host)
+{
+    size_t                 i;
+    const attempt_past_t  *past, *last;
+
+    if (attempt->has_preferred && attempt->preferred.host == host) {
+        return ATTEMPT_PREFERRED;
+    }
+
+    last = NULL;
+
+    for (i = 0; i < attempt->npast; i++) {
+        past = &attempt->past[i];
+
+        if (past->addr.host == host
+            && (last == NULL
+                || past->number > last->number
+                || (past->number == last->number && past->how < last->how)))
+        {
+            last = past;
+        }
+    }
+
+    return last ? attempt_key(attempt, &last->addr) : ATTEMPT_UNTRIED;
+}
+
+
+static int64_t
+attempt_key(const attempt_t *attempt, const hosts_addr_t *addr)
+{
+    size_t  i;
+
+    if (attempt->has_preferred && hosts_same(&attempt->preferred, addr)) {
+        return ATTEMPT_PREFERRED;
+    }
+
+    for (i = 0; i < attempt->npast; i++) {
+        if (hosts_same(&attempt->past[i].addr, addr)) {
+            return (int64_t) attempt->past[i].number * ATTEMPT_STEP
+                   + attempt->past[i].how;
+        }
+    }
+
+    return ATTEMPT_UNTRIED;
+}
+
+
+static void
+attempt_try(attempt_t *attempt, size_t host)
+{
+    size_t        i, n;
+    hosts_addr_t  addrs[ATTEMPT_ADDRS];
+
+    if (attempt_over(attempt)) {
+        return;
+    }
+
+    n = attempt_look_up(attempt, host, addrs);
+
+    attempt_sort(attempt, addrs, n);
+
+    /* its name leads elsewhere now: it is one of the others */
+
+    if (attempt->has_preferred && attempt->preferred.host == host
+        && (n == 0 || !hosts_same(&attempt->preferred, &addrs[0])))
+    {
+        attempt->has_preferred = 0;
+    }
+
+    for (i = 0; i < n; i++) {
+
+        if (attempt_failed(attempt, &addrs[i]) || attempt_over(attempt)) {
+            continue;
+        }
+
+        attempt->addr = addrs[i];
+        attempt->left = attempt_left(attempt, addrs, n);
+
+        attempt_connect(attempt);
+    }
+}
+
+
+static size_t
+attempt_look_up(attempt_t *attempt, size_t host, hosts_addr_t *addrs)
+{
+    char          text[ATTEMPT_TEXT_LEN];
+    size_t        n;
+    const char   *error;
+    hosts_addr_t  none;
+
+    none.host = host;
+    none.text[0] = '\0';
+
+    if (attempt_failed(attempt, &none)) {
+        return 0;
+    }
+
+    __atomic_store_n(&attempt->host, host, __ATOMIC_RELAXED);
+
+    n = hosts_look_up(&attempt->conninfo, host, addrs, ATTEMPT_ADDRS, &error);
+
+    if (n == 0) {
+        snprintf(text, sizeof(text),
+                 "could not translate host name \"%s\" to address: %s",
+                 attempt->conninfo.hosts[host].host, error);
+
+        attempt->addr = none;
+        attempt_fail(attempt, ATTEMPT_REFUSED, text);
+
+        attempt->short_of = attempt_is_short();
+    }
+
+    return n;
+}
+
+
+static void
+attempt_sort(const attempt_t *attempt, hosts_addr_t *addrs, size_t n)
+{
+    size_t        i, j;
+    int64_t       key;
+    hosts_addr_t  addr;
+
+    for (j = 1; j < n; j++) {
+        addr = addrs[j];
+        key = attempt_key(attempt, &addr);
+
+        for (i = j; i && attempt_key(attempt, &addrs[i - 1]) > key; i--) {
+            addrs[i] = addrs[i - 1];
+        }
+
+        addrs[i] = addr;
+    }
+}
+
+
+/* besides the one at hand: another host counts once, as long as none failed */
+
+static size_t
+attempt_left(const attempt_t *attempt, const hosts_addr_t *addrs, size_t n)
+{
+    size_t  i, host, left;
+
+    left = 0;
+
+    for (i = 0; i < n; i++) {
+        left += !attempt_failed(attempt, &addrs[i])
+                && !hosts_same(&attempt->addr, &addrs[i]);
+    }
+
+    for (host = 0; host < attempt->conninfo.nhosts; host++) {
+        left += host != attempt->addr.host
+                && !attempt_failed_host(attempt, host);
+    }
+
+    return left;
+}
+
+
+static int
+attempt_failed(const attempt_t *attempt, const hosts_addr_t *addr)
+{
+    size_t  i;
+
+    for (i = 0; i < attempt->nfailures; i++) {
+        if (hosts_same(&attempt->failures[i].addr, addr)) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static int
+attempt_failed_host(const attempt_t *attempt, size_t host)
+{
+    size_t  i;
+
+    for (i = 0; i < attempt->nfailures; i++) {
+        if (attempt->failures[i].addr.host == host) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static int
+attempt_over(const attempt_t *attempt)
+{
+    return attempt->conn
+           || attempt->short_of
+           || attempt->patience <= 0
+           || attempt->nfailures == ATTEMPT_ADDRS;
+}
+
+
+/* in place of what is known of it, or else of what is known for longest */
+
+static void
+attempt_remember(attempt_t *attempt, const attempt_failure_t *failure)
+{
+    size_t           i;
+    attempt_past_t  *past;
+
+    past = &attempt->past[0];
+
+    for (i = 0; i < attempt->npast; i++) {
+
+        if (hosts_same(&attempt->past[i].addr, &failure->addr)) {
+            past = &attempt->past[i];
+            goto found;
+        }
+
+        if (attempt->past[i].number < past->number) {
+            past = &attempt->past[i];
+        }
+    }
+
+    if (attempt->npast < attempt->maxpast) {
+        past = &attempt->past[attempt->npast++];
+    }
+
+found:
+
+    past->addr = failure->addr;
+    past->number = attempt->number;
+    past->how = failure->how;
+}

@@ -1,0 +1,500 @@
+
+/*
+ * Copyright (C) 2026 the ngx_http_unique_random_module authors
+ *
+ * Reads "shard CONNINFO range=FIRST-LAST ...;".  A conninfo may hold a
+ * password, so none is ever printed; nor is the value of a parameter that is
+ * not one of ours, which may be a piece of a conninfo that was not quoted.
+ */
+
+
+#include "blocking/hosts.h"
+#include "conf/env.h"
+#include "core/conninfo_secrets.h"
+#include "core/number.h"
+#include "pool.h"
+#include "postgres/connect.h"
+
+
+/* what a double, and so JavaScript, can hold exactly */
+#define NGX_HTTP_UNIQUE_RANDOM_SAFE  ((uint64_t) 1 << 53)
+
+
+#define NGX_HTTP_UNIQUE_RANDOM_SHARD_RANGE         0x01
+#define NGX_HTTP_UNIQUE_RANDOM_SHARD_NAME          0x02
+#define NGX_HTTP_UNIQUE_RANDOM_SHARD_MAX_FAILS     0x04
+#define NGX_HTTP_UNIQUE_RANDOM_SHARD_FAIL_TIMEOUT  0x08
+#define NGX_HTTP_UNIQUE_RANDOM_SHARD_FAILOVER      0x10
+#define NGX_HTTP_UNIQUE_RANDOM_SHARD_DRAIN         0x20
+#define NGX_HTTP_UNIQUE_RANDOM_SHARD_DOWN          0x40
+
+
+typedef struct {
+    ngx_str_t    name;
+    ngx_uint_t   bit;
+    char        *expected;
+} ngx_http_unique_random_shard_param_t;
+
+
+static ngx_http_unique_random_shard_t *ngx_http_unique_random_shard_create(
+    ngx_conf_t *cf, ngx_http_unique_random_pool_t *pool, ngx_str_t *conninfo);
+static void ngx_http_unique_random_shard_cleanup(void *data);
+static char *ngx_http_unique_random_shard_param(ngx_conf_t *cf,
+    ngx_http_unique_random_shard_t *shard, ngx_uint_t n, ngx_str_t *value);
+static char *ngx_http_unique_random_shard_set(ngx_conf_t *cf,
+    ngx_http_unique_random_shard_t *shard,
+    ngx_http_unique_random_shard_param_t *param, ngx_str_t *value,
+    ngx_str_t *arg);
+static char *ngx_http_unique_random_shard_range(ngx_conf_t *cf,
+    ngx_http_unique_random_shard_t *shard, ngx_str_t *value, ngx_str_t *arg);
+static char *ngx_http_unique_random_shard_add_range(ngx_conf_t *cf,
+    ngx_http_unique_random_shard_t *shard, uint64_t first, uint64_t last);
+static char *ngx_http_unique_random_shard_name(ngx_conf_t *cf,
+    ngx_http_unique_random_shard_t *shard);
+static char *ngx_http_unique_random_shard_hostaddr(ngx_conf_t *cf,
+    ngx_http_unique_random_shard_t *shard);
+
+
+static ngx_http_unique_random_shard_param_t
+    ngx_http_unique_random_shard_params[] =
+{
+    { ngx_string("range="), NGX_HTTP_UNIQUE_RANDOM_SHARD_RANGE, NULL },
+    { ngx_string("name="), NGX_HTTP_UNIQUE_RANDOM_SHARD_NAME, "a name" },
+    { ngx_string("max_fails="), NGX_HTTP_UNIQUE_RANDOM_SHARD_MAX_FAILS,
+      "a number" },
+    { ngx_string("fail_timeout="), NGX_HTTP_UNIQUE_RANDOM_SHARD_FAIL_TIMEOUT,
+      "a time greater than 0" },
+    { ngx_string("failover="), NGX_HTTP_UNIQUE_RANDOM_SHARD_FAILOVER,
+      "\"fence\" or \"trust\"" },
+    { ngx_string("drain"), NGX_HTTP_UNIQUE_RANDOM_SHARD_DRAIN, NULL },
+    { ngx_string("down"), NGX_HTTP_UNIQUE_RANDOM_SHARD_DOWN, NULL },
+    { ngx_null_string, 0, NULL }
+};
+
+
+char *
+ngx_http_unique_random_shard(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_unique_random_pool_t *pool = conf;
+
+    char                             *rv;
+    ngx_str_t                        *value, text;
+    ngx_uint_t                        i;
+    ngx_http_unique_random_shard_t   *shard, **s;
+
+    value = cf->args->elts;
+
+    if (ngx_http_unique_random_env(cf, &value[1], &text) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    shard = ngx_http_unique_random_shard_create(cf, pool, &text);
+    if (shard == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 2; i < cf->args->nelts; i++) {
+
+        if (ngx_http_unique_random_env(cf, &value[i], &text) != NGX_OK) {
+            return NGX_CONF_ERROR;
+        }
+
+        /* of a variable that is empty */
+
+        if (text.len == 0) {
+            continue;
+        }
+
+        rv = ngx_http_unique_random_shard_param(cf, shard, i, &text);
+        if (rv != NGX_CONF_OK) {
+            return rv;
+        }
+    }
+
+    if (shard->ranges.nelts == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"shard\" must have \"range\" parameter");
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_unique_random_shard_name(cf, shard) != NGX_CONF_OK
+        || ngx_http_unique_random_shard_hostaddr(cf, shard) != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    s = ngx_array_push(&pool->shards);
+    if (s == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *s = shard;
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_http_unique_random_shard_t *
+ngx_http_unique_random_shard_create(ngx_conf_t *cf,
+    ngx_http_unique_random_pool_t *pool, ngx_str_t *conninfo)
+{
+    const char                      *error;
+    ngx_pool_cleanup_t              *cln;
+    ngx_http_unique_random_shard_t  *shard;
+
+    shard = ngx_pcalloc(cf->pool, sizeof(ngx_http_unique_random_shard_t));
+    if (shard == NULL) {
+        return NULL;
+    }
+
+    cln = ngx_pool_cleanup_add(cf->pool, 0);
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    if (conninfo_parse(&shard->conninfo, (char *) conninfo->data, &error)
+        != 0)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "the conninfo of \"shard\" %s (it is not shown, "
+                           "since it may hold a password)", error);
+        return NULL;
+    }
+
+    cln->handler = ngx_http_unique_random_shard_cleanup;
+    cln->data = shard;
+
+    if (ngx_array_init(&shard->ranges, cf->pool, 1,
+                       sizeof(ngx_http_unique_random_range_t *))
+        != NGX_OK)
+    {
+        return NULL;
+    }
+
+    shard->pool = pool;
+    shard->text = *conninfo;
+    shard->file = cf->conf_file->file.name.data;
+    shard->line = cf->conf_file->line;
+    shard->max_fails = 3;
+    shard->fail_timeout = 10000;
+
+    ngx_queue_init(&shard->asks);
+    ngx_queue_init(&shard->sent);
+
+    return shard;
+}
+
+
+static void
+ngx_http_unique_random_shard_cleanup(void *data)
+{
+    ngx_http_unique_random_shard_t *shard = data;
+
+    ngx_uint_t                        i;
+    ngx_http_unique_random_range_t  **ranges;
+
+    ranges = shard->ranges.elts;
+
+    for (i = 0; i < shard->ranges.nelts; i++) {
+        permutation_destroy(ranges[i]->permutation);
+    }
+
+    if (shard->postgres.state != NGX_HTTP_UNIQUE_RANDOM_POSTGRES_CLOSED) {
+        ngx_http_unique_random_postgres_close(&shard->postgres, "shutdown");
+    }
+
+    ngx_http_unique_random_connect_destroy(shard);
+    conninfo_destroy(&shard->conninfo);
+}
+
+
+static char *
+ngx_http_unique_random_shard_param(ngx_conf_t *cf,
+    ngx_http_unique_random_shard_t *shard, ngx_uint_t n, ngx_str_t *value)
+{
+    u_char                                 *eq;
+    ngx_str_t                               name, arg;
+    ngx_http_unique_random_shard_param_t   *param;
+
+    eq = ngx_strlchr(value->data, value->data + value->len, '=');
+
+    name.data = value->data;
+    name.len = eq ? (size_t) (eq - value->data) + 1 : value->len;
+
+    arg.data = value->data + name.len;
+    arg.len = value->len - name.len;
+
+    for (param = ngx_http_unique_random_shard_params; param->name.len; param++)
+    {
+        if (param->name.len == name.len
+            && ngx_strncmp(param->name.data, name.data, name.len) == 0)
+        {
+            break;
+        }
+    }
+
+    if (param->name.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid parameter %ui of \"shard\" (it is not "
+                           "shown, since it may be a piece of a conninfo, "
+                           "which must be quoted if it has spaces), it takes "
+                           "\"range=FIRST-LAST\", \"name=LABEL\", "
+                           "\"max_fails=NUMBER\", \"fail_timeout=TIME\", "
+                           "\"failover=fence\", \"failover=trust\", "
+                           "\"drain\" and \"down\"", n);
+        return NGX_CONF_ERROR;
+    }
+
+    if (shard->given & param->bit) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "duplicate parameter \"%V\" in \"shard\" "
+                           "directive", value);
+        return NGX_CONF_ERROR;
+    }
+
+    if (param->bit != NGX_HTTP_UNIQUE_RANDOM_SHARD_RANGE) {
+        shard->given |= param->bit;
+    }
+
+    return ngx_http_unique_random_shard_set(cf, shard, param, value, &arg);
+}
+
+
+static char *
+ngx_http_unique_random_shard_set(ngx_conf_t *cf,
+    ngx_http_unique_random_shard_t *shard,
+    ngx_http_unique_random_shard_param_t *param, ngx_str_t *value,
+    ngx_str_t *arg)
+{
+    ngx_int_t   n;
+    ngx_msec_t  time;
+
+    switch (param->bit) {
+
+    case NGX_HTTP_UNIQUE_RANDOM_SHARD_RANGE:
+        return ngx_http_unique_random_shard_range(cf, shard, value, arg);
+
+    case NGX_HTTP_UNIQUE_RANDOM_SHARD_NAME:
+        if (arg->len == 0) {
+            break;
+        }
+
+        shard->name = *arg;
+        return NGX_CONF_OK;
+
+    case NGX_HTTP_UNIQUE_RANDOM_SHARD_MAX_FAILS:
+        n = ngx_atoi(arg->data, arg->len);
+
+        if (n == NGX_ERROR) {
+            break;
+        }
+
+        shard->max_fails = n;
+        return NGX_CONF_OK;
+
+    case NGX_HTTP_UNIQUE_RANDOM_SHARD_FAIL_TIMEOUT:
+        time = ngx_parse_time(arg, 0);
+
+        if (time == (ngx_msec_t) NGX_ERROR || time == 0) {
+            break;
+        }
+
+        shard->fail_timeout = time;
+        return NGX_CONF_OK;
+
+    case NGX_HTTP_UNIQUE_RANDOM_SHARD_FAILOVER:
+        shard->trust = (ngx_strcmp(arg->data, "trust") == 0);
+
+        if (!shard->trust && ngx_strcmp(arg->data, "fence") != 0) {
+            break;
+        }
+
+        return NGX_CONF_OK;
+
+    case NGX_HTTP_UNIQUE_RANDOM_SHARD_DRAIN:
+        shard->drain = 1;
+        return NGX_CONF_OK;
+
+    default: /* NGX_HTTP_UNIQUE_RANDOM_SHARD_DOWN */
+        shard->down = 1;
+        return NGX_CONF_OK;
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid value \"%V\" in \"shard\" directive, %s is "
+                       "expected", value, param->expected);
+
+    return NGX_CONF_ERROR;
+}
+
+
+static char *
+ngx_http_unique_random_shard_range(ngx_conf_t *cf,
+    ngx_http_unique_random_shard_t *shard, ngx_str_t *value, ngx_str_t *arg)
+{
+    u_char                           *dash, *end;
+    uint64_t                          first, last;
+    ngx_uint_t                        i;
+    ngx_http_unique_random_pool_t    *pool;
+    ngx_http_unique_random_range_t  **ranges;
+
+    end = arg->data + arg->len;
+    dash = ngx_strlchr(arg->data, end, '-');
+
+    if (dash == NULL
+        || number_parse((char *) arg->data, dash - arg->data, &first) != 0
+        || number_parse((char *) dash + 1, end - dash - 1, &last) != 0)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid range \"%V\", FIRST-LAST is expected, "
+                           "numbers between 0 and 9223372036854775807", value);
+        return NGX_CONF_ERROR;
+    }
+
+    if (first > last) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid range \"%V\", FIRST must not be greater "
+                           "than LAST", value);
+        return NGX_CONF_ERROR;
+    }
+
+    if (last - first == INT64_MAX) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid range \"%V\", it must not hold more than "
+                           "9223372036854775807 numbers", value);
+        return NGX_CONF_ERROR;
+    }
+
+    pool = shard->pool;
+    ranges = pool->ranges.elts;
+
+    for (i = 0; i < pool->ranges.nelts; i++) {
+        if (first <= ranges[i]->last && last >= ranges[i]->first) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "range \"%V\" overlaps range %uL-%uL of "
+                               "unique_random_pool \"%V\", it was declared "
+                               "in %s:%ui", value, ranges[i]->first,
+                               ranges[i]->last, &pool->name,
+                               ranges[i]->shard->file, ranges[i]->shard->line);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    if (last > NGX_HTTP_UNIQUE_RANDOM_SAFE) {
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "range \"%V\" has numbers above 9007199254740992, "
+                           "which JavaScript cannot read exactly", value);
+    }
+
+    return ngx_http_unique_random_shard_add_range(cf, shard, first, last);
+}
+
+
+static char *
+ngx_http_unique_random_shard_add_range(ngx_conf_t *cf,
+    ngx_http_unique_random_shard_t *shard, uint64_t first, uint64_t last)
+{
+    ngx_http_unique_random_range_t  *range, **in_pool, **in_shard;
+
+    range = ngx_pcalloc(cf->pool, sizeof(ngx_http_unique_random_range_t));
+    in_pool = ngx_array_push(&shard->pool->ranges);
+    in_shard = ngx_array_push(&shard->ranges);
+
+    if (range == NULL || in_pool == NULL || in_shard == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    range->first = first;
+    range->last = last;
+    range->shard = shard;
+
+    *in_pool = range;
+    *in_shard = range;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_unique_random_shard_name(ngx_conf_t *cf,
+    ngx_http_unique_random_shard_t *shard)
+{
+    size_t                            len;
+    ngx_uint_t                        i;
+    const char                       *host, *port, *dbname;
+    ngx_http_unique_random_shard_t  **shards;
+
+    if (shard->name.len == 0) {
+        host = hosts_name(&shard->conninfo.hosts[0]);
+        port = shard->conninfo.hosts[0].port;
+        port = port[0] ? port : "5432";
+        dbname = shard->conninfo.dbname;
+
+        if (!conninfo_is_plain(dbname)) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"shard\" must have \"name\" parameter, since "
+                               "its \"dbname\" has other characters than "
+                               "letters, digits and \"._-\" (it is not shown, "
+                               "since it may hold a piece of a password)");
+            return NGX_CONF_ERROR;
+        }
+
+        len = ngx_strlen(host) + ngx_strlen(port) + ngx_strlen(dbname) + 2;
+
+        shard->name.data = ngx_pnalloc(cf->pool, len);
+        if (shard->name.data == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        /* no user in place of a dbname: it may be a password without one */
+
+        shard->name.len = ngx_sprintf(shard->name.data,
+                                      dbname[0] ? "%s:%s/%s" : "%s:%s",
+                                      host, port, dbname)
+                          - shard->name.data;
+    }
+
+    shards = shard->pool->shards.elts;
+
+    for (i = 0; i < shard->pool->shards.nelts; i++) {
+        if (shards[i]->name.len == shard->name.len
+            && ngx_strncmp(shards[i]->name.data, shard->name.data,
+                           shard->name.len)
+               == 0)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "duplicate shard \"%V\" in unique_random_pool "
+                               "\"%V\"; give one shard all of its ranges, or "
+                               "shards different names with \"name=\"",
+                               &shard->name, &shard->pool->name);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* libpq finds out only when it connects */
+
+static char *
+ngx_http_unique_random_shard_hostaddr(ngx_conf_t *cf,
+    ngx_http_unique_random_shard_t *shard)
+{
+    size_t       i;
+    const char  *addr;
+
+    for (i = 0; i < shard->conninfo.nhosts; i++) {
+        addr = shard->conninfo.hosts[i].hostaddr;
+
+        if (addr[0] && !hosts_is_addr(addr)) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid hostaddr \"%s\", an IP address is "
+                               "expected in shard \"%V\"", addr,
+                               &shard->name);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
+}

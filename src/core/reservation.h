@@ -1,0 +1,170 @@
+
+/*
+ * Copyright (C) 2026 the ngx_http_unique_random_module authors
+ *
+ * The reservation as it goes over the wire: the parameters of the statement,
+ * which asks for some ranges of a shard at once, and the rows that answer it.
+ * Plain C and libpq, no input or output.
+ */
+
+
+#ifndef _RESERVATION_H_INCLUDED_
+#define _RESERVATION_H_INCLUDED_
+
+
+#include <stddef.h>
+#include <stdint.h>
+#include <libpq-fe.h>
+
+#include "core/memory.h"
+
+
+/* nginx loads modules with RTLD_GLOBAL: these names are ours alone */
+#pragma GCC visibility push(hidden)
+
+
+#define RESERVATION_KEY_LEN       32
+#define RESERVATION_NPARAMS       15
+
+/* most intervals that a grant consists of */
+#define RESERVATION_PLACES        32
+
+
+extern const char  *reservation_statement;
+
+/*
+ * Gives leases of one range back.  Answers with NULL, or with the reason why
+ * they are not taken back.
+ */
+extern const char  *reservation_return_statement;
+
+#define RESERVATION_RETURN_NPARAMS  14
+
+
+/* what a range is asked for */
+
+typedef struct {
+    uint64_t               first;
+    uint64_t               last;
+    uint64_t               want;            /* 0: look, reserve nothing */
+    uint64_t               places;          /* for intervals of a grant */
+    memory_t               memory;          /* as it was when asking */
+    unsigned               with_key:1;
+} reservation_ask_t;
+
+
+/* who asks; strings are the caller's */
+
+typedef struct {
+    const char            *pool;
+    const char            *holder;
+    uint64_t               lock_wait;       /* milliseconds */
+    uint64_t               places;          /* the fewest that an ask has */
+} reservation_caller_t;
+
+
+typedef struct {
+    uint64_t               start;
+    uint64_t               end;
+} reservation_interval_t;
+
+
+typedef enum {
+    RESERVATION_GRANTED = 0,        /* or, if want is 0, nothing against it */
+    RESERVATION_STANDBY,
+    RESERVATION_VOLATILE,
+    RESERVATION_MISSING,
+    RESERVATION_MISMATCH,
+    RESERVATION_STALE,
+    RESERVATION_FENCED,
+    RESERVATION_EXHAUSTED,
+    RESERVATION_BUSY,               /* locked, and others were asked for */
+    RESERVATION_DEFERRED            /* in order, but for what it waits for */
+} reservation_outcome_e;
+
+
+/* how the reason begins why a copy is stale, in its row as well */
+#define RESERVATION_LATER_LIFE  "a later life of the range has been seen"
+
+/* why it is fenced for who remembers another key, and for no one else */
+#define RESERVATION_KEY         "the key has changed"
+
+/* what comes before whose word it was that fenced a row */
+#define RESERVATION_SAID        ", says nginx "
+
+/* why a range is fenced that has no row any more, or one with other bounds */
+#define RESERVATION_GONE        "the range is not what it was"
+
+
+/*
+ * "memory" is that of the row; its holder_serial is 0 if nothing was granted.
+ * Strings belong to the PGresult.
+ */
+
+typedef struct {
+    reservation_outcome_e    outcome;
+    const char              *detail;
+    uint64_t                 last;
+    uint64_t                 count;           /* granted, in all intervals */
+    reservation_interval_t   intervals[RESERVATION_PLACES];
+    size_t                   nintervals;
+    uint64_t                 remaining;       /* to reserve, with returned */
+    memory_t                 memory;
+    uint8_t                  key[RESERVATION_KEY_LEN];
+    unsigned                 has_key:1;
+    unsigned                 no_schema:1;     /* an error, instead of a row */
+    const char              *synchronous_commit;
+    const char              *fsync;
+    const char              *failover;
+} reservation_t;
+
+
+/* bytes that the parameters of so many asks may need */
+#define reservation_params_size(n)  (RESERVATION_NPARAMS * 6 + (n) * 320)
+
+/*
+ * Writes the parameters of the statement into "buf", which has place for
+ * reservation_params_size(n), and lets "values" point there.
+ */
+void reservation_params(const char **values, char *buf,
+    const reservation_caller_t *caller, const reservation_ask_t *const *asks,
+    size_t n);
+
+/*
+ * Those of the statement that gives back, with the same "buf" as for one ask:
+ * the last two, "starts" and "ends", are arrays and the caller's.
+ */
+void reservation_return_params(const char **values, char *buf,
+    const reservation_caller_t *caller, const reservation_ask_t *ask,
+    const char *starts, const char *ends);
+
+/* a text of a server becomes one line, with nothing in it but characters */
+void reservation_one_line(char *text);
+
+/* the same for a copy, cut to "size"; a text that is NULL or "" becomes one */
+void reservation_line(char *line, size_t size, const char *text);
+
+/* whether the result has a row for each of n asks, in their order */
+int reservation_answers(const PGresult *result, size_t n);
+
+/*
+ * Reads the row that answers "ask".  Returns -1 and a static text in *error if
+ * it is not a whole and plausible one: what it may have granted is burned.
+ */
+int reservation_parse(reservation_t *reply, const PGresult *result, int row,
+    const char *pool, const reservation_ask_t *ask, const char **error);
+
+/* whether it is of a copy that was left behind: another host may be right */
+int reservation_stale(const reservation_t *reply);
+
+/* whether the commit that was acknowledged with this reply is durable (I2) */
+int reservation_durable(const reservation_t *reply);
+
+/* overwrites the keys in the result, which PQclear() would only free */
+void reservation_wipe(PGresult *result);
+
+
+#pragma GCC visibility pop
+
+
+#endif /* _RESERVATION_H_INCLUDED_ */

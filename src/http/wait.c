@@ -1,0 +1,475 @@
+
+/*
+ * Copyright (C) 2026 the ngx_http_unique_random_module authors
+ *
+ * Serves those who wait, and sees to it that something is under way for them:
+ * one reservation at a time, for all that have gathered, and after a while
+ * without a reply one of another range, too.  Who cannot be helped in time is
+ * told so at once.  With nobody waiting nothing is armed.
+ */
+
+
+#include "event/timer.h"
+#include "http/wait.h"
+#include "module.h"
+#include "postgres/reserve.h"
+
+
+/* when to ask another range beside the one that does not answer */
+#define NGX_HTTP_UNIQUE_RANDOM_PATIENCE  250
+
+/* how often to see whether other workers have brought some, or put back */
+#define NGX_HTTP_UNIQUE_RANDOM_POLL      20
+
+
+static ngx_int_t ngx_http_unique_random_wait_watch(ngx_http_request_t *r);
+static void ngx_http_unique_random_wait_read(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_unique_random_wait_gone(ngx_http_request_t *r);
+static void ngx_http_unique_random_wait_leave(
+    ngx_http_unique_random_ctx_t *ctx);
+static void ngx_http_unique_random_wait_cleanup(void *data);
+static void ngx_http_unique_random_wait_remove(
+    ngx_http_unique_random_ctx_t *ctx);
+static ngx_http_unique_random_ctx_t *ngx_http_unique_random_wait_first(
+    ngx_http_unique_random_pool_t *pool);
+static void ngx_http_unique_random_wait_serve(
+    ngx_http_unique_random_pool_t *pool);
+static void ngx_http_unique_random_wait_refuse(
+    ngx_http_unique_random_pool_t *pool, ngx_msec_t wait,
+    ngx_http_unique_random_status_e status);
+static ngx_msec_t ngx_http_unique_random_wait_ask(
+    ngx_http_unique_random_pool_t *pool,
+    ngx_http_unique_random_status_e *status);
+static ngx_msec_t ngx_http_unique_random_wait_left(
+    ngx_http_unique_random_ctx_t *ctx);
+
+
+#define ngx_http_unique_random_wait_head(pool)                                \
+    ngx_queue_data(ngx_queue_head(&(pool)->waiters),                          \
+                   ngx_http_unique_random_ctx_t, queue)
+
+
+ngx_int_t
+ngx_http_unique_random_wait(ngx_http_unique_random_ctx_t *ctx)
+{
+    ngx_http_request_t             *r;
+    ngx_http_cleanup_t             *cln;
+    ngx_http_unique_random_pool_t  *pool;
+
+    r = ctx->request;
+    pool = ctx->pool;
+
+    if (pool->nwaiters >= pool->queue) {
+        ctx->status = NGX_HTTP_UNIQUE_RANDOM_UNAVAILABLE;
+
+        /* those who wait ask; with "queue 0" there are none */
+
+        if (pool->nwaiters == 0) {
+            (void) ngx_http_unique_random_wait_ask(pool, &ctx->status);
+        }
+
+        return NGX_DECLINED;
+    }
+
+    cln = ngx_http_cleanup_add(r, 0);
+    if (cln == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    cln->handler = ngx_http_unique_random_wait_cleanup;
+    cln->data = ctx;
+
+    if (ngx_http_unique_random_wait_watch(r) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    /*
+     * While a body is being discarded, nginx gives a request that does not
+     * answer no longer than lingering_timeout: so that has to wait, too.
+     */
+
+    if (r == r->main && r->discard_body) {
+        ctx->discard_body = 1;
+        r->discard_body = 0;
+    }
+
+    ctx->start = ngx_current_msec;
+    ctx->waiting = 1;
+
+    ngx_queue_insert_tail(&pool->waiters, &ctx->queue);
+    pool->nwaiters++;
+
+    /* those that come in the same round of events share a reservation */
+
+    ngx_post_event(&pool->wake, &ngx_posted_events);
+
+    r->main->count++;
+
+    return NGX_DONE;
+}
+
+
+/*
+ * Has it noticed when the client leaves.  A post_action may begin after that,
+ * and goes on without a client, as one that is proxied does.
+ */
+
+static ngx_int_t
+ngx_http_unique_random_wait_watch(ngx_http_request_t *r)
+{
+    ngx_event_t  *rev;
+
+    r->write_event_handler = ngx_http_request_empty_handler;
+
+    if (r->post_action) {
+        r->read_event_handler = ngx_http_block_reading;
+        return NGX_OK;
+    }
+
+    r->read_event_handler = ngx_http_unique_random_wait_read;
+
+    rev = r->connection->read;
+
+    /* a client that has left already makes no event of its own */
+
+    if (rev->ready) {
+        ngx_post_event(rev, &ngx_posted_events);
+        return NGX_OK;
+    }
+
+    return ngx_handle_read_event(rev, 0);
+}
+
+
+/*
+ * What ngx_http_test_reading() does, but the queue is left before the request
+ * goes on: post_action redirects it, with its cleanups not run.
+ */
+
+static void
+ngx_http_unique_random_wait_read(ngx_http_request_t *r)
+{
+    ngx_int_t                      rc;
+    ngx_event_t                   *rev;
+    ngx_connection_t              *c;
+    ngx_http_unique_random_ctx_t  *ctx;
+
+    c = r->connection;
+    rev = c->read;
+
+    if (ngx_http_unique_random_wait_gone(r)) {
+        ngx_log_error(NGX_LOG_INFO, c->log, 0,
+                      "client prematurely closed connection");
+
+        rev->eof = 1;
+        c->error = 1;
+
+#if (NGX_HTTP_SSL)
+        if (c->ssl) {
+            c->ssl->no_send_shutdown = 1;
+        }
+#endif
+
+        rc = NGX_HTTP_CLIENT_CLOSED_REQUEST;
+
+    } else if ((ngx_event_flags & NGX_USE_LEVEL_EVENT) && rev->active
+               && ngx_del_event(rev, NGX_READ_EVENT, 0) != NGX_OK)
+    {
+        rc = NGX_ERROR;
+
+    } else {
+        return;
+    }
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_unique_random_module);
+
+    /* one that is answered, and waits for its place in a page, has left */
+
+    if (ctx && ctx->waiting) {
+        ngx_http_unique_random_wait_leave(ctx);
+    }
+
+    ngx_http_finalize_request(r, rc);
+}
+
+
+/* by the same signs as in ngx_http_test_reading() */
+
+static ngx_uint_t
+ngx_http_unique_random_wait_gone(ngx_http_request_t *r)
+{
+    int                n;
+    char               buf[1];
+    ngx_connection_t  *c;
+
+    c = r->connection;
+
+#if (NGX_HTTP_V2)
+    if (r->stream) {
+        return c->error;
+    }
+#endif
+
+#if (NGX_HTTP_V3)
+    if (c->quic) {
+        return c->read->error;
+    }
+#endif
+
+#if (NGX_HAVE_KQUEUE)
+    if (ngx_event_flags & NGX_USE_KQUEUE_EVENT) {
+        return c->read->pending_eof;
+    }
+#endif
+
+#if (NGX_HAVE_EPOLLRDHUP)
+    if ((ngx_event_flags & NGX_USE_EPOLL_EVENT) && ngx_use_epoll_rdhup) {
+        return c->read->pending_eof;
+    }
+#endif
+
+    n = recv(c->fd, buf, 1, MSG_PEEK);
+
+    return n == 0 || (n == -1 && ngx_socket_errno != NGX_EAGAIN);
+}
+
+
+void
+ngx_http_unique_random_wake(ngx_event_t *ev)
+{
+    ngx_msec_t                       wait, left;
+    ngx_http_unique_random_pool_t   *pool;
+    ngx_http_unique_random_status_e  status;
+
+    pool = ev->data;
+
+    ngx_http_unique_random_wait_serve(pool);
+
+    if (pool->nwaiters == 0) {
+        if (pool->wake.timer_set) {
+            ngx_del_timer(&pool->wake);
+        }
+
+        return;
+    }
+
+    wait = ngx_http_unique_random_wait_ask(pool, &status);
+
+    /* the first to come is the first whose time is up */
+
+    ngx_http_unique_random_wait_refuse(pool, 0,
+                                       NGX_HTTP_UNIQUE_RANDOM_UNAVAILABLE);
+
+    if (pool->nwaiters) {
+        left = ngx_http_unique_random_wait_left(
+                                      ngx_http_unique_random_wait_head(pool));
+
+        ngx_http_unique_random_timer_set(&pool->wake,
+                                         ngx_max(ngx_min(wait, left), 1));
+    }
+}
+
+
+/* the request goes on without its client; of its body, no more will come */
+
+static void
+ngx_http_unique_random_wait_leave(ngx_http_unique_random_ctx_t *ctx)
+{
+    ngx_http_request_t  *r;
+
+    ngx_http_unique_random_wait_remove(ctx);
+
+    if (ctx->discard_body) {
+        r = ctx->request;
+
+        r->headers_in.content_length_n = -1;
+        r->headers_in.chunked = 0;
+        r->lingering_close = 0;
+
+        /* discarding it had a count of its own */
+        r->count--;
+    }
+}
+
+
+/* the request has ended otherwise */
+
+static void
+ngx_http_unique_random_wait_cleanup(void *data)
+{
+    ngx_http_unique_random_ctx_t *ctx = data;
+
+    if (ctx->waiting) {
+        ngx_http_unique_random_wait_remove(ctx);
+    }
+}
+
+
+static void
+ngx_http_unique_random_wait_remove(ngx_http_unique_random_ctx_t *ctx)
+{
+    ngx_http_unique_random_pool_t  *pool;
+
+    pool = ctx->pool;
+
+    ctx->waiting = 0;
+
+    ngx_queue_remove(&ctx->queue);
+
+    if (--pool->nwaiters == 0 && pool->wake.timer_set) {
+        ngx_del_timer(&pool->wake);
+    }
+}
+
+
+/*
+ * The first one that is still to be answered.  Who was redirected by somebody
+ * else has another context and an owner, and is forgotten.  A subrequest may
+ * be the last to hear that its client has left.
+ */
+
+static ngx_http_unique_random_ctx_t *
+ngx_http_unique_random_wait_first(ngx_http_unique_random_pool_t *pool)
+{
+    ngx_connection_t              *c;
+    ngx_http_request_t            *r;
+    ngx_http_unique_random_ctx_t  *ctx;
+
+    while (pool->nwaiters) {
+        ctx = ngx_http_unique_random_wait_head(pool);
+        r = ctx->request;
+
+        if (ngx_http_get_module_ctx(r, ngx_http_unique_random_module) != ctx) {
+            ngx_http_unique_random_wait_remove(ctx);
+            continue;
+        }
+
+        c = r->connection;
+
+        if (!c->error || r->post_action) {
+            return ctx;
+        }
+
+        ngx_http_set_log_request(c->log, r);
+
+        ngx_http_unique_random_wait_leave(ctx);
+
+        ngx_http_finalize_request(r, NGX_HTTP_CLIENT_CLOSED_REQUEST);
+
+        ngx_http_run_posted_requests(c);
+    }
+
+    return NULL;
+}
+
+
+static void
+ngx_http_unique_random_wait_serve(ngx_http_unique_random_pool_t *pool)
+{
+    ngx_http_unique_random_ctx_t   *ctx;
+    ngx_http_unique_random_draw_t   draw;
+
+    while ((ctx = ngx_http_unique_random_wait_first(pool)) != NULL) {
+
+        if (ctx->ready
+            ? !ngx_http_unique_random_choice_ready(pool)
+            : ngx_http_unique_random_choice_draw(pool, &draw) != NGX_OK)
+        {
+            return;
+        }
+
+        ngx_http_unique_random_wait_remove(ctx);
+
+        ngx_http_unique_random_finish(ctx, NGX_HTTP_UNIQUE_RANDOM_WAITED,
+                                      ctx->ready ? NULL : &draw);
+    }
+}
+
+
+/* refuses those that have less than "wait" left */
+
+static void
+ngx_http_unique_random_wait_refuse(ngx_http_unique_random_pool_t *pool,
+    ngx_msec_t wait, ngx_http_unique_random_status_e status)
+{
+    ngx_http_unique_random_ctx_t  *ctx;
+
+    while ((ctx = ngx_http_unique_random_wait_first(pool)) != NULL) {
+
+        if (ngx_http_unique_random_wait_left(ctx) > wait) {
+            return;
+        }
+
+        ngx_http_unique_random_wait_remove(ctx);
+
+        ngx_http_unique_random_finish(ctx, status, NULL);
+    }
+}
+
+
+/*
+ * Asks ranges if it is time to, or refuses whom no range can be asked for in
+ * time, and says as what.  Returns when to come again if nothing happens
+ * before.
+ */
+
+static ngx_msec_t
+ngx_http_unique_random_wait_ask(ngx_http_unique_random_pool_t *pool,
+    ngx_http_unique_random_status_e *status)
+{
+    ngx_msec_t                         patience;
+    ngx_http_unique_random_outlook_t   outlook;
+
+    *status = NGX_HTTP_UNIQUE_RANDOM_UNAVAILABLE;
+
+    if (pool->nasked && pool->patient) {
+        patience = ngx_current_msec - pool->asked_at;
+
+        if (patience < NGX_HTTP_UNIQUE_RANDOM_PATIENCE) {
+            return NGX_HTTP_UNIQUE_RANDOM_PATIENCE - patience;
+        }
+    }
+
+    ngx_http_unique_random_choice_outlook(pool, &outlook);
+
+    if (outlook.ask) {
+        pool->asked_at = ngx_current_msec;
+        pool->patient = 1;
+
+        ngx_http_unique_random_reserve(pool, &outlook.cause);
+
+        /* another worker may just have begun to ask what was to be looked at */
+
+        return pool->nasked ? NGX_HTTP_UNIQUE_RANDOM_PATIENCE
+                            : NGX_HTTP_UNIQUE_RANDOM_POLL;
+    }
+
+    if (outlook.batched || (outlook.asking && pool->nasked == 0)) {
+        return NGX_HTTP_UNIQUE_RANDOM_POLL;
+    }
+
+    if (pool->nasked) {
+        return outlook.wait;
+    }
+
+    if (outlook.exhausted) {
+        *status = NGX_HTTP_UNIQUE_RANDOM_EXHAUSTED;
+        outlook.wait = NGX_TIMER_INFINITE;
+    }
+
+    ngx_http_unique_random_wait_refuse(pool, outlook.wait, *status);
+
+    return outlook.wait;
+}
+
+
+static ngx_msec_t
+ngx_http_unique_random_wait_left(ngx_http_unique_random_ctx_t *ctx)
+{
+    ngx_msec_t  passed;
+
+    passed = ngx_current_msec - ctx->start;
+
+    return (passed < ctx->pool->wait_timeout) ? ctx->pool->wait_timeout - passed
+                                              : 0;
+}

@@ -1,0 +1,154 @@
+
+/*
+ * Copyright (C) 2026 the ngx_http_unique_random_module authors
+ *
+ * A range that this nginx knows, or one that may be behind another host, is
+ * never created anew: it would have another key, and give every number again.
+ */
+
+
+#include "ngx_http_unique_random_schema.h"
+#include "postgres/bootstrap.h"
+#include "zone/slot.h"
+
+
+static ngx_int_t ngx_http_unique_random_bootstrap_ranges(
+    ngx_http_unique_random_shard_t *shard);
+
+
+ngx_uint_t
+ngx_http_unique_random_bootstrap_allowed(ngx_http_unique_random_shard_t *shard)
+{
+    ngx_uint_t                        i;
+    ngx_http_unique_random_range_t  **ranges;
+
+    if (!shard->pool->bootstrap
+        || shard->bootstrapped
+        || shard->conninfo.nhosts != 1)
+    {
+        return 0;
+    }
+
+    ranges = shard->ranges.elts;
+
+    for (i = 0; i < shard->ranges.nelts; i++) {
+        if (ngx_http_unique_random_slot_known(ranges[i])) {
+            return 0;
+        }
+    }
+
+    if (!shard->pool->unsure) {
+        return 1;
+    }
+
+    if (!shard->cautioned) {
+        shard->cautioned = 1;
+
+        ngx_log_error(NGX_LOG_ERR, shard->postgres.log, 0,
+                      "\"bootstrap\" makes nothing in shard \"%V\", since "
+                      "\"%s\" or \"%s\" cannot be read and may remember its "
+                      "ranges; if no number of them was ever issued, remove "
+                      "that file and reload nginx", &shard->name,
+                      shard->pool->state_file, shard->pool->state_damaged);
+    }
+
+    return 0;
+}
+
+
+ngx_int_t
+ngx_http_unique_random_bootstrap(ngx_http_unique_random_shard_t *shard,
+    ngx_uint_t schema)
+{
+    shard->bootstrapped = 1;
+
+    if (!schema) {
+        return ngx_http_unique_random_bootstrap_ranges(shard);
+    }
+
+    shard->step = NGX_HTTP_UNIQUE_RANDOM_STEP_SCHEMA;
+
+    return ngx_http_unique_random_postgres_query(&shard->postgres,
+                                              ngx_http_unique_random_schema,
+                                              0, NULL,
+                                              shard->pool->reserve_timeout);
+}
+
+
+ngx_int_t
+ngx_http_unique_random_bootstrap_handler(ngx_http_unique_random_shard_t *shard)
+{
+    ngx_int_t                           rc;
+    ngx_http_unique_random_postgres_t  *pg;
+
+    pg = &shard->postgres;
+
+    if (pg->failure) {
+        return NGX_ERROR;
+    }
+
+    if (shard->step == NGX_HTTP_UNIQUE_RANDOM_STEP_SCHEMA) {
+        rc = ngx_http_unique_random_bootstrap_ranges(shard);
+        return (rc == NGX_OK) ? NGX_AGAIN : rc;
+    }
+
+    if (pg->result
+        && PQntuples(pg->result) == 1
+        && ngx_strcmp(PQgetvalue(pg->result, 0, 0), "t") == 0)
+    {
+        ngx_log_error(NGX_LOG_NOTICE, pg->log, 0,
+                      "created the ranges of unique_random_pool \"%V\" in "
+                      "shard \"%V\"", &shard->pool->name, &shard->name);
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_unique_random_bootstrap_ranges(ngx_http_unique_random_shard_t *shard)
+{
+    size_t                            size;
+    u_char                           *buf, *first, *last;
+    ngx_int_t                         rc;
+    ngx_uint_t                        i;
+    const char                       *values[5];
+    ngx_http_unique_random_range_t  **ranges;
+
+    ranges = shard->ranges.elts;
+    size = shard->ranges.nelts * (NGX_INT64_LEN + 1) + sizeof("{}");
+
+    buf = ngx_alloc(2 * size, shard->postgres.log);
+    if (buf == NULL) {
+        ngx_http_unique_random_postgres_set_error(&shard->postgres,
+                                                  "out of memory");
+        return NGX_ERROR;
+    }
+
+    first = buf;
+    last = buf + size;
+
+    for (i = 0; i < shard->ranges.nelts; i++) {
+        first = ngx_sprintf(first, "%c%uL", i ? ',' : '{', ranges[i]->first);
+        last = ngx_sprintf(last, "%c%uL", i ? ',' : '{', ranges[i]->last);
+    }
+
+    ngx_sprintf(first, "}%Z");
+    ngx_sprintf(last, "}%Z");
+
+    values[0] = (char *) shard->pool->name.data;
+    values[1] = (char *) buf;
+    values[2] = (char *) buf + size;
+    values[3] = shard->trust ? "trust" : "fence";
+    values[4] = (char *) shard->pool->others;
+
+    shard->step = NGX_HTTP_UNIQUE_RANDOM_STEP_BOOTSTRAP;
+
+    rc = ngx_http_unique_random_postgres_query(&shard->postgres,
+                          "SELECT unique_random.bootstrap($1, $2, $3, $4, $5)",
+                          5, values, shard->pool->reserve_timeout);
+
+    ngx_free(buf);
+
+    return rc;
+}

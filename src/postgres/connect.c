@@ -1,0 +1,459 @@
+
+/*
+ * Copyright (C) 2026 the ngx_http_unique_random_module authors
+ *
+ * The attempt is the thread's while it runs.  The event loop waits for it no
+ * longer than connect_timeout: a thread that has not come back by then is left
+ * alone, and the shard is not connected to until it does.
+ */
+
+
+#include "event/timer.h"
+#include "postgres/connect.h"
+#include "postgres/reserve.h"
+#include "zone/health.h"
+
+#include <openssl/err.h>
+
+
+/* how long after it was given up a thread is told of, in milliseconds */
+#define NGX_HTTP_UNIQUE_RANDOM_CONNECT_LATE  500
+
+
+static ngx_http_unique_random_connect_t *ngx_http_unique_random_connect_get(
+    ngx_http_unique_random_shard_t *shard);
+static void ngx_http_unique_random_connect_begin(
+    ngx_http_unique_random_connect_t *c);
+static ngx_uint_t ngx_http_unique_random_connect_start(
+    ngx_http_unique_random_connect_t *c);
+static void ngx_http_unique_random_connect_run(void *data);
+static void ngx_http_unique_random_connect_done(void *data);
+static ngx_uint_t ngx_http_unique_random_connect_take_over(
+    ngx_http_unique_random_connect_t *c);
+static ngx_uint_t ngx_http_unique_random_connect_failed(
+    ngx_http_unique_random_connect_t *c);
+static void ngx_http_unique_random_connect_late(
+    ngx_http_unique_random_connect_t *c);
+static void ngx_http_unique_random_connect_tell(
+    ngx_http_unique_random_connect_t *c);
+static void ngx_http_unique_random_connect_timer_handler(ngx_event_t *ev);
+
+
+ngx_uint_t
+ngx_http_unique_random_connect(ngx_http_unique_random_shard_t *shard)
+{
+    ngx_http_unique_random_connect_t  *c;
+
+    c = ngx_http_unique_random_connect_get(shard);
+
+    if (c == NULL) {
+        ngx_http_unique_random_postgres_set_error(&shard->postgres,
+                                                  "out of memory");
+        return NGX_HTTP_UNIQUE_RANDOM_SHORT;
+    }
+
+    if (c->running) {
+        ngx_http_unique_random_postgres_set_error(&shard->postgres,
+                                  "the last attempt has not come back yet");
+        return NGX_HTTP_UNIQUE_RANDOM_AWAY;
+    }
+
+    ngx_http_unique_random_connect_begin(c);
+
+    return ngx_http_unique_random_connect_start(c);
+}
+
+
+ngx_uint_t
+ngx_http_unique_random_connect_next(ngx_http_unique_random_shard_t *shard)
+{
+    ngx_http_unique_random_connect_t  *c;
+
+    c = shard->connect;
+
+    ngx_http_unique_random_postgres_close(&shard->postgres, "next host");
+
+    if (c->reused) {
+
+        /* what did not answer then may do so by now */
+
+        ngx_http_unique_random_connect_begin(c);
+    }
+
+    attempt_fail(c->attempt, ATTEMPT_REFUSED, (char *) shard->postgres.error);
+
+    return attempt_has_more(c->attempt)
+           ? ngx_http_unique_random_connect_start(c)
+           : ngx_http_unique_random_connect_failed(c);
+}
+
+
+void
+ngx_http_unique_random_connect_abort(ngx_http_unique_random_shard_t *shard,
+    char *reason)
+{
+    ngx_http_unique_random_connect_t  *c;
+
+    c = shard->connect;
+
+    if (c && c->running) {
+        c->given_up = 1;
+    }
+
+    if (shard->postgres.state != NGX_HTTP_UNIQUE_RANDOM_POSTGRES_CLOSED) {
+        ngx_http_unique_random_postgres_close(&shard->postgres, reason);
+    }
+}
+
+
+attempt_t *
+ngx_http_unique_random_connect_borrow(ngx_http_unique_random_shard_t *shard)
+{
+    ngx_http_unique_random_connect_t  *c;
+
+    c = ngx_http_unique_random_connect_get(shard);
+
+    if (c == NULL || c->running) {
+        return NULL;
+    }
+
+    c->running = 1;
+
+    return c->attempt;
+}
+
+
+void
+ngx_http_unique_random_connect_give_back(ngx_http_unique_random_shard_t *shard)
+{
+    shard->connect->running = 0;
+}
+
+
+void
+ngx_http_unique_random_connect_notice(ngx_http_unique_random_shard_t *shard)
+{
+    attempt_t  *attempt;
+
+    attempt = shard->connect->attempt;
+
+    if (attempt->notice[0]) {
+        ngx_log_error(NGX_LOG_INFO, shard->postgres.log, 0,
+                      "shard \"%V\" sent a notice: %s", &shard->name,
+                      attempt->notice);
+    }
+}
+
+
+void
+ngx_http_unique_random_connect_destroy(ngx_http_unique_random_shard_t *shard)
+{
+    ngx_http_unique_random_connect_t  *c;
+
+    c = shard->connect;
+
+    if (c == NULL) {
+        return;
+    }
+
+    if (c->timer.timer_set) {
+        ngx_del_timer(&c->timer);
+    }
+
+    /* the process ends: a thread that is out may go on with it until then */
+
+    if (c->running) {
+        return;
+    }
+
+    attempt_destroy(c->attempt);
+
+    ERR_clear_error();
+
+    ngx_free(c);
+}
+
+
+/* one for each shard, for as long as the shard is there */
+
+static ngx_http_unique_random_connect_t *
+ngx_http_unique_random_connect_get(ngx_http_unique_random_shard_t *shard)
+{
+    ngx_http_unique_random_connect_t  *c;
+
+    if (shard->connect) {
+        return shard->connect;
+    }
+
+    c = ngx_calloc(sizeof(ngx_http_unique_random_connect_t),
+                   shard->postgres.log);
+    if (c == NULL) {
+        return NULL;
+    }
+
+    c->attempt = attempt_create((char *) shard->text.data);
+
+    if (c->attempt == NULL) {
+        ngx_free(c);
+        return NULL;
+    }
+
+    c->shard = shard;
+
+    c->thread.run = ngx_http_unique_random_connect_run;
+    c->thread.done = ngx_http_unique_random_connect_done;
+    c->thread.data = c;
+
+    c->timer.handler = ngx_http_unique_random_connect_timer_handler;
+    c->timer.data = c;
+    c->timer.log = shard->postgres.log;
+
+    /* a worker that exits does not wait for it, unless requests do */
+    c->timer.cancelable = 1;
+
+    shard->connect = c;
+
+    return c;
+}
+
+
+static void
+ngx_http_unique_random_connect_begin(ngx_http_unique_random_connect_t *c)
+{
+    ngx_msec_t  timeout;
+
+    timeout = c->shard->pool->connect_timeout;
+
+    c->reused = 0;
+    c->told = 0;
+
+    /* a part is left to the thread, so that it may say what it waited for */
+
+    attempt_begin(c->attempt, (int64_t) (timeout - timeout / 20));
+}
+
+
+static ngx_uint_t
+ngx_http_unique_random_connect_start(ngx_http_unique_random_connect_t *c)
+{
+    u_char                           text[128], *p;
+    ngx_msec_t                       timeout;
+    ngx_http_unique_random_shard_t  *shard;
+
+    shard = c->shard;
+
+    if (ngx_cycle->free_connection_n == 0
+        && ngx_cycle->reusable_connections_n == 0)
+    {
+        ngx_http_unique_random_postgres_set_error(&shard->postgres,
+                                                  "no connection available");
+        return NGX_HTTP_UNIQUE_RANDOM_SHORT;
+    }
+
+    /* what a standby took to say that it is one is no loss of the others */
+
+    timeout = shard->pool->connect_timeout / 20
+              + (ngx_msec_t) (c->attempt->patience / 1000);
+
+    if (ngx_http_unique_random_thread_start(&c->thread) != NGX_OK) {
+        p = ngx_cpymem(text, "no thread: ", sizeof("no thread: ") - 1);
+        p = ngx_strerror(ngx_errno, p, text + sizeof(text) - 1 - p);
+        *p = '\0';
+
+        ngx_http_unique_random_postgres_set_error(&shard->postgres,
+                                                  (char *) text);
+        return NGX_HTTP_UNIQUE_RANDOM_SHORT;
+    }
+
+    c->running = 1;
+    c->given_up = 0;
+    c->reported = 0;
+    c->started = ngx_current_msec;
+
+    ngx_http_unique_random_timer_set(&c->timer, timeout);
+
+    return NGX_HTTP_UNIQUE_RANDOM_HEALTHY;
+}
+
+
+static void
+ngx_http_unique_random_connect_run(void *data)
+{
+    ngx_http_unique_random_connect_t *c = data;
+
+    attempt_run(c->attempt);
+}
+
+
+static void
+ngx_http_unique_random_connect_done(void *data)
+{
+    ngx_http_unique_random_connect_t *c = data;
+
+    c->running = 0;
+
+    if (c->timer.timer_set) {
+        ngx_del_timer(&c->timer);
+    }
+
+    ngx_http_unique_random_connect_tell(c);
+
+    if (c->given_up) {
+        ngx_http_unique_random_connect_late(c);
+        return;
+    }
+
+    ngx_http_unique_random_reserve_connected(c->shard,
+                                  ngx_http_unique_random_connect_take_over(c));
+}
+
+
+/* the connection of an attempt becomes that of the shard */
+
+static ngx_uint_t
+ngx_http_unique_random_connect_take_over(ngx_http_unique_random_connect_t *c)
+{
+    ngx_int_t                           rc;
+    attempt_t                          *attempt;
+    ngx_http_unique_random_postgres_t  *pg;
+
+    attempt = c->attempt;
+    pg = &c->shard->postgres;
+
+    if (attempt->conn == NULL) {
+        ngx_http_unique_random_postgres_set_error(pg, attempt->error);
+
+        return attempt->short_of ? NGX_HTTP_UNIQUE_RANDOM_SHORT
+                                 : ngx_http_unique_random_connect_failed(c);
+    }
+
+    rc = ngx_http_unique_random_postgres_open(pg, attempt->conn);
+
+    attempt->conn = NULL;
+
+    return (rc == NGX_OK) ? NGX_HTTP_UNIQUE_RANDOM_HEALTHY
+                          : NGX_HTTP_UNIQUE_RANDOM_SHORT;
+}
+
+
+/* it is the operator's to mend only if that is so with each host */
+
+static ngx_uint_t
+ngx_http_unique_random_connect_failed(ngx_http_unique_random_connect_t *c)
+{
+    ngx_uint_t  i;
+    attempt_t  *attempt;
+
+    attempt = c->attempt;
+
+    for (i = 0; i < attempt->nfailures; i++) {
+        if (ngx_http_unique_random_health_of(attempt->failures[i].sqlstate)
+            != NGX_HTTP_UNIQUE_RANDOM_BROKEN)
+        {
+            return NGX_HTTP_UNIQUE_RANDOM_FAILED;
+        }
+    }
+
+    return NGX_HTTP_UNIQUE_RANDOM_BROKEN;
+}
+
+
+/* nobody waits for it any more, but it may serve the next one */
+
+static void
+ngx_http_unique_random_connect_late(ngx_http_unique_random_connect_t *c)
+{
+    ngx_uint_t                          level;
+    ngx_http_unique_random_postgres_t  *pg;
+
+    pg = &c->shard->postgres;
+
+    level = c->reported ? NGX_LOG_NOTICE : NGX_LOG_INFO;
+
+    ngx_log_error(level, pg->log, 0,
+                  "the thread that connects to shard \"%V\" has come back "
+                  "after %M ms: %s", &c->shard->name,
+                  ngx_current_msec - c->started,
+                  c->attempt->conn ? "it is connected" : c->attempt->error);
+
+    if (c->attempt->conn == NULL) {
+        return;
+    }
+
+    if (ngx_exiting || ngx_terminate || ngx_quit) {
+        attempt_drop(c->attempt);
+        ERR_clear_error();
+        return;
+    }
+
+    if (ngx_http_unique_random_connect_take_over(c)
+        == NGX_HTTP_UNIQUE_RANDOM_HEALTHY)
+    {
+        ngx_http_unique_random_postgres_park(pg);
+    }
+}
+
+
+static void
+ngx_http_unique_random_connect_tell(ngx_http_unique_random_connect_t *c)
+{
+    ngx_log_t                       *log;
+    attempt_t                       *attempt;
+    attempt_failure_t               *failure;
+    ngx_http_unique_random_shard_t  *shard;
+
+    attempt = c->attempt;
+    shard = c->shard;
+    log = shard->postgres.log;
+
+    /* without a connection the last one is the reason why the shard failed */
+
+    while (c->told + (attempt->conn == NULL) < attempt->nfailures) {
+        failure = &attempt->failures[c->told++];
+
+        ngx_log_error(NGX_LOG_INFO, log, 0,
+                      "shard \"%V\": %s, trying the next host", &shard->name,
+                      failure->error);
+    }
+
+    ngx_http_unique_random_connect_notice(shard);
+}
+
+
+static void
+ngx_http_unique_random_connect_timer_handler(ngx_event_t *ev)
+{
+    u_char                             text[128];
+    const char                        *host;
+    ngx_http_unique_random_shard_t    *shard;
+    ngx_http_unique_random_connect_t  *c;
+
+    c = ev->data;
+    shard = c->shard;
+    host = attempt_host(c->attempt);
+
+    if (c->given_up) {
+        c->reported = 1;
+
+        ngx_log_error(NGX_LOG_WARN, shard->postgres.log, 0,
+                      "a thread that connects to host \"%s\" of shard \"%V\" "
+                      "has not come back for %M ms, the shard is not asked "
+                      "until it does", host, &shard->name,
+                      ngx_current_msec - c->started);
+        return;
+    }
+
+    c->given_up = 1;
+
+    ngx_http_unique_random_timer_set(&c->timer,
+                                     NGX_HTTP_UNIQUE_RANDOM_CONNECT_LATE);
+
+    ngx_snprintf(text, sizeof(text), "connect to \"%s\" timed out%Z", host);
+    text[sizeof(text) - 1] = '\0';
+
+    ngx_http_unique_random_postgres_set_error(&shard->postgres,
+                                              (char *) text);
+
+    ngx_http_unique_random_reserve_connected(shard,
+                                             NGX_HTTP_UNIQUE_RANDOM_FAILED);
+}

@@ -1,0 +1,24 @@
+
+/*
+ * Copyright (C) 2026 the ngx_http_unique_random_module authors
+ *
+ * What a server says besides its replies.
+ */
+
+
+#ifndef _NGX_HTTP_UNIQUE_RANDOM_NOTICE_H_INCLUDED_
+#define _NGX_HTTP_UNIQUE_RANDOM_NOTICE_H_INCLUDED_
+
+
+#include "pool.h"
+
+
+/*
+ * Libpq's notice receiver, "data" is a shard.  Logs the notice, and sets
+ * shard->doubt if it is of a commit that may be undone.  It takes the zone's
+ * mutex: no function of libpq may be called under it.
+ */
+void ngx_http_unique_random_notice(void *data, const PGresult *result);
+
+
+#endif /* _NGX_HTTP_UNIQUE_RANDOM_NOTICE_H_INCLUDED_ */

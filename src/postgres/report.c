@@ -1,0 +1,312 @@
+
+/*
+ * Copyright (C) 2026 the ngx_http_unique_random_module authors
+ *
+ * What an operator is told of a range: why it is not granted from, and the SQL
+ * that mends it.
+ */
+
+
+#include "postgres/report.h"
+
+
+/* what to skip for grants that this nginx has not seen: a proposal */
+#define NGX_HTTP_UNIQUE_RANDOM_ADVANCE  100000
+
+
+static void ngx_http_unique_random_report_missing(
+    ngx_http_unique_random_range_t *range, reservation_t *reply);
+static void ngx_http_unique_random_report_fenced(
+    ngx_http_unique_random_range_t *range, reservation_t *reply,
+    uint64_t known);
+static void ngx_http_unique_random_report_lost(
+    ngx_http_unique_random_range_t *range, reservation_t *reply,
+    uint64_t known);
+static void ngx_http_unique_random_report_stale(
+    ngx_http_unique_random_range_t *range, reservation_t *reply);
+static void ngx_http_unique_random_report_deferred(
+    ngx_http_unique_random_range_t *range, reservation_t *reply);
+
+
+void
+ngx_http_unique_random_report(ngx_http_unique_random_range_t *range,
+    reservation_t *reply, uint64_t known)
+{
+    ngx_log_t  *log;
+    ngx_str_t  *shard;
+
+    log = range->shard->postgres.log;
+    shard = &range->shard->name;
+
+    switch (reply->outcome) {
+
+    case RESERVATION_GRANTED:
+        ngx_log_error(NGX_LOG_NOTICE, log, 0,
+                      "range %uL-%uL of shard \"%V\" is granted from",
+                      range->first, range->last, shard);
+        return;
+
+    case RESERVATION_EXHAUSTED:
+        ngx_log_error(NGX_LOG_NOTICE, log, 0,
+                      "range %uL-%uL of shard \"%V\" is used up",
+                      range->first, range->last, shard);
+        return;
+
+    case RESERVATION_MISSING:
+        ngx_http_unique_random_report_missing(range, reply);
+        return;
+
+    case RESERVATION_MISMATCH:
+        ngx_log_error(NGX_LOG_ERR, log, 0,
+                      "range %uL-%uL is %uL-%uL in shard \"%V\": a range "
+                      "never changes, configure it as it is there",
+                      range->first, range->last, range->first, reply->last,
+                      shard);
+        return;
+
+    case RESERVATION_STALE:
+        ngx_http_unique_random_report_stale(range, reply);
+        return;
+
+    case RESERVATION_DEFERRED:
+        ngx_http_unique_random_report_deferred(range, reply);
+        return;
+
+    default: /* RESERVATION_FENCED */
+        ngx_http_unique_random_report_fenced(range, reply, known);
+    }
+}
+
+
+/*
+ * No word of add() where the database has something to say of it: for the
+ * numbers of another pool it would make a second key.
+ */
+
+static void
+ngx_http_unique_random_report_missing(ngx_http_unique_random_range_t *range,
+    reservation_t *reply)
+{
+    ngx_log_t  *log;
+    ngx_str_t  *pool, *shard;
+
+    log = range->shard->postgres.log;
+    pool = &range->shard->pool->literal;
+    shard = &range->shard->name;
+
+    if (reply->detail[0] && !reply->no_schema) {
+        ngx_log_error(NGX_LOG_ERR, log, 0,
+                      "range %uL-%uL is missing or not visible in shard "
+                      "\"%V\": %s; it must not be made again for pool %V",
+                      range->first, range->last, shard, reply->detail, pool);
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_ERR, log, 0,
+                  "range %uL-%uL is missing or not visible in shard "
+                  "\"%V\"%s%s; if it is the right database, run "
+                  "%sSELECT unique_random.add(%V, %uL, %uL);",
+                  range->first, range->last, shard,
+                  reply->detail[0] ? ": " : "", reply->detail,
+                  reply->no_schema ? "sql/schema.sql and then " : "",
+                  pool, range->first, range->last);
+}
+
+
+static void
+ngx_http_unique_random_report_fenced(ngx_http_unique_random_range_t *range,
+    reservation_t *reply, uint64_t known)
+{
+    ngx_log_t  *log;
+    ngx_str_t  *shard;
+
+    log = range->shard->postgres.log;
+    shard = &range->shard->name;
+
+    if (reservation_stale(reply)) {
+        ngx_http_unique_random_report_stale(range, reply);
+        return;
+    }
+
+    if (ngx_strncmp(reply->detail, "closed:", 7) == 0) {
+        ngx_log_error(NGX_LOG_ERR, log, 0,
+                      "range %uL-%uL of shard \"%V\" is %s: configure it "
+                      "where it is now",
+                      range->first, range->last, shard, reply->detail);
+        return;
+    }
+
+    if (ngx_strcmp(reply->detail, RESERVATION_KEY) == 0) {
+
+        /* accept() would not help this nginx, and harm those who are right */
+
+        ngx_log_error(NGX_LOG_ALERT, log, 0,
+                      "range %uL-%uL of shard \"%V\" is fenced: %s; %uL of "
+                      "its positions are known to be reserved by the key that "
+                      "this nginx remembers; configure the database that has "
+                      "that key, or restore it",
+                      range->first, range->last, shard, reply->detail, known);
+        return;
+    }
+
+    ngx_http_unique_random_report_lost(range, reply, known);
+}
+
+
+/* the SQL to go on with; who said so comes last, as a comment of it */
+
+static void
+ngx_http_unique_random_report_lost(ngx_http_unique_random_range_t *range,
+    reservation_t *reply, uint64_t known)
+{
+    uint64_t     skip;
+    ngx_log_t   *log;
+    ngx_str_t   *pool, *shard, reason;
+    const char  *said;
+
+    log = range->shard->postgres.log;
+    pool = &range->shard->pool->literal;
+    shard = &range->shard->name;
+
+    skip = (range->last - range->first + 1 - known) / 2;
+    skip = ngx_min(skip, NGX_HTTP_UNIQUE_RANDOM_ADVANCE);
+
+    if (ngx_strcmp(reply->detail, RESERVATION_GONE) == 0) {
+        ngx_log_error(NGX_LOG_ALERT, log, 0,
+                      "range %uL-%uL of shard \"%V\" is fenced: %s; %uL of "
+                      "its positions are known to be reserved; restore "
+                      "its row or, from a copy of its key, run SELECT "
+                      "unique_random.add(%V, %uL, %uL, key => ..., "
+                      "reserved => %uL);",
+                      range->first, range->last, shard, reply->detail,
+                      known, pool, range->first, range->last, known + skip);
+        return;
+    }
+
+    said = ngx_strstr(reply->detail, RESERVATION_SAID);
+
+    reason.data = (u_char *) reply->detail;
+    reason.len = said ? (size_t) (said - reply->detail)
+                      : ngx_strlen(reply->detail);
+
+    ngx_log_error(NGX_LOG_ALERT, log, 0,
+                  "range %uL-%uL of shard \"%V\" is fenced: %V; %uL of "
+                  "its positions are known to be reserved; once it is "
+                  "known how far the lost database had got, run SELECT "
+                  "unique_random.accept(%V, %uL, at_least => %uL, "
+                  "advance => %uL);%s%s",
+                  range->first, range->last, shard, &reason, known, pool,
+                  range->first, known, skip,
+                  said ? " --" : "", said ? said + 1 : "");
+}
+
+
+/*
+ * No word of accept(): through a stale address it would bless the copy that was
+ * left behind.
+ */
+
+static void
+ngx_http_unique_random_report_stale(ngx_http_unique_random_range_t *range,
+    reservation_t *reply)
+{
+    ngx_log_error(NGX_LOG_ALERT, range->shard->postgres.log, 0,
+                  "range %uL-%uL of shard \"%V\" is a stale copy: %s",
+                  range->first, range->last, &range->shard->name,
+                  reply->detail[0] ? reply->detail : RESERVATION_LATER_LIFE);
+}
+
+
+/* to set what it waits for would be wrong where the standby may have lagged */
+
+static void
+ngx_http_unique_random_report_deferred(ngx_http_unique_random_range_t *range,
+    reservation_t *reply)
+{
+    ngx_http_unique_random_shard_t  *shard;
+
+    shard = range->shard;
+
+    ngx_log_error(NGX_LOG_WARN, shard->postgres.log, 0,
+                  "range %uL-%uL of shard \"%V\" is not granted from yet: %s; "
+                  "with failover=trust it goes on by itself once that is set; "
+                  "if the promoted standby was not a synchronous one, run "
+                  "SELECT unique_random.set_failover(%V, %uL, 'fence'); "
+                  "instead, and go on as without trust",
+                  range->first, range->last, &shard->name, reply->detail,
+                  &shard->pool->literal, range->first);
+}
+
+
+void
+ngx_http_unique_random_report_refused(ngx_http_unique_random_shard_t *shard,
+    const char *state)
+{
+    u_char                              text[256];
+    ngx_http_unique_random_postgres_t  *pg;
+
+    pg = &shard->postgres;
+
+    if (ngx_strcmp(state, "42883") == 0) {
+        ngx_snprintf(text, sizeof(text), "its schema is of an older version "
+                     "than this module, run sql/schema.sql there as its "
+                     "owner (%s)%Z", pg->error);
+
+    } else if (ngx_strcmp(state, "42501") == 0) {
+        ngx_snprintf(text, sizeof(text), "%s, as the owner of the schema run "
+                     "GRANT unique_random TO \"%s\";%Z",
+                     pg->error, PQuser(pg->conn));
+
+    } else {
+        return;
+    }
+
+    text[sizeof(text) - 1] = '\0';
+
+    ngx_http_unique_random_postgres_set_error(pg, (char *) text);
+}
+
+
+void
+ngx_http_unique_random_report_bootstrap(ngx_http_unique_random_shard_t *shard)
+{
+    u_char                              text[256];
+    ngx_http_unique_random_postgres_t  *pg;
+
+    pg = &shard->postgres;
+
+    if (ngx_strcmp(pg->sqlstate, "42501") != 0) {
+        return;
+    }
+
+    ngx_snprintf(text, sizeof(text), "%s, so \"bootstrap\" cannot do it: run "
+                 "sql/schema.sql, unique_random.add() and GRANT unique_random "
+                 "TO the role of nginx as the owner of the database%Z",
+                 pg->error);
+
+    text[sizeof(text) - 1] = '\0';
+
+    ngx_http_unique_random_postgres_set_error(pg, (char *) text);
+}
+
+
+void
+ngx_http_unique_random_report_failover(ngx_http_unique_random_range_t *range,
+    reservation_t *reply)
+{
+    ngx_http_unique_random_shard_t  *shard;
+
+    shard = range->shard;
+
+    if (reply->has_key
+        && shard->trust != (ngx_strcmp(reply->failover, "trust") == 0))
+    {
+        ngx_log_error(NGX_LOG_WARN, shard->postgres.log, 0,
+                      "range %uL-%uL of shard \"%V\" has failover=%s in its "
+                      "row, which is what counts; to change it, run SELECT "
+                      "unique_random.set_failover(%V, %uL, '%s');",
+                      range->first, range->last, &shard->name,
+                      reply->failover, &shard->pool->literal, range->first,
+                      shard->trust ? "trust" : "fence");
+    }
+}

@@ -1,0 +1,25 @@
+
+/*
+ * Copyright (C) 2026 the ngx_http_unique_random_module authors
+ *
+ * Gives leases back to their shards at a clean stop.
+ */
+
+
+#ifndef _NGX_HTTP_UNIQUE_RANDOM_RETURN_H_INCLUDED_
+#define _NGX_HTTP_UNIQUE_RANDOM_RETURN_H_INCLUDED_
+
+
+#include "pool.h"
+
+
+/*
+ * Takes all leases of these pools out of their zones and puts them into
+ * "returned" of their shards, all at once.  Blocks; what is not acknowledged
+ * until the deadline, a value of ngx_current_msec, is burned.
+ */
+void ngx_http_unique_random_return(ngx_http_unique_random_pool_t **pools,
+    ngx_uint_t n, ngx_msec_t deadline, ngx_log_t *log);
+
+
+#endif /* _NGX_HTTP_UNIQUE_RANDOM_RETURN_H_INCLUDED_ */

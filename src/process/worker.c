@@ -1,0 +1,224 @@
+
+/*
+ * Copyright (C) 2026 the ngx_http_unique_random_module authors
+ *
+ * What the last worker of a configuration leaves: what is remembered goes to
+ * the disk and, if no later configuration has the zone, leases go back to their
+ * databases.
+ */
+
+
+#include "event/thread.h"
+#include "postgres/connect.h"
+#include "postgres/reserve.h"
+#include "process/return.h"
+#include "process/worker.h"
+#include "zone/batch.h"
+#include "zone/memory.h"
+#include "zone/places.h"
+#include "zone/workers.h"
+
+#include <poll.h>
+
+
+/*
+ * How long an exit may take, in milliseconds: a master that was told to stop
+ * turns TERM into KILL after one and a half seconds.
+ */
+#define NGX_HTTP_UNIQUE_RANDOM_EXIT_TIME  1000
+
+
+static void ngx_http_unique_random_worker_finish(
+    ngx_http_unique_random_shard_t *shard, ngx_msec_t deadline);
+static ngx_connection_t *ngx_http_unique_random_worker_pending(
+    ngx_http_unique_random_shard_t *shard);
+static void ngx_http_unique_random_worker_abort(
+    ngx_http_unique_random_shard_t *shard);
+
+
+/*
+ * The configuration is accepted, and those of the last one will be told to
+ * leave, maybe before a new worker has begun: from here on they give nothing
+ * back.
+ */
+
+ngx_int_t
+ngx_http_unique_random_init_module(ngx_cycle_t *cycle)
+{
+    ngx_uint_t                           i;
+    ngx_http_unique_random_pool_t      **pools;
+    ngx_http_unique_random_main_conf_t  *umcf;
+
+    umcf = ngx_http_cycle_get_module_main_conf(cycle,
+                                               ngx_http_unique_random_module);
+    if (umcf == NULL) {
+        return NGX_OK;
+    }
+
+    pools = umcf->pools.elts;
+
+    for (i = 0; i < umcf->pools.nelts; i++) {
+        ngx_http_unique_random_places_accept(pools[i]);
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_unique_random_init_process(ngx_cycle_t *cycle)
+{
+    ngx_uint_t                           i;
+    ngx_http_unique_random_pool_t      **pools;
+    ngx_http_unique_random_main_conf_t  *umcf;
+
+    umcf = ngx_http_cycle_get_module_main_conf(cycle,
+                                               ngx_http_unique_random_module);
+
+    if (umcf == NULL
+        || (ngx_process != NGX_PROCESS_WORKER
+            && ngx_process != NGX_PROCESS_SINGLE))
+    {
+        return NGX_OK;
+    }
+
+    if (umcf->pools.nelts) {
+        conninfo_unset_variables();
+
+        if (ngx_http_unique_random_thread_init(cycle) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    pools = umcf->pools.elts;
+
+    for (i = 0; i < umcf->pools.nelts; i++) {
+        ngx_http_unique_random_workers_enter(pools[i], cycle->log);
+        ngx_http_unique_random_memory_merge(pools[i], cycle->log);
+    }
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_unique_random_exit_process(ngx_cycle_t *cycle)
+{
+    ngx_uint_t                           i, j, n;
+    ngx_msec_t                           deadline;
+    ngx_http_unique_random_pool_t      **pools, **last;
+    ngx_http_unique_random_shard_t     **shards;
+    ngx_http_unique_random_main_conf_t  *umcf;
+
+    umcf = ngx_http_cycle_get_module_main_conf(cycle,
+                                               ngx_http_unique_random_module);
+    if (umcf == NULL) {
+        return;
+    }
+
+    ngx_time_update();
+    deadline = ngx_current_msec + NGX_HTTP_UNIQUE_RANDOM_EXIT_TIME;
+
+    pools = umcf->pools.elts;
+
+    for (i = 0; i < umcf->pools.nelts; i++) {
+        shards = pools[i]->shards.elts;
+
+        for (j = 0; j < pools[i]->shards.nelts; j++) {
+            ngx_http_unique_random_worker_finish(shards[j], deadline
+                                    - NGX_HTTP_UNIQUE_RANDOM_EXIT_TIME / 2);
+        }
+
+        for (j = 0; j < pools[i]->shards.nelts; j++) {
+            ngx_http_unique_random_worker_abort(shards[j]);
+        }
+    }
+
+    last = ngx_palloc(cycle->pool, umcf->pools.nelts * sizeof(pools[0]));
+    if (last == NULL) {
+        return;
+    }
+
+    n = 0;
+
+    for (i = 0; i < umcf->pools.nelts; i++) {
+        ngx_http_unique_random_batch_end(pools[i], cycle->log);
+
+        if (ngx_http_unique_random_workers_leave(pools[i])) {
+            last[n++] = pools[i];
+        }
+    }
+
+    ngx_http_unique_random_return(last, n, deadline, cycle->log);
+
+    for (i = 0; i < n; i++) {
+        if (last[i]->state) {
+            ngx_http_unique_random_memory_save(last[i], cycle->log);
+        }
+    }
+}
+
+
+/*
+ * Takes in the reply that is on its way, if any: it is a grant that would be
+ * burned otherwise.  A graceful exit has waited for it before.
+ */
+
+static void
+ngx_http_unique_random_worker_finish(ngx_http_unique_random_shard_t *shard,
+    ngx_msec_t deadline)
+{
+    struct pollfd      pfd;
+    ngx_msec_int_t     left;
+    ngx_connection_t  *c;
+
+    for ( ;; ) {
+        c = ngx_http_unique_random_worker_pending(shard);
+
+        ngx_time_update();
+        left = (ngx_msec_int_t) (deadline - ngx_current_msec);
+
+        if (c == NULL || left <= 0) {
+            return;
+        }
+
+        pfd.fd = c->fd;
+        pfd.events = POLLIN;
+
+        if (poll(&pfd, 1, (int) left) > 0) {
+            c->read->handler(c->read);
+        }
+    }
+}
+
+
+/*
+ * Gives up what has not been sent, and returns the connection on which a reply
+ * is still awaited, or NULL.
+ */
+
+static ngx_connection_t *
+ngx_http_unique_random_worker_pending(ngx_http_unique_random_shard_t *shard)
+{
+    ngx_http_unique_random_reserve_end_asks(shard);
+
+    return (shard->postgres.state == NGX_HTTP_UNIQUE_RANDOM_POSTGRES_BUSY
+            && shard->step == NGX_HTTP_UNIQUE_RANDOM_STEP_RESERVE)
+           ? shard->postgres.connection : NULL;
+}
+
+
+static void
+ngx_http_unique_random_worker_abort(ngx_http_unique_random_shard_t *shard)
+{
+    ngx_uint_t  lost;
+
+    lost = (shard->postgres.state == NGX_HTTP_UNIQUE_RANDOM_POSTGRES_BUSY
+            && shard->step == NGX_HTTP_UNIQUE_RANDOM_STEP_RESERVE);
+
+    ngx_http_unique_random_connect_abort(shard, "exiting");
+
+    ngx_http_unique_random_reserve_end_all(shard, lost);
+
+    shard->busy = 0;
+}

@@ -1,0 +1,312 @@
+
+/*
+ * Copyright (C) 2026 the ngx_http_unique_random_module authors
+ *
+ * The batches of a worker.  While it holds some, a timer looks after them: it
+ * is not armed without, so that idle means idle.
+ */
+
+
+#include "zone/batch.h"
+#include "zone/slot.h"
+#include "zone/workers.h"
+
+#include <openssl/err.h>
+
+
+/*
+ * How often the batches are looked at, and those for which there was no place,
+ * in milliseconds.
+ */
+#define NGX_HTTP_UNIQUE_RANDOM_TIDY   50
+#define NGX_HTTP_UNIQUE_RANDOM_AGAIN  1000
+
+/* a timer may be late, and a batch be drawn from just before it */
+#define ngx_http_unique_random_batch_hold(range, time)                        \
+    ngx_http_unique_random_workers_batch((range)->shard->pool,                \
+                                       2 * (time)                             \
+                                       + NGX_HTTP_UNIQUE_RANDOM_TIDY)
+
+
+static ngx_int_t ngx_http_unique_random_batch_map(
+    ngx_http_unique_random_range_t *range);
+static ngx_int_t ngx_http_unique_random_batch_return(
+    ngx_http_unique_random_range_t *range);
+static ngx_uint_t ngx_http_unique_random_batch_in_use(
+    ngx_http_unique_random_range_t *range);
+
+
+ngx_uint_t
+ngx_http_unique_random_batch_left(ngx_http_unique_random_range_t *range)
+{
+    ngx_http_unique_random_batch_t  *batch;
+
+    batch = &range->batch;
+
+    if (batch->next == batch->n || !ngx_http_unique_random_slot_issues(range)) {
+        return 0;
+    }
+
+    ngx_memory_barrier();
+
+    return (batch->epoch == memory_epoch(&range->slot->memory))
+           ? batch->n - batch->next : 0;
+}
+
+
+ngx_int_t
+ngx_http_unique_random_batch_take(ngx_http_unique_random_range_t *range)
+{
+    ngx_http_unique_random_slot_t   *slot;
+    ngx_http_unique_random_batch_t  *batch;
+
+    slot = range->slot;
+    batch = &range->batch;
+
+    if (!ngx_http_unique_random_slot_issues(range)) {
+        return NGX_DECLINED;
+    }
+
+    slot->burned += batch->n - batch->next;
+
+    batch->next = 0;
+    batch->n = leases_take(&slot->leases, NGX_HTTP_UNIQUE_RANDOM_BATCH,
+                           &batch->start);
+
+    ngx_memory_barrier();
+
+    if (batch->n == 0 || !ngx_http_unique_random_slot_issues(range)) {
+
+        /* the place is being given away: what was read may be half cleared */
+
+        batch->n = 0;
+        return NGX_DECLINED;
+    }
+
+    batch->epoch = memory_epoch(&slot->memory);
+    batch->mapped = 0;
+
+    if (batch->n > 1) {
+        ngx_http_unique_random_batch_hold(range, NGX_HTTP_UNIQUE_RANDOM_TIDY);
+    }
+
+    lease_rate_count(&slot->rate, &range->shard->pool->lease, batch->n,
+                     ngx_current_msec);
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_unique_random_batch_issue(ngx_http_unique_random_range_t *range,
+    uint64_t *position, uint64_t *value)
+{
+    ngx_event_t                     *tidy;
+    ngx_http_unique_random_batch_t  *batch;
+
+    batch = &range->batch;
+    tidy = &range->shard->pool->tidy;
+
+    if (batch->n > 1 && !tidy->timer_set) {
+        ngx_add_timer(tidy, NGX_HTTP_UNIQUE_RANDOM_TIDY);
+    }
+
+    *position = batch->start + batch->next;
+
+    if (!batch->mapped) {
+        if (ngx_http_unique_random_batch_map(range) != NGX_OK) {
+
+            /* the reasons are dropped, or TLS would take them for its own */
+            ERR_clear_error();
+
+            batch->next++;
+            return NGX_ERROR;
+        }
+
+        batch->mapped = 1;
+    }
+
+    *value = batch->values[batch->next++];
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_unique_random_batch_map(ngx_http_unique_random_range_t *range)
+{
+    u_char                           key[RESERVATION_KEY_LEN];
+    ngx_uint_t                       i;
+    ngx_http_unique_random_batch_t  *batch;
+
+    batch = &range->batch;
+
+    if (range->permutation == NULL) {
+        if (ngx_http_unique_random_slot_key(range, key) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        range->permutation = permutation_create(key, range->last - range->first
+                                                     + 1);
+
+        ngx_explicit_memzero(key, RESERVATION_KEY_LEN);
+
+        if (range->permutation == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    for (i = 0; i < batch->n; i++) {
+        batch->values[i] = batch->start + i;
+    }
+
+    return permutation_map(range->permutation, batch->values, batch->values,
+                           batch->n)
+           == 0 ? NGX_OK : NGX_ERROR;
+}
+
+
+void
+ngx_http_unique_random_batch_tidy(ngx_event_t *ev)
+{
+    ngx_uint_t                        i;
+    ngx_msec_t                        time, next;
+    ngx_http_unique_random_pool_t    *pool;
+    ngx_http_unique_random_range_t  **ranges;
+
+    pool = ev->data;
+    ranges = pool->ranges.elts;
+
+    next = NGX_TIMER_INFINITE;
+
+    ngx_http_unique_random_zone_lock(pool);
+
+    for (i = 0; i < pool->ranges.nelts; i++) {
+
+        if (ngx_http_unique_random_batch_in_use(ranges[i])) {
+            time = NGX_HTTP_UNIQUE_RANDOM_TIDY;
+
+        } else if (ngx_http_unique_random_batch_return(ranges[i]) != NGX_OK) {
+            time = NGX_HTTP_UNIQUE_RANDOM_AGAIN;
+
+        } else {
+            continue;
+        }
+
+        ngx_http_unique_random_batch_hold(ranges[i], time);
+
+        next = ngx_min(next, time);
+    }
+
+    if (next == NGX_TIMER_INFINITE) {
+        ngx_http_unique_random_workers_batch(pool, 0);
+    }
+
+    ngx_http_unique_random_zone_unlock(pool);
+
+    if (next != NGX_TIMER_INFINITE) {
+        ngx_add_timer(ev, next);
+    }
+}
+
+
+/* whether it was drawn from since the last time, and nobody needs it more */
+
+static ngx_uint_t
+ngx_http_unique_random_batch_in_use(ngx_http_unique_random_range_t *range)
+{
+    uint64_t                         at;
+    ngx_http_unique_random_batch_t  *batch;
+
+    batch = &range->batch;
+
+    if (ngx_http_unique_random_batch_left(range) == 0
+        || leases_left(&range->slot->leases) == 0)
+    {
+        return 0;
+    }
+
+    at = batch->start + batch->next;
+
+    if (batch->tidied == at) {
+        return 0;
+    }
+
+    batch->tidied = at;
+
+    return 1;
+}
+
+
+/*
+ * NGX_DECLINED if there is no place for it: it stays here, and the next draws
+ * are from it.  That of a fenced range is frozen with its leases.
+ */
+
+static ngx_int_t
+ngx_http_unique_random_batch_return(ngx_http_unique_random_range_t *range)
+{
+    ngx_uint_t                       left;
+    ngx_http_unique_random_slot_t   *slot;
+    ngx_http_unique_random_batch_t  *batch;
+
+    slot = range->slot;
+    batch = &range->batch;
+
+    left = batch->n - batch->next;
+
+    if (left == 0 || slot->id != range->slot_id) {
+        return NGX_OK;
+    }
+
+    if (batch->epoch != memory_epoch(&slot->memory)) {
+        slot->burned += left;
+
+    } else if (leases_return(&slot->leases, batch->start + batch->next,
+                             batch->start + batch->n)
+               == 0)
+    {
+        lease_rate_return(&slot->rate, left);
+
+    } else {
+        return NGX_DECLINED;
+    }
+
+    batch->next = batch->n;
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_unique_random_batch_end(ngx_http_unique_random_pool_t *pool,
+    ngx_log_t *log)
+{
+    ngx_uint_t                        i, left, burned;
+    ngx_http_unique_random_range_t  **ranges;
+
+    ranges = pool->ranges.elts;
+
+    burned = 0;
+
+    ngx_http_unique_random_zone_lock(pool);
+
+    for (i = 0; i < pool->ranges.nelts; i++) {
+
+        if (ngx_http_unique_random_batch_return(ranges[i]) != NGX_OK) {
+            left = ranges[i]->batch.n - ranges[i]->batch.next;
+
+            ranges[i]->slot->burned += left;
+            burned += left;
+        }
+    }
+
+    ngx_http_unique_random_zone_unlock(pool);
+
+    if (burned) {
+        ngx_log_error(NGX_LOG_WARN, log, 0,
+                      "%ui positions that this worker had taken are burned in "
+                      "unique_random_pool \"%V\": the workers have put back "
+                      "too many already", burned, &pool->name);
+    }
+}

@@ -1,0 +1,53 @@
+
+/*
+ * Copyright (C) 2026 the ngx_http_unique_random_module authors
+ *
+ * Positions that a worker has taken out of the zone, many at a time, with
+ * their values.  They are mapped at once, which costs a fraction per number,
+ * and issued without the mutex.  A range has at most one batch in each worker.
+ *
+ * For the zone they are issued: a worker that is killed burns its batches (I4).
+ * They go back when it has no use for them, or others have none left.
+ */
+
+
+#ifndef _NGX_HTTP_UNIQUE_RANDOM_BATCH_H_INCLUDED_
+#define _NGX_HTTP_UNIQUE_RANDOM_BATCH_H_INCLUDED_
+
+
+#include "pool.h"
+
+
+/*
+ * How many positions of the range are in this worker's batch, and may be
+ * issued.  Needs no mutex: a fence or a new life that another worker is just
+ * about to see has come before or after the draw.
+ */
+ngx_uint_t ngx_http_unique_random_batch_left(
+    ngx_http_unique_random_range_t *range);
+
+/*
+ * Takes a new batch of the range, with what is left of an old one burned.
+ * NGX_DECLINED if nothing is leased, or may not be issued.  The caller has the
+ * mutex.
+ */
+ngx_int_t ngx_http_unique_random_batch_take(
+    ngx_http_unique_random_range_t *range);
+
+/*
+ * Issues the next position of a batch that has some left.  NGX_ERROR if it
+ * cannot be mapped, and then it is burned.
+ */
+ngx_int_t ngx_http_unique_random_batch_issue(
+    ngx_http_unique_random_range_t *range, uint64_t *position,
+    uint64_t *value);
+
+/* the handler of pool->tidy */
+void ngx_http_unique_random_batch_tidy(ngx_event_t *ev);
+
+/* puts all that this worker has back into the zone, and logs what it cannot */
+void ngx_http_unique_random_batch_end(ngx_http_unique_random_pool_t *pool,
+    ngx_log_t *log);
+
+
+#endif /* _NGX_HTTP_UNIQUE_RANDOM_BATCH_H_INCLUDED_ */

@@ -1,0 +1,467 @@
+
+/*
+ * Copyright (C) 2026 the ngx_http_unique_random_module authors
+ *
+ * Keeps I4: what is drawn leaves the zone in one step under the mutex, with
+ * arithmetic only.  When a range is asked, and for what, is decided in one
+ * place: choice_need().
+ */
+
+
+#include "zone/batch.h"
+#include "zone/choice.h"
+#include "zone/health.h"
+#include "zone/random.h"
+#include "zone/slot.h"
+#include "zone/workers.h"
+
+
+/* how often a range that is used up is asked whether some came back */
+#define NGX_HTTP_UNIQUE_RANDOM_USED_UP   1000
+
+/* how often one that will go on by itself is looked at */
+#define NGX_HTTP_UNIQUE_RANDOM_DEFERRED  250
+
+/* draws by the same weights: one in so many looks at all ranges */
+#define NGX_HTTP_UNIQUE_RANDOM_DRAWS     16
+
+
+static ngx_http_unique_random_range_t *ngx_http_unique_random_choice_pick(
+    ngx_http_unique_random_pool_t *pool, ngx_http_unique_random_draw_t *draw);
+static ngx_int_t ngx_http_unique_random_choice_take(
+    ngx_http_unique_random_pool_t *pool, ngx_http_unique_random_range_t *range,
+    ngx_http_unique_random_draw_t *draw);
+static void ngx_http_unique_random_choice_weigh(
+    ngx_http_unique_random_pool_t *pool);
+static ngx_http_unique_random_range_t *ngx_http_unique_random_choice_among(
+    ngx_http_unique_random_pool_t *pool, uint64_t total, ngx_uint_t preferred);
+static uint64_t ngx_http_unique_random_choice_candidates(
+    ngx_http_unique_random_pool_t *pool,
+    ngx_http_unique_random_outlook_t *outlook);
+static ngx_http_unique_random_need_e ngx_http_unique_random_choice_need(
+    ngx_http_unique_random_range_t *range,
+    ngx_http_unique_random_cause_t *cause, ngx_msec_t *due);
+static ngx_msec_t ngx_http_unique_random_choice_due(
+    ngx_http_unique_random_range_t *range,
+    ngx_http_unique_random_cause_t *cause, ngx_msec_t at);
+
+
+/*
+ * The choice is among all ranges, by what they have left, so that they empty
+ * evenly.  If it falls on one without a lease, it is time to fetch one, and the
+ * number comes from another range.
+ */
+
+ngx_int_t
+ngx_http_unique_random_choice_draw(ngx_http_unique_random_pool_t *pool,
+    ngx_http_unique_random_draw_t *draw)
+{
+    ngx_int_t                        rc;
+    ngx_http_unique_random_range_t  *range;
+
+    do {
+        draw->ask = 0;
+
+        range = ngx_http_unique_random_choice_pick(pool, draw);
+
+        if (range
+            && range == draw->range
+            && ngx_http_unique_random_batch_left(range))
+        {
+            return NGX_OK;
+        }
+
+        ngx_http_unique_random_zone_lock(pool);
+
+        rc = ngx_http_unique_random_choice_take(pool, range, draw);
+
+        ngx_http_unique_random_zone_unlock(pool);
+
+    } while (rc == NGX_AGAIN);
+
+    return rc;
+}
+
+
+/*
+ * Chooses by weights that are a few draws old, without the mutex: the range to
+ * draw from is put into "draw", the one that the choice fell on is returned.
+ * NULL if the weights are too old, or nothing was leased when they were taken.
+ */
+
+static ngx_http_unique_random_range_t *
+ngx_http_unique_random_choice_pick(ngx_http_unique_random_pool_t *pool,
+    ngx_http_unique_random_draw_t *draw)
+{
+    ngx_http_unique_random_range_t  *range;
+
+    if (pool->draws == 0 || pool->leased == 0) {
+        return NULL;
+    }
+
+    pool->draws--;
+
+    range = ngx_http_unique_random_choice_among(pool, pool->weight, 0);
+
+    draw->range = range->preferred
+                  ? range
+                  : ngx_http_unique_random_choice_among(pool, pool->leased, 1);
+
+    return range;
+}
+
+
+/* NGX_AGAIN: choose again, by new weights */
+
+static ngx_int_t
+ngx_http_unique_random_choice_take(ngx_http_unique_random_pool_t *pool,
+    ngx_http_unique_random_range_t *range, ngx_http_unique_random_draw_t *draw)
+{
+    if (range
+        && (ngx_http_unique_random_batch_left(draw->range)
+            || ngx_http_unique_random_batch_take(draw->range) == NGX_OK))
+    {
+        ngx_memzero(&draw->cause, sizeof(ngx_http_unique_random_cause_t));
+
+        draw->cause.range = range;
+
+        draw->ask = pool->look
+                    || ngx_http_unique_random_choice_ask(range, &draw->cause)
+                       == NGX_HTTP_UNIQUE_RANDOM_NEED_LEASE;
+        pool->look = 0;
+
+        return NGX_OK;
+    }
+
+    ngx_http_unique_random_choice_weigh(pool);
+
+    return pool->leased ? NGX_AGAIN : NGX_DECLINED;
+}
+
+
+static void
+ngx_http_unique_random_choice_weigh(ngx_http_unique_random_pool_t *pool)
+{
+    uint64_t                          left;
+    ngx_uint_t                        i;
+    ngx_http_unique_random_range_t   *range, **ranges;
+    ngx_http_unique_random_cause_t    draw;
+
+    ngx_memzero(&draw, sizeof(ngx_http_unique_random_cause_t));
+
+    ranges = pool->ranges.elts;
+
+    pool->draws = ngx_max(pool->ranges.nelts, NGX_HTTP_UNIQUE_RANDOM_DRAWS);
+    pool->weight = 0;
+    pool->leased = 0;
+    pool->look = 0;
+
+    /* ranges do not overlap, so the sums are at most 2^63 */
+
+    for (i = 0; i < pool->ranges.nelts; i++) {
+        range = ranges[i];
+
+        range->weight = 0;
+        range->preferred = 0;
+
+        if (ngx_http_unique_random_choice_ask(range, &draw)
+            == NGX_HTTP_UNIQUE_RANDOM_NEED_LOOK)
+        {
+            pool->look = 1;
+        }
+
+        if (!ngx_http_unique_random_slot_issues(range)) {
+            continue;
+        }
+
+        left = leases_left(&range->slot->leases)
+               + ngx_http_unique_random_batch_left(range);
+
+        range->weight = left;
+
+        if (!range->shard->drain) {
+            range->weight += range->slot->remaining;
+        }
+
+        pool->weight += range->weight;
+
+        if (left) {
+            range->preferred = 1;
+            pool->leased += range->weight;
+        }
+    }
+}
+
+
+ngx_uint_t
+ngx_http_unique_random_choice_ready(ngx_http_unique_random_pool_t *pool)
+{
+    ngx_http_unique_random_zone_lock(pool);
+
+    ngx_http_unique_random_choice_weigh(pool);
+
+    ngx_http_unique_random_zone_unlock(pool);
+
+    return pool->leased != 0;
+}
+
+
+/* one of all ranges, or of the preferred ones, whose weights sum up to total */
+
+static ngx_http_unique_random_range_t *
+ngx_http_unique_random_choice_among(ngx_http_unique_random_pool_t *pool,
+    uint64_t total, ngx_uint_t preferred)
+{
+    uint64_t                          pick;
+    ngx_uint_t                        i;
+    ngx_http_unique_random_range_t  **ranges;
+
+    ranges = pool->ranges.elts;
+    pick = ngx_http_unique_random_below(ngx_http_unique_random_random(), total);
+
+    for (i = 0; /* void */ ; i++) {
+
+        if (preferred && !ranges[i]->preferred) {
+            continue;
+        }
+
+        if (pick < ranges[i]->weight) {
+            return ranges[i];
+        }
+
+        pick -= ranges[i]->weight;
+    }
+}
+
+
+void
+ngx_http_unique_random_choice_outlook(ngx_http_unique_random_pool_t *pool,
+    ngx_http_unique_random_outlook_t *outlook)
+{
+    uint64_t    total;
+    ngx_msec_t  wait;
+
+    ngx_memzero(outlook, sizeof(ngx_http_unique_random_outlook_t));
+
+    outlook->cause.waiting = 1;
+
+    ngx_http_unique_random_zone_lock(pool);
+
+    total = ngx_http_unique_random_choice_candidates(pool, outlook);
+
+    if (total == 0 && !outlook->exhausted) {
+
+        /* to leave failed shards alone helps nobody, but nor does waiting */
+
+        wait = outlook->wait;
+
+        outlook->cause.hasty = 1;
+        total = ngx_http_unique_random_choice_candidates(pool, outlook);
+
+        outlook->wait = wait;
+    }
+
+    outlook->asking = ngx_http_unique_random_workers_asking(pool);
+    outlook->batched = ngx_http_unique_random_workers_batched(pool);
+
+    ngx_http_unique_random_zone_unlock(pool);
+
+    /* these weights are of another kind than those of draws */
+
+    pool->draws = 0;
+
+    if (total) {
+        outlook->cause.range = ngx_http_unique_random_choice_among(pool, total,
+                                                                   0);
+        outlook->ask = 1;
+    }
+}
+
+
+/* weighs the ranges that may be asked for a lease, and returns the sum */
+
+static uint64_t
+ngx_http_unique_random_choice_candidates(ngx_http_unique_random_pool_t *pool,
+    ngx_http_unique_random_outlook_t *outlook)
+{
+    uint64_t                          total;
+    ngx_msec_t                        due;
+    ngx_uint_t                        i;
+    ngx_http_unique_random_range_t   *range, **ranges;
+    ngx_http_unique_random_need_e     need;
+
+    ranges = pool->ranges.elts;
+
+    total = 0;
+    outlook->wait = NGX_TIMER_INFINITE;
+    outlook->exhausted = 1;
+
+    for (i = 0; i < pool->ranges.nelts; i++) {
+        range = ranges[i];
+        range->weight = 0;
+
+        need = ngx_http_unique_random_choice_need(range, &outlook->cause, &due);
+
+        if (need == NGX_HTTP_UNIQUE_RANDOM_NEED_LOOK && due == 0) {
+            outlook->ask = 1;
+        }
+
+        if (ngx_http_unique_random_slot(range)
+            && range->slot->outcome == RESERVATION_EXHAUSTED)
+        {
+            continue;
+        }
+
+        outlook->exhausted = 0;
+
+        if (range->shard->busy) {
+            continue;
+        }
+
+        if (due) {
+            outlook->wait = ngx_min(outlook->wait, due);
+            continue;
+        }
+
+        if (need == NGX_HTTP_UNIQUE_RANDOM_NEED_LEASE) {
+            range->weight = ngx_max(range->slot->remaining, 1);
+            total += range->weight;
+        }
+    }
+
+    return total;
+}
+
+
+ngx_http_unique_random_need_e
+ngx_http_unique_random_choice_ask(ngx_http_unique_random_range_t *range,
+    ngx_http_unique_random_cause_t *cause)
+{
+    ngx_msec_t                     due;
+    ngx_http_unique_random_need_e  need;
+
+    need = ngx_http_unique_random_choice_need(range, cause, &due);
+
+    if (need == NGX_HTTP_UNIQUE_RANDOM_NEED_NONE || due) {
+        return NGX_HTTP_UNIQUE_RANDOM_NEED_NONE;
+    }
+
+    if (need == NGX_HTTP_UNIQUE_RANDOM_NEED_LOOK || range == cause->range) {
+        return need;
+    }
+
+    /* at a cold start the first to answer serves, and all become known */
+
+    if (cause->waiting
+        && !range->slot->has_key
+        && range->shard->pool->lease.max
+        && !ngx_http_unique_random_workers_claimed(range->shard->pool,
+                                                   range->slot))
+    {
+        return need;
+    }
+
+    return NGX_HTTP_UNIQUE_RANDOM_NEED_NONE;
+}
+
+
+/*
+ * What the range may be asked for, and in how many milliseconds; the table in
+ * docs/internals.md says it in words.  With NEED_NONE, due is infinite.
+ */
+
+static ngx_http_unique_random_need_e
+ngx_http_unique_random_choice_need(ngx_http_unique_random_range_t *range,
+    ngx_http_unique_random_cause_t *cause, ngx_msec_t *due)
+{
+    ngx_msec_t                       at;
+    ngx_http_unique_random_slot_t   *slot;
+    ngx_http_unique_random_shard_t  *shard;
+    ngx_http_unique_random_need_e    need;
+
+    *due = NGX_TIMER_INFINITE;
+
+    shard = range->shard;
+    slot = ngx_http_unique_random_slot(range);
+
+    if (slot == NULL || shard->down
+        || shard->drain || range->asked || (ngx_exiting && !cause->waiting))
+    {
+        return NGX_HTTP_UNIQUE_RANDOM_NEED_NONE;
+    }
+
+    need = NGX_HTTP_UNIQUE_RANDOM_NEED_LOOK;
+    at = slot->answered_at;
+
+    switch (slot->outcome) {
+
+    case RESERVATION_GRANTED:
+
+        if (!cause->waiting
+            && (shard->pool->lease.max == 0
+                || slot->remaining == 0
+                || !leases_low(&slot->leases, slot->granted)))
+        {
+            return NGX_HTTP_UNIQUE_RANDOM_NEED_NONE;
+        }
+
+        need = NGX_HTTP_UNIQUE_RANDOM_NEED_LEASE;
+        at = ngx_current_msec;
+        break;
+
+    case RESERVATION_EXHAUSTED:
+
+        if (!cause->waiting) {
+            return NGX_HTTP_UNIQUE_RANDOM_NEED_NONE;
+        }
+
+        at += NGX_HTTP_UNIQUE_RANDOM_USED_UP;
+        break;
+
+    default: /* refused */
+        at += (slot->outcome == RESERVATION_DEFERRED)
+              ? ngx_min(NGX_HTTP_UNIQUE_RANDOM_DEFERRED, shard->fail_timeout)
+              : shard->fail_timeout;
+    }
+
+    /* one worker asks for all, but for requests that wait each its own */
+
+    if ((need == NGX_HTTP_UNIQUE_RANDOM_NEED_LOOK || !cause->waiting)
+        && ngx_http_unique_random_workers_claimed(shard->pool, slot))
+    {
+        return NGX_HTTP_UNIQUE_RANDOM_NEED_NONE;
+    }
+
+    *due = ngx_http_unique_random_choice_due(range, cause, at);
+
+    return need;
+}
+
+
+/* in how many milliseconds the range may be asked for what is due then */
+
+static ngx_msec_t
+ngx_http_unique_random_choice_due(ngx_http_unique_random_range_t *range,
+    ngx_http_unique_random_cause_t *cause, ngx_msec_t at)
+{
+    ngx_msec_t                       due;
+    ngx_http_unique_random_shard_t  *shard;
+
+    shard = range->shard;
+
+    due = ngx_http_unique_random_health_due(shard, cause->hasty);
+
+    if (!ngx_http_unique_random_past(at)) {
+        due = ngx_max(due, at - ngx_current_msec);
+    }
+
+    if (!ngx_http_unique_random_past(range->busy_until)) {
+        due = ngx_max(due, range->busy_until - ngx_current_msec);
+    }
+
+    if (!ngx_http_unique_random_past(shard->short_until)) {
+        due = ngx_max(due, shard->short_until - ngx_current_msec);
+    }
+
+    return due;
+}

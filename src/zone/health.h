@@ -1,0 +1,52 @@
+
+/*
+ * Copyright (C) 2026 the ngx_http_unique_random_module authors
+ *
+ * What the workers tell each other of a shard: whether its database can be
+ * asked, and what it has warned of.  What tells of a worker alone, a shortage
+ * of its own, is no part of it.
+ */
+
+
+#ifndef _NGX_HTTP_UNIQUE_RANDOM_HEALTH_H_INCLUDED_
+#define _NGX_HTTP_UNIQUE_RANDOM_HEALTH_H_INCLUDED_
+
+
+#include "pool.h"
+
+
+#define NGX_HTTP_UNIQUE_RANDOM_HEALTHY  0
+#define NGX_HTTP_UNIQUE_RANDOM_FAILED   1
+#define NGX_HTTP_UNIQUE_RANDOM_BROKEN   2     /* and will stay so for a while */
+
+/* it was not asked: something is wanting here, or its thread is out */
+#define NGX_HTTP_UNIQUE_RANDOM_SHORT    3
+#define NGX_HTTP_UNIQUE_RANDOM_AWAY     4
+
+
+/* what an error of its database makes of a shard; "" is none of its own */
+ngx_uint_t ngx_http_unique_random_health_of(const char *sqlstate);
+
+/*
+ * NGX_OK if the shard has become available, or has ceased to be; NGX_AGAIN if
+ * it has failed and is available still.
+ */
+ngx_int_t ngx_http_unique_random_health_report(
+    ngx_http_unique_random_shard_t *shard, ngx_uint_t result);
+
+/*
+ * In how many milliseconds the shard may be asked; "hasty" if no other one
+ * can be.  The caller has the mutex.
+ */
+ngx_msec_t ngx_http_unique_random_health_due(
+    ngx_http_unique_random_shard_t *shard, ngx_uint_t hasty);
+
+/*
+ * NGX_OK if a warning of this kind is the first one of the shard's database,
+ * in all workers and since the zone was made; NGX_DECLINED if it is not.
+ */
+ngx_int_t ngx_http_unique_random_health_warned(
+    ngx_http_unique_random_shard_t *shard, uint32_t kind);
+
+
+#endif /* _NGX_HTTP_UNIQUE_RANDOM_HEALTH_H_INCLUDED_ */

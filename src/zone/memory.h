@@ -1,0 +1,68 @@
+
+/*
+ * Copyright (C) 2026 the ngx_http_unique_random_module authors
+ *
+ * What I8 compares with is remembered of every range that this nginx has ever
+ * had: in the zone, and with "state" on disk.  It is recalled into the slots
+ * of each configuration, and saved from all slots of the zone, whatever the
+ * configuration says.
+ */
+
+
+#ifndef _NGX_HTTP_UNIQUE_RANDOM_MEMORY_H_INCLUDED_
+#define _NGX_HTTP_UNIQUE_RANDOM_MEMORY_H_INCLUDED_
+
+
+#include "core/state.h"
+#include "pool.h"
+
+
+/* of a slot, for as long as it has this id */
+
+typedef struct {
+    ngx_http_unique_random_slot_t  *slot;
+    uint64_t                        id;
+    ngx_uint_t                      own;       /* of the configuration */
+    uint64_t                        version;
+    state_range_t                   range;
+} ngx_http_unique_random_remembered_t;
+
+
+/* "manager" is for all pools, since they may share a folder; so is its data */
+ngx_int_t ngx_http_unique_random_memory_init(ngx_conf_t *cf,
+    ngx_http_unique_random_pool_t *pool, ngx_path_manager_pt manager,
+    void *data);
+
+/*
+ * When a configuration is read, before places are given away: reads the file.
+ * A missing or damaged one is reported only, and "unsure" set; NGX_ERROR if it
+ * is another pool's, or of a later version.
+ */
+ngx_int_t ngx_http_unique_random_memory_load(
+    ngx_http_unique_random_pool_t *pool, ngx_log_t *log);
+
+/*
+ * After that: finds what the file and the running zone remember of the ranges
+ * that have a slot.  Both are the master's, without a lock.
+ */
+ngx_int_t ngx_http_unique_random_memory_recall(
+    ngx_http_unique_random_pool_t *pool, ngx_log_t *log);
+
+/* merges what was recalled into the slots; more than once changes nothing */
+void ngx_http_unique_random_memory_merge(ngx_http_unique_random_pool_t *pool,
+    ngx_log_t *log);
+
+/*
+ * Writes what the zone remembers, if it is more than what is on disk.  Blocks
+ * for the time of a fsync(): for a helper process, or at exit.  Without a
+ * lock.
+ */
+void ngx_http_unique_random_memory_save(ngx_http_unique_random_pool_t *pool,
+    ngx_log_t *log);
+
+/* whether nothing is lost with the slot */
+ngx_uint_t ngx_http_unique_random_memory_saved(
+    ngx_http_unique_random_slot_t *slot);
+
+
+#endif /* _NGX_HTTP_UNIQUE_RANDOM_MEMORY_H_INCLUDED_ */

@@ -1,0 +1,496 @@
+
+/*
+ * Copyright (C) 2026 the ngx_http_unique_random_module authors
+ *
+ * Keeps I5: leases come from replies alone; I6: a slot keeps its key; and I8:
+ * a reply that contradicts what is remembered grants nothing.
+ */
+
+
+#include "core/barrier.h"
+#include "zone/slot.h"
+
+
+/*
+ * Whether the database has nothing against the range.  One that is deferred is
+ * judged as one that grants, for it lifts a fence and its leases go on.
+ */
+#define ngx_http_unique_random_slot_in_order(reply)                           \
+    ((reply)->outcome == RESERVATION_GRANTED                                  \
+     || (reply)->outcome == RESERVATION_EXHAUSTED                             \
+     || (reply)->outcome == RESERVATION_DEFERRED)
+
+
+static void ngx_http_unique_random_slot_want(
+    ngx_http_unique_random_slot_t *slot, ngx_http_unique_random_range_t *range,
+    ngx_uint_t waiting);
+static ngx_int_t ngx_http_unique_random_slot_take_in(
+    ngx_http_unique_random_slot_t *slot, ngx_http_unique_random_range_t *range,
+    reservation_t *reply);
+static ngx_uint_t ngx_http_unique_random_slot_overtaken(
+    ngx_http_unique_random_slot_t *slot, ngx_http_unique_random_range_t *range,
+    reservation_t *reply);
+static ngx_int_t ngx_http_unique_random_slot_conclude(
+    ngx_http_unique_random_slot_t *slot, reservation_t *reply);
+static void ngx_http_unique_random_slot_grant(
+    ngx_http_unique_random_slot_t *slot, reservation_t *reply);
+static char *ngx_http_unique_random_slot_contradiction(
+    ngx_http_unique_random_slot_t *slot, memory_t *then,
+    reservation_t *reply);
+static void ngx_http_unique_random_slot_remember(
+    ngx_http_unique_random_slot_t *slot, reservation_t *reply);
+
+
+ngx_http_unique_random_slot_t *
+ngx_http_unique_random_slot(ngx_http_unique_random_range_t *range)
+{
+    return (range->slot->id == range->slot_id) ? range->slot : NULL;
+}
+
+
+/*
+ * Without the mutex, things are read in the order in which they would have to
+ * change together: a fence is lifted after a new life has begun, and a slot
+ * is cleared after it has lost its id.
+ */
+
+ngx_uint_t
+ngx_http_unique_random_slot_issues(ngx_http_unique_random_range_t *range)
+{
+    if (range->shard->down || range->slot->outcome == RESERVATION_FENCED) {
+        return 0;
+    }
+
+    ngx_memory_barrier();
+
+    return range->slot->id == range->slot_id;
+}
+
+
+ngx_int_t
+ngx_http_unique_random_slot_key(ngx_http_unique_random_range_t *range,
+    u_char *key)
+{
+    ngx_int_t                       rc;
+    ngx_http_unique_random_slot_t  *slot;
+
+    rc = NGX_DECLINED;
+
+    ngx_http_unique_random_zone_lock(range->shard->pool);
+
+    slot = ngx_http_unique_random_slot(range);
+
+    if (slot) {
+        ngx_memcpy(key, slot->key, RESERVATION_KEY_LEN);
+        rc = NGX_OK;
+    }
+
+    ngx_http_unique_random_zone_unlock(range->shard->pool);
+
+    return rc;
+}
+
+
+ngx_uint_t
+ngx_http_unique_random_slot_known(ngx_http_unique_random_range_t *range)
+{
+    ngx_uint_t                      known;
+    ngx_http_unique_random_slot_t  *slot;
+
+    ngx_http_unique_random_zone_lock(range->shard->pool);
+
+    slot = ngx_http_unique_random_slot(range);
+
+    known = (slot == NULL || slot->memory.version != 0);
+
+    ngx_http_unique_random_zone_unlock(range->shard->pool);
+
+    return known;
+}
+
+
+ngx_int_t
+ngx_http_unique_random_slot_ask(ngx_http_unique_random_range_t *range,
+    ngx_uint_t waiting)
+{
+    ngx_http_unique_random_pool_t  *pool;
+    ngx_http_unique_random_slot_t  *slot;
+
+    pool = range->shard->pool;
+
+    ngx_http_unique_random_zone_lock(pool);
+
+    slot = ngx_http_unique_random_slot(range);
+
+    if (slot) {
+        range->ask.first = range->first;
+        range->ask.last = range->last;
+        range->ask.memory = *memory_now(&slot->memory);
+        range->ask.with_key = !slot->has_key;
+
+        ngx_http_unique_random_slot_want(slot, range, waiting);
+    }
+
+    ngx_http_unique_random_zone_unlock(pool);
+
+    return slot ? NGX_OK : NGX_DECLINED;
+}
+
+
+static void
+ngx_http_unique_random_slot_want(ngx_http_unique_random_slot_t *slot,
+    ngx_http_unique_random_range_t *range, ngx_uint_t waiting)
+{
+    uint64_t         want, places;
+    lease_policy_t  *policy;
+
+    policy = &range->shard->pool->lease;
+
+    want = ngx_max(waiting, 1);
+
+    if (policy->max) {
+        want = ngx_max(want, lease_size(policy, &slot->rate, slot->remaining));
+        want = ngx_min(want, policy->max);
+    }
+
+    if (slot->cautious) {
+        want = ngx_min(want, ngx_max(policy->min, 1));
+    }
+
+    /* others may be asking, too */
+
+    places = leases_places(&slot->leases) / 2;
+    places = ngx_min(places, RESERVATION_PLACES);
+
+    /* a real reservation could lift a fence by itself */
+
+    if (range->need == NGX_HTTP_UNIQUE_RANDOM_NEED_LOOK
+        || slot->outcome == RESERVATION_FENCED)
+    {
+        want = 0;
+    }
+
+    range->ask.want = want;
+    range->ask.places = ngx_max(places, 1);
+}
+
+
+ngx_int_t
+ngx_http_unique_random_slot_reply(ngx_http_unique_random_range_t *range,
+    reservation_t *reply, uint64_t *known)
+{
+    ngx_int_t                       rc;
+    ngx_http_unique_random_pool_t  *pool;
+    ngx_http_unique_random_slot_t  *slot;
+
+    pool = range->shard->pool;
+    rc = NGX_DECLINED;
+    *known = reply->memory.reserved;
+
+    ngx_http_unique_random_zone_lock(pool);
+
+    slot = ngx_http_unique_random_slot(range);
+
+    if (slot) {
+        rc = ngx_http_unique_random_slot_take_in(slot, range, reply);
+
+        *known = ngx_max(*known, memory_now(&slot->memory)->reserved);
+    }
+
+    ngx_http_unique_random_zone_unlock(pool);
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_unique_random_slot_take_in(ngx_http_unique_random_slot_t *slot,
+    ngx_http_unique_random_range_t *range, reservation_t *reply)
+{
+    char  *reason;
+
+    if (ngx_http_unique_random_slot_overtaken(slot, range, reply)) {
+        slot->burned += reply->count;
+        return NGX_DECLINED;
+    }
+
+    slot->answered_at = ngx_current_msec;
+
+    if (slot->outcome == RESERVATION_FENCED && range->ask.want) {
+
+        /* asked for before the fence: only a look can lift it */
+
+        slot->burned += reply->count;
+        return NGX_DECLINED;
+    }
+
+    reason = ngx_http_unique_random_slot_contradiction(slot,
+                                                       &range->ask.memory,
+                                                       reply);
+
+    if (reason) {
+        slot->burned += reply->count;
+
+        if (reply->outcome != RESERVATION_STALE) {
+            reply->outcome = RESERVATION_FENCED;
+        }
+
+        reply->detail = reason;
+        reply->count = 0;
+    }
+
+    if (reply->outcome == RESERVATION_STALE
+        && slot->outcome == RESERVATION_FENCED)
+    {
+        /* another life than the one that was fenced lifts no fence */
+
+        return NGX_DECLINED;
+    }
+
+    if (ngx_http_unique_random_slot_in_order(reply)) {
+        ngx_http_unique_random_slot_remember(slot, reply);
+    }
+
+    if (reply->count) {
+        ngx_http_unique_random_slot_grant(slot, reply);
+    }
+
+    if (reply->outcome == RESERVATION_GRANTED && reply->remaining == 0) {
+        reply->outcome = RESERVATION_EXHAUSTED;
+    }
+
+    return ngx_http_unique_random_slot_conclude(slot, reply);
+}
+
+
+/* whether it was asked for before a life that others have seen meanwhile */
+
+static ngx_uint_t
+ngx_http_unique_random_slot_overtaken(ngx_http_unique_random_slot_t *slot,
+    ngx_http_unique_random_range_t *range, reservation_t *reply)
+{
+    uint64_t  epoch;
+
+    epoch = memory_epoch(&slot->memory);
+
+    return reply->memory.epoch
+           && reply->memory.epoch < epoch
+           && range->ask.memory.epoch < epoch;
+}
+
+
+/* NGX_OK if it is another outcome than before, or another reason */
+
+static ngx_int_t
+ngx_http_unique_random_slot_conclude(ngx_http_unique_random_slot_t *slot,
+    reservation_t *reply)
+{
+    uint32_t   detail;
+    ngx_int_t  rc;
+
+    detail = ngx_crc32_short((u_char *) reply->detail,
+                             ngx_strlen(reply->detail));
+
+    rc = (slot->outcome == reply->outcome && slot->detail == detail)
+         ? NGX_DECLINED : NGX_OK;
+
+    /* whoever sees that a fence is lifted sees the new life, too */
+
+    ngx_memory_barrier();
+
+    slot->outcome = reply->outcome;
+    slot->detail = detail;
+
+    return rc;
+}
+
+
+static void
+ngx_http_unique_random_slot_grant(ngx_http_unique_random_slot_t *slot,
+    reservation_t *reply)
+{
+    size_t                   i;
+    reservation_interval_t  *interval;
+
+    for (i = 0; i < reply->nintervals; i++) {
+        interval = &reply->intervals[i];
+
+        if (leases_put(&slot->leases, interval->start, interval->end) != 0) {
+            slot->burned += interval->end - interval->start;
+        }
+    }
+
+    slot->granted = reply->count;
+    slot->cautious = 0;
+
+    lease_rate_start(&slot->rate);
+}
+
+
+void
+ngx_http_unique_random_slot_failed(ngx_http_unique_random_range_t *range,
+    ngx_uint_t lost)
+{
+    ngx_http_unique_random_pool_t  *pool;
+    ngx_http_unique_random_slot_t  *slot;
+
+    if (!lost || range->ask.want == 0) {
+        return;
+    }
+
+    pool = range->shard->pool;
+
+    ngx_http_unique_random_zone_lock(pool);
+
+    slot = ngx_http_unique_random_slot(range);
+
+    if (slot) {
+        slot->burned += range->ask.want;
+        slot->cautious = 1;
+    }
+
+    ngx_http_unique_random_zone_unlock(pool);
+}
+
+
+ngx_int_t
+ngx_http_unique_random_slot_leave(ngx_http_unique_random_range_t *range,
+    leases_t *leases, uint64_t *left)
+{
+    ngx_int_t                       rc;
+    ngx_http_unique_random_pool_t  *pool;
+    ngx_http_unique_random_slot_t  *slot;
+
+    pool = range->shard->pool;
+
+    *left = 0;
+    rc = NGX_DECLINED;
+
+    ngx_http_unique_random_zone_lock(pool);
+
+    slot = ngx_http_unique_random_slot(range);
+
+    if (slot) {
+        *left = leases_left(&slot->leases);
+
+        leases_move(leases, &slot->leases);
+
+        range->ask.first = range->first;
+        range->ask.last = range->last;
+        range->ask.memory = *memory_now(&slot->memory);
+
+        if (*left
+            && !range->shard->down
+            && slot->outcome != RESERVATION_FENCED)
+        {
+            rc = NGX_OK;
+        }
+    }
+
+    ngx_http_unique_random_zone_unlock(pool);
+
+    return rc;
+}
+
+
+/*
+ * A reply is held against what was remembered when it was asked for, since
+ * replies to several workers may be taken in out of order; and its epoch
+ * against what is remembered now.
+ */
+
+static char *
+ngx_http_unique_random_slot_contradiction(ngx_http_unique_random_slot_t *slot,
+    memory_t *then, reservation_t *reply)
+{
+    memory_t  *now, *row;
+
+    now = memory_now(&slot->memory);
+    row = &reply->memory;
+
+    if (now->epoch == 0) {
+        return NULL;
+    }
+
+    if (reply->outcome == RESERVATION_MISSING
+        || reply->outcome == RESERVATION_MISMATCH)
+    {
+        return RESERVATION_GONE;
+    }
+
+    if (!ngx_http_unique_random_slot_in_order(reply)) {
+        return NULL;
+    }
+
+    if (ngx_strcmp(row->digest, now->digest) != 0) {
+        return RESERVATION_KEY;
+    }
+
+    if (row->epoch < now->epoch
+        || (row->epoch == now->epoch
+            && ngx_strcmp(row->incarnation, now->incarnation) != 0))
+    {
+        reply->outcome = RESERVATION_STALE;
+        return RESERVATION_LATER_LIFE;
+    }
+
+    if (row->reserved < then->reserved) {
+        return "fewer positions are reserved than were known to be";
+    }
+
+    if (row->epoch == then->epoch
+        && (row->serial < then->serial + (reply->count ? 1 : 0)
+            || row->timeline < then->timeline))
+    {
+        return "its time has gone back";
+    }
+
+    return NULL;
+}
+
+
+static void
+ngx_http_unique_random_slot_remember(ngx_http_unique_random_slot_t *slot,
+    reservation_t *reply)
+{
+    slot->remaining = reply->remaining;
+
+    if (reply->has_key) {
+        ngx_memcpy(slot->key, reply->key, RESERVATION_KEY_LEN);
+        barrier_stores();
+        slot->has_key = 1;
+    }
+
+    (void) ngx_http_unique_random_slot_learn(slot, &reply->memory);
+}
+
+
+memory_merge_e
+ngx_http_unique_random_slot_learn(ngx_http_unique_random_slot_t *slot,
+    const memory_t *other)
+{
+    memory_t        memory;
+    memory_merge_e  rc;
+
+    memory = *memory_now(&slot->memory);
+
+    rc = memory_merge(&memory, other);
+
+    if (rc != MEMORY_CHANGED) {
+        return rc;
+    }
+
+    if (memory.epoch != memory_epoch(&slot->memory)) {
+
+        /*
+         * accept() need not have known of our leases, and how far it skipped
+         * cannot be seen any more: others have been granted since.
+         */
+
+        slot->burned += leases_drop(&slot->leases);
+    }
+
+    memory_publish(&slot->memory, &memory);
+
+    return rc;
+}

@@ -1,0 +1,332 @@
+
+/*
+ * Copyright (C) 2026 the ngx_http_unique_random_module authors
+ *
+ * The files of a pool's state: read, replaced as a whole, locked.  What fails
+ * is logged once, until the state has been written again.
+ */
+
+
+#include "zone/state_file.h"
+
+#include <sys/file.h>
+
+
+/* how long to wait for another one that writes, in steps of 10 ms */
+#define NGX_HTTP_UNIQUE_RANDOM_STATE_TRIES  20
+
+#define NGX_HTTP_UNIQUE_RANDOM_STATE_MAX    (16 * 1024 * 1024)
+
+
+static ngx_int_t ngx_http_unique_random_state_file_parse(
+    ngx_http_unique_random_pool_t *pool, u_char *text, size_t len,
+    state_range_t *ranges, size_t *n, ngx_log_t *log);
+static ngx_int_t ngx_http_unique_random_state_file_read(
+    ngx_http_unique_random_pool_t *pool, u_char **text, size_t *len,
+    ngx_log_t *log);
+static ngx_int_t ngx_http_unique_random_state_file_sync(
+    ngx_http_unique_random_pool_t *pool, ngx_log_t *log);
+static ngx_int_t ngx_http_unique_random_state_file_failed(
+    ngx_http_unique_random_pool_t *pool, ngx_log_t *log, char *call,
+    u_char *file);
+
+
+ngx_int_t
+ngx_http_unique_random_state_file_load(ngx_http_unique_random_pool_t *pool,
+    size_t more, state_range_t **ranges, size_t *n, ngx_log_t *log)
+{
+    size_t      len;
+    u_char     *text;
+    ngx_int_t   rc;
+
+    *n = 0;
+
+    rc = ngx_http_unique_random_state_file_read(pool, &text, &len, log);
+
+    if (rc == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    *ranges = ngx_alloc((state_ranges(len) + more) * sizeof(state_range_t),
+                        log);
+    if (*ranges == NULL) {
+        rc = NGX_ERROR;
+
+    } else if (rc == NGX_OK) {
+        rc = ngx_http_unique_random_state_file_parse(pool, text, len, *ranges,
+                                                     n, log);
+        if (rc == NGX_ABORT) {
+            ngx_free(*ranges);
+        }
+    }
+
+    if (text) {
+        ngx_free(text);
+    }
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_unique_random_state_file_parse(ngx_http_unique_random_pool_t *pool,
+    u_char *text, size_t len, state_range_t *ranges, size_t *n,
+    ngx_log_t *log)
+{
+    ngx_uint_t  level;
+
+    level = pool->unsaved ? NGX_LOG_INFO : NGX_LOG_EMERG;
+
+    switch (state_parse((char *) text, len, pool->state_name, ranges, n)) {
+
+    case STATE_OK:
+        return NGX_OK;
+
+    case STATE_FOREIGN:
+        ngx_log_error(level, log, 0,
+                      "\"%s\" is the state of another pool than \"%s\"",
+                      pool->state_file, pool->state_name);
+        return NGX_ABORT;
+
+    case STATE_LATER:
+        ngx_log_error(level, log, 0,
+                      "\"%s\" was written by a later version of this "
+                      "module", pool->state_file);
+        return NGX_ABORT;
+
+    default: /* STATE_DAMAGED */
+        ngx_log_error(ngx_max(level, NGX_LOG_ALERT), log, 0,
+                      "\"%s\" is damaged: what it remembered of the ranges of "
+                      "unique_random_pool \"%V\" is lost",
+                      pool->state_file, &pool->name);
+        *n = 0;
+        return NGX_DECLINED;
+    }
+}
+
+
+static ngx_int_t
+ngx_http_unique_random_state_file_read(ngx_http_unique_random_pool_t *pool,
+    u_char **text, size_t *len, ngx_log_t *log)
+{
+    ssize_t           n;
+    ngx_fd_t          fd;
+    ngx_int_t         rc;
+    ngx_file_info_t   fi;
+
+    *text = NULL;
+    *len = 0;
+
+    fd = ngx_open_file(pool->state_file, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
+
+    if (fd == NGX_INVALID_FILE) {
+
+        if (ngx_errno == NGX_ENOENT) {
+            return NGX_DONE;
+        }
+
+        (void) ngx_http_unique_random_state_file_failed(pool, log,
+                                                        ngx_open_file_n,
+                                                        pool->state_file);
+        return NGX_AGAIN;
+    }
+
+    rc = NGX_AGAIN;
+
+    if (ngx_fd_info(fd, &fi) == NGX_FILE_ERROR) {
+        (void) ngx_http_unique_random_state_file_failed(pool, log,
+                                                        ngx_fd_info_n,
+                                                        pool->state_file);
+        goto done;
+    }
+
+    *len = ngx_min(ngx_file_size(&fi), NGX_HTTP_UNIQUE_RANDOM_STATE_MAX);
+
+    *text = ngx_alloc(*len + 1, log);
+
+    if (*text == NULL) {
+        rc = NGX_ERROR;
+        goto done;
+    }
+
+    n = ngx_read_fd(fd, *text, *len);
+
+    if (n == -1) {
+        (void) ngx_http_unique_random_state_file_failed(pool, log,
+                                                        ngx_read_fd_n,
+                                                        pool->state_file);
+        *len = 0;
+        goto done;
+    }
+
+    *len = n;
+    rc = NGX_OK;
+
+done:
+
+    (void) ngx_close_file(fd);
+
+    return rc;
+}
+
+
+ngx_int_t
+ngx_http_unique_random_state_file_replace(ngx_http_unique_random_pool_t *pool,
+    u_char *text, size_t len, ngx_log_t *log)
+{
+    char      *call;
+    ngx_fd_t   fd;
+
+    fd = ngx_open_file(pool->state_temp, NGX_FILE_WRONLY, NGX_FILE_TRUNCATE,
+                       NGX_FILE_OWNER_ACCESS);
+
+    if (fd == NGX_INVALID_FILE) {
+        return ngx_http_unique_random_state_file_failed(pool, log,
+                                                        ngx_open_file_n,
+                                                        pool->state_temp);
+    }
+
+    call = NULL;
+
+    /* a short write is a full disk: the rest would tell */
+
+    ngx_set_errno(NGX_ENOSPC);
+
+    if (ngx_write_fd(fd, text, len) != (ssize_t) len) {
+        call = ngx_write_fd_n;
+
+    } else if (fsync(fd) == -1) {
+        call = "fsync()";
+    }
+
+    if (call) {
+        (void) ngx_http_unique_random_state_file_failed(pool, log, call,
+                                                   pool->state_temp);
+    }
+
+    if (ngx_close_file(fd) == NGX_FILE_ERROR && call == NULL) {
+        call = ngx_close_file_n;
+        (void) ngx_http_unique_random_state_file_failed(pool, log, call,
+                                                   pool->state_temp);
+    }
+
+    if (call) {
+        (void) ngx_delete_file(pool->state_temp);
+        return NGX_ERROR;
+    }
+
+    if (ngx_rename_file(pool->state_temp, pool->state_file)
+        == NGX_FILE_ERROR)
+    {
+        return ngx_http_unique_random_state_file_failed(pool, log,
+                                                   ngx_rename_file_n,
+                                                   pool->state_file);
+    }
+
+    return ngx_http_unique_random_state_file_sync(pool, log);
+}
+
+
+static ngx_int_t
+ngx_http_unique_random_state_file_sync(ngx_http_unique_random_pool_t *pool,
+    ngx_log_t *log)
+{
+    ngx_fd_t   fd;
+    ngx_int_t  rc;
+
+    fd = ngx_open_file(pool->state->name.data, NGX_FILE_RDONLY, NGX_FILE_OPEN,
+                       0);
+
+    rc = (fd == NGX_INVALID_FILE || fsync(fd) == -1)
+         ? ngx_http_unique_random_state_file_failed(pool, log, "fsync()",
+                                               pool->state->name.data)
+         : NGX_OK;
+
+    if (fd != NGX_INVALID_FILE) {
+        (void) ngx_close_file(fd);
+    }
+
+    return rc;
+}
+
+
+void
+ngx_http_unique_random_state_file_put_aside(
+    ngx_http_unique_random_pool_t *pool, ngx_log_t *log)
+{
+    /* the first one is the one that knows what was there before */
+
+    if (!ngx_http_unique_random_state_file_damaged(pool)
+        && ngx_rename_file(pool->state_file, pool->state_damaged)
+           == NGX_FILE_ERROR)
+    {
+        (void) ngx_http_unique_random_state_file_failed(pool, log,
+                                                        ngx_rename_file_n,
+                                                        pool->state_damaged);
+    }
+}
+
+
+ngx_uint_t
+ngx_http_unique_random_state_file_damaged(ngx_http_unique_random_pool_t *pool)
+{
+    ngx_file_info_t  fi;
+
+    return ngx_file_info(pool->state_damaged, &fi) != NGX_FILE_ERROR;
+}
+
+
+ngx_fd_t
+ngx_http_unique_random_state_file_lock(ngx_http_unique_random_pool_t *pool,
+    ngx_log_t *log)
+{
+    ngx_fd_t    fd;
+    ngx_uint_t  tries;
+
+    fd = ngx_open_file(pool->state_lock, NGX_FILE_WRONLY,
+                       NGX_FILE_CREATE_OR_OPEN, NGX_FILE_OWNER_ACCESS);
+
+    if (fd == NGX_INVALID_FILE) {
+        (void) ngx_http_unique_random_state_file_failed(pool, log,
+                                                        ngx_open_file_n,
+                                                        pool->state_lock);
+        return NGX_INVALID_FILE;
+    }
+
+    for (tries = NGX_HTTP_UNIQUE_RANDOM_STATE_TRIES; tries; tries--) {
+
+        if (flock(fd, LOCK_EX|LOCK_NB) == 0) {
+            return fd;
+        }
+
+        if (ngx_errno != NGX_EAGAIN && ngx_errno != NGX_EINTR) {
+            break;
+        }
+
+        ngx_msleep(10);
+    }
+
+    (void) ngx_http_unique_random_state_file_failed(pool, log, "flock()",
+                                               pool->state_lock);
+
+    (void) ngx_close_file(fd);
+
+    return NGX_INVALID_FILE;
+}
+
+
+static ngx_int_t
+ngx_http_unique_random_state_file_failed(ngx_http_unique_random_pool_t *pool,
+    ngx_log_t *log, char *call, u_char *file)
+{
+    ngx_uint_t  level;
+
+    level = pool->unsaved ? NGX_LOG_INFO : NGX_LOG_CRIT;
+
+    ngx_log_error(level, log, ngx_errno,
+                  "%s \"%s\" failed, what is remembered of the ranges of "
+                  "unique_random_pool \"%V\" is not kept",
+                  call, file, &pool->name);
+
+    return NGX_ERROR;
+}

@@ -1,0 +1,315 @@
+
+/*
+ * Copyright (C) 2026 the ngx_http_unique_random_module authors
+ *
+ * A worker that was killed stays in the table until a new one takes its entry,
+ * and is known by its pid.  If somebody else has that pid now, deadlines still
+ * end what it had under way.
+ */
+
+
+#include "zone/workers.h"
+
+
+static ngx_int_t ngx_http_unique_random_workers_find_entry(
+    ngx_http_unique_random_pool_t *pool);
+static ngx_uint_t ngx_http_unique_random_workers_alive(ngx_pid_t pid);
+static ngx_uint_t ngx_http_unique_random_workers_until(
+    ngx_http_unique_random_worker_t *w, ngx_msec_t until);
+
+
+static ngx_int_t
+ngx_http_unique_random_workers_find_entry(ngx_http_unique_random_pool_t *pool)
+{
+    ngx_uint_t                        i;
+    ngx_http_unique_random_shctx_t   *sh;
+    ngx_http_unique_random_worker_t  *w;
+
+    sh = pool->sh;
+    pool->worker = NULL;
+
+    for (i = 0; i < NGX_HTTP_UNIQUE_RANDOM_WORKERS; i++) {
+        w = &sh->workers[i];
+
+        if (w->pid == 0
+            || w->pid == ngx_pid
+            || !ngx_http_unique_random_workers_alive(w->pid))
+        {
+            w->asking_until = 0;
+            w->batches_until = 0;
+            w->generation = pool->generation;
+
+            /* the master reads it without the mutex */
+
+            ngx_memory_barrier();
+
+            w->pid = ngx_pid;
+
+            pool->worker = w;
+            return NGX_OK;
+        }
+    }
+
+    return NGX_DECLINED;
+}
+
+
+void
+ngx_http_unique_random_workers_enter(ngx_http_unique_random_pool_t *pool,
+    ngx_log_t *log)
+{
+    ngx_int_t  rc;
+
+    ngx_http_unique_random_zone_lock(pool);
+
+    rc = ngx_http_unique_random_workers_find_entry(pool);
+
+    if (rc != NGX_OK) {
+        pool->sh->crowded++;
+        pool->crowded = 1;
+    }
+
+    ngx_http_unique_random_zone_unlock(pool);
+
+    if (rc != NGX_OK) {
+        ngx_log_error(NGX_LOG_WARN, log, 0,
+                      "more than %d workers, those of older configurations "
+                      "included, use unique_random_pool \"%V\": it is not said "
+                      "to be used up, nor are leases given back",
+                      NGX_HTTP_UNIQUE_RANDOM_WORKERS, &pool->name);
+    }
+}
+
+
+ngx_uint_t
+ngx_http_unique_random_workers_leave(ngx_http_unique_random_pool_t *pool)
+{
+    ngx_uint_t                        i, last;
+    ngx_http_unique_random_shctx_t   *sh;
+    ngx_http_unique_random_worker_t  *w;
+
+    sh = pool->sh;
+
+    ngx_http_unique_random_zone_lock(pool);
+
+    if (pool->worker == NULL) {
+        sh->crowded -= pool->crowded;
+        pool->crowded = 0;
+
+        ngx_http_unique_random_zone_unlock(pool);
+        return 0;
+    }
+
+    last = (sh->crowded == 0);
+
+    pool->worker->pid = 0;
+    pool->worker = NULL;
+
+    for (i = 0; i < NGX_HTTP_UNIQUE_RANDOM_WORKERS; i++) {
+        w = &sh->workers[i];
+
+        if (w->pid
+            && w->generation == pool->generation
+            && ngx_http_unique_random_workers_alive(w->pid))
+        {
+            last = 0;
+        }
+    }
+
+    ngx_http_unique_random_zone_unlock(pool);
+
+    return last;
+}
+
+
+ngx_uint_t
+ngx_http_unique_random_workers_use(ngx_http_unique_random_shctx_t *sh,
+    ngx_http_unique_random_generations_t *had_by)
+{
+    ngx_uint_t                        i;
+    ngx_http_unique_random_worker_t  *w;
+
+    if (had_by->last == 0) {
+        return 0;
+    }
+
+    if (had_by->last == sh->generation || sh->crowded) {
+        return 1;
+    }
+
+    for (i = 0; i < NGX_HTTP_UNIQUE_RANDOM_WORKERS; i++) {
+        w = &sh->workers[i];
+
+        if (w->pid
+            && w->generation >= had_by->first
+            && w->generation <= had_by->last
+            && ngx_http_unique_random_workers_alive(w->pid))
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+void
+ngx_http_unique_random_workers_ask(ngx_http_unique_random_pool_t *pool,
+    ngx_msec_t time)
+{
+    ngx_msec_t                        until;
+    ngx_http_unique_random_worker_t  *w;
+
+    /* one that found no entry may find one now */
+
+    if (pool->crowded
+        && ngx_http_unique_random_workers_find_entry(pool) == NGX_OK)
+    {
+        pool->sh->crowded--;
+        pool->crowded = 0;
+    }
+
+    w = pool->worker;
+
+    if (w == NULL) {
+        return;
+    }
+
+    if (time == 0) {
+        w->asking_until = 0;
+        return;
+    }
+
+    until = ngx_current_msec + time;
+
+    /* the last of its replies counts */
+
+    if (w->asking_until == 0
+        || (ngx_msec_int_t) (until - w->asking_until) > 0)
+    {
+        w->asking_until = until;
+    }
+}
+
+
+void
+ngx_http_unique_random_workers_batch(ngx_http_unique_random_pool_t *pool,
+    ngx_msec_t time)
+{
+    ngx_msec_t                        until;
+    ngx_http_unique_random_worker_t  *w;
+
+    w = pool->worker;
+
+    if (w == NULL) {
+        return;
+    }
+
+    if (time == 0) {
+        w->batches_until = 0;
+        return;
+    }
+
+    until = ngx_current_msec + time;
+
+    /* the last of its batches counts */
+
+    if (w->batches_until == 0
+        || (ngx_msec_int_t) (until - w->batches_until) > 0)
+    {
+        w->batches_until = until;
+    }
+}
+
+
+ngx_uint_t
+ngx_http_unique_random_workers_asking(ngx_http_unique_random_pool_t *pool)
+{
+    ngx_uint_t                        i;
+    ngx_http_unique_random_worker_t  *w;
+
+    for (i = 0; i < NGX_HTTP_UNIQUE_RANDOM_WORKERS; i++) {
+        w = &pool->sh->workers[i];
+
+        if (w != pool->worker
+            && ngx_http_unique_random_workers_until(w, w->asking_until))
+        {
+            return 1;
+        }
+    }
+
+    return pool->sh->crowded != 0;
+}
+
+
+ngx_uint_t
+ngx_http_unique_random_workers_batched(ngx_http_unique_random_pool_t *pool)
+{
+    ngx_uint_t                        i;
+    ngx_http_unique_random_worker_t  *w;
+
+    for (i = 0; i < NGX_HTTP_UNIQUE_RANDOM_WORKERS; i++) {
+        w = &pool->sh->workers[i];
+
+        if (ngx_http_unique_random_workers_until(w, w->batches_until)) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+void
+ngx_http_unique_random_workers_claim(ngx_http_unique_random_pool_t *pool,
+    ngx_http_unique_random_slot_t *slot)
+{
+    if (pool->worker) {
+        slot->asker_entry = (uint32_t) (pool->worker - pool->sh->workers);
+        slot->asker = ngx_pid;
+    }
+}
+
+
+void
+ngx_http_unique_random_workers_unclaim(ngx_http_unique_random_slot_t *slot)
+{
+    if (slot->asker == ngx_pid) {
+        slot->asker = 0;
+    }
+}
+
+
+ngx_uint_t
+ngx_http_unique_random_workers_claimed(ngx_http_unique_random_pool_t *pool,
+    ngx_http_unique_random_slot_t *slot)
+{
+    ngx_http_unique_random_worker_t  *w;
+
+    if (slot->asker == 0 || slot->asker == ngx_pid) {
+        return 0;
+    }
+
+    w = &pool->sh->workers[slot->asker_entry];
+
+    return w->pid == slot->asker
+           && ngx_http_unique_random_workers_until(w, w->asking_until);
+}
+
+
+static ngx_uint_t
+ngx_http_unique_random_workers_until(ngx_http_unique_random_worker_t *w,
+    ngx_msec_t until)
+{
+    return w->pid
+           && until
+           && !ngx_http_unique_random_past(until)
+           && ngx_http_unique_random_workers_alive(w->pid);
+}
+
+
+static ngx_uint_t
+ngx_http_unique_random_workers_alive(ngx_pid_t pid)
+{
+    return kill(pid, 0) == 0 || ngx_errno != NGX_ESRCH;
+}
