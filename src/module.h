@@ -6,8 +6,8 @@
  */
 
 
-#ifndef _NGX_HTTP_UNIQUE_RANDOM_MODULE_H_INCLUDED_
-#define _NGX_HTTP_UNIQUE_RANDOM_MODULE_H_INCLUDED_
+#ifndef _NGX_UR_MODULE_H_INCLUDED_
+#define _NGX_UR_MODULE_H_INCLUDED_
 
 
 #include "pool.h"
@@ -16,7 +16,7 @@
 typedef struct {
     ngx_array_t                       pools;      /* of pool_t * */
     ngx_array_t                       uses;       /* of use_t * */
-} ngx_http_unique_random_main_conf_t;
+} ngx_ur_main_conf_t;
 
 
 /* "unique_random" or "unique_random_ready"; its pool may come after it */
@@ -25,18 +25,18 @@ typedef struct {
     ngx_str_t                         directive;
     ngx_http_handler_pt               handler;
     ngx_str_t                         name;       /* empty: the only pool */
-    ngx_http_unique_random_pool_t    *pool;
+    ngx_ur_pool_t    *pool;
     u_char                           *file;
     ngx_uint_t                        line;
-} ngx_http_unique_random_use_t;
+} ngx_ur_use_t;
 
 
 typedef struct {
-    ngx_http_unique_random_use_t     *use;
-} ngx_http_unique_random_loc_conf_t;
+    ngx_ur_use_t     *use;
+} ngx_ur_loc_conf_t;
 
 
 extern ngx_module_t  ngx_http_unique_random_module;
 
 
-#endif /* _NGX_HTTP_UNIQUE_RANDOM_MODULE_H_INCLUDED_ */
+#endif /* _NGX_UR_MODULE_H_INCLUDED_ */

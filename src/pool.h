@@ -7,8 +7,8 @@
  */
 
 
-#ifndef _NGX_HTTP_UNIQUE_RANDOM_POOL_H_INCLUDED_
-#define _NGX_HTTP_UNIQUE_RANDOM_POOL_H_INCLUDED_
+#ifndef _NGX_UR_POOL_H_INCLUDED_
+#define _NGX_UR_POOL_H_INCLUDED_
 
 
 #include <ngx_config.h>
@@ -23,18 +23,18 @@
 
 
 /* the defaults of "lease" */
-#define NGX_HTTP_UNIQUE_RANDOM_LEASE_MIN    16
-#define NGX_HTTP_UNIQUE_RANDOM_LEASE_MAX    65536
-#define NGX_HTTP_UNIQUE_RANDOM_LEASE_AHEAD  1000
+#define NGX_UR_LEASE_MIN    16
+#define NGX_UR_LEASE_MAX    65536
+#define NGX_UR_LEASE_AHEAD  1000
 
 
-typedef struct ngx_http_unique_random_connect_s
-    ngx_http_unique_random_connect_t;
+typedef struct ngx_ur_connect_s
+    ngx_ur_connect_t;
 
 
 /* the positions [start + next, start + n) are still to be issued */
 
-#define NGX_HTTP_UNIQUE_RANDOM_BATCH        64
+#define NGX_UR_BATCH        64
 
 typedef struct {
     uint64_t                          epoch;       /* they were leased in */
@@ -43,36 +43,36 @@ typedef struct {
     ngx_uint_t                        next;
     uint64_t                          tidied;      /* the next one, when it was
                                                       tidied last */
-    uint64_t                          values[NGX_HTTP_UNIQUE_RANDOM_BATCH];
+    uint64_t                          values[NGX_UR_BATCH];
 
     unsigned                          mapped:1;
-} ngx_http_unique_random_batch_t;
+} ngx_ur_batch_t;
 
 
 /* what a range is asked for */
 
 typedef enum {
-    NGX_HTTP_UNIQUE_RANDOM_NEED_NONE = 0,
-    NGX_HTTP_UNIQUE_RANDOM_NEED_LOOK,              /* whether it grants again */
-    NGX_HTTP_UNIQUE_RANDOM_NEED_LEASE
-} ngx_http_unique_random_need_e;
+    NGX_UR_NEED_NONE = 0,
+    NGX_UR_NEED_LOOK,              /* whether it grants again */
+    NGX_UR_NEED_LEASE
+} ngx_ur_need_e;
 
 
-struct ngx_http_unique_random_range_s {
+struct ngx_ur_range_s {
     uint64_t                          first;
     uint64_t                          last;
-    ngx_http_unique_random_shard_t   *shard;
+    ngx_ur_shard_t   *shard;
 
-    ngx_http_unique_random_slot_t    *slot;
+    ngx_ur_slot_t    *slot;
     uint64_t                          slot_id;
 
     /* of this worker */
     permutation_t                    *permutation; /* from the first draw */
-    ngx_http_unique_random_batch_t    batch;
+    ngx_ur_batch_t    batch;
     uint64_t                          weight;      /* in a choice */
     ngx_queue_t                       queue;       /* in shard->asks or sent */
     reservation_ask_t                 ask;
-    ngx_http_unique_random_need_e     need;        /* while it is asked */
+    ngx_ur_need_e     need;        /* while it is asked */
     ngx_msec_t                        busy_until;  /* its row was locked */
 
     unsigned                          preferred:1; /* in a choice */
@@ -85,15 +85,15 @@ struct ngx_http_unique_random_range_s {
 /* what the query of a shard is for */
 
 typedef enum {
-    NGX_HTTP_UNIQUE_RANDOM_STEP_RESERVE = 0,
-    NGX_HTTP_UNIQUE_RANDOM_STEP_SCHEMA,
-    NGX_HTTP_UNIQUE_RANDOM_STEP_BOOTSTRAP
-} ngx_http_unique_random_step_e;
+    NGX_UR_STEP_RESERVE = 0,
+    NGX_UR_STEP_SCHEMA,
+    NGX_UR_STEP_BOOTSTRAP
+} ngx_ur_step_e;
 
 
-struct ngx_http_unique_random_shard_s {
+struct ngx_ur_shard_s {
     ngx_str_t                         name;
-    ngx_http_unique_random_pool_t    *pool;
+    ngx_ur_pool_t    *pool;
     ngx_str_t                         text;        /* of the conninfo */
     conninfo_t                        conninfo;
     ngx_array_t                       ranges;      /* of range_t */
@@ -104,18 +104,18 @@ struct ngx_http_unique_random_shard_s {
     ngx_uint_t                        line;
     ngx_uint_t                        given;       /* parameters, bit by bit */
 
-    ngx_http_unique_random_health_t  *health;
+    ngx_ur_health_t  *health;
 
     /* of this worker: one connection, which its ranges use in turn */
-    ngx_http_unique_random_postgres_t  postgres;
-    ngx_http_unique_random_connect_t  *connect;    /* from the first one on */
+    ngx_ur_postgres_t  postgres;
+    ngx_ur_connect_t  *connect;    /* from the first one on */
     ngx_queue_t                       asks;        /* of ranges, to be sent */
     ngx_queue_t                       sent;        /* in one statement */
     ngx_msec_t                        deadline;    /* of what is sent */
     ngx_msec_t                        short_until; /* a pause of this worker */
     u_char                            doubt[256];  /* a warning of the commit of
                                                       what is sent, or "" */
-    ngx_http_unique_random_step_e     step;
+    ngx_ur_step_e     step;
 
     unsigned                          busy:1;      /* asks or sent has some */
     unsigned                          bootstrapped:1;
@@ -128,7 +128,7 @@ struct ngx_http_unique_random_shard_s {
 };
 
 
-struct ngx_http_unique_random_pool_s {
+struct ngx_ur_pool_s {
     ngx_str_t                         name;
     ngx_str_t                         literal;     /* the name, in SQL */
     u_char                           *others;      /* the names of all pools,
@@ -139,7 +139,7 @@ struct ngx_http_unique_random_pool_s {
     size_t                            zone_size;
     ngx_shm_zone_t                   *shm_zone;
     uint32_t                          generation;
-    ngx_http_unique_random_shctx_t   *sh;
+    ngx_ur_shctx_t   *sh;
     ngx_slab_pool_t                  *shpool;
 
     /* found when the configuration was read, for slots of the zone */
@@ -169,7 +169,7 @@ struct ngx_http_unique_random_pool_s {
     ngx_uint_t                        unsaved;     /* it could not */
 
     /* of this worker: its entry in the zone, or NULL */
-    ngx_http_unique_random_worker_t  *worker;
+    ngx_ur_worker_t  *worker;
     ngx_uint_t                        crowded;     /* there was none */
 
     /* the weights of its ranges, all and with a lease */
@@ -193,23 +193,23 @@ struct ngx_http_unique_random_pool_s {
 
 
 /* "unique_random_pool NAME { }" */
-char *ngx_http_unique_random_pool_block(ngx_conf_t *cf, ngx_command_t *cmd,
+char *ngx_ur_pool_block(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
 /* the names of the pools, as an array of SQL; NULL if there is no memory */
-u_char *ngx_http_unique_random_pool_names(ngx_conf_t *cf, ngx_array_t *list);
+u_char *ngx_ur_pool_names(ngx_conf_t *cf, ngx_array_t *list);
 
 /* in a pool */
-char *ngx_http_unique_random_zone(ngx_conf_t *cf, ngx_command_t *cmd,
+char *ngx_ur_zone(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
-char *ngx_http_unique_random_lease(ngx_conf_t *cf, ngx_command_t *cmd,
+char *ngx_ur_lease(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
-char *ngx_http_unique_random_state(ngx_conf_t *cf, ngx_command_t *cmd,
+char *ngx_ur_state(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
-char *ngx_http_unique_random_queue(ngx_conf_t *cf, ngx_command_t *cmd,
+char *ngx_ur_queue(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
-char *ngx_http_unique_random_shard(ngx_conf_t *cf, ngx_command_t *cmd,
+char *ngx_ur_shard(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
 
-#endif /* _NGX_HTTP_UNIQUE_RANDOM_POOL_H_INCLUDED_ */
+#endif /* _NGX_UR_POOL_H_INCLUDED_ */

@@ -9,14 +9,14 @@
 #include "pool.h"
 
 
-static ngx_int_t ngx_http_unique_random_lease_param(ngx_conf_t *cf,
+static ngx_int_t ngx_ur_lease_param(ngx_conf_t *cf,
     lease_policy_t *given, ngx_str_t *value);
 
 
 char *
-ngx_http_unique_random_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+ngx_ur_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    ngx_http_unique_random_pool_t *pool = conf;
+    ngx_ur_pool_t *pool = conf;
 
     ssize_t     size;
     ngx_str_t  *value;
@@ -51,9 +51,9 @@ ngx_http_unique_random_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 char *
-ngx_http_unique_random_lease(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+ngx_ur_lease(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    ngx_http_unique_random_pool_t *pool = conf;
+    ngx_ur_pool_t *pool = conf;
 
     ngx_str_t       *value;
     ngx_uint_t       i;
@@ -75,17 +75,17 @@ ngx_http_unique_random_lease(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_memzero(&given, sizeof(lease_policy_t));
 
     for (i = 1; i < cf->args->nelts; i++) {
-        if (ngx_http_unique_random_lease_param(cf, &given, &value[i])
+        if (ngx_ur_lease_param(cf, &given, &value[i])
             != NGX_OK)
         {
             return NGX_CONF_ERROR;
         }
     }
 
-    pool->lease.min = given.min ? given.min : NGX_HTTP_UNIQUE_RANDOM_LEASE_MIN;
-    pool->lease.max = given.max ? given.max : NGX_HTTP_UNIQUE_RANDOM_LEASE_MAX;
+    pool->lease.min = given.min ? given.min : NGX_UR_LEASE_MIN;
+    pool->lease.max = given.max ? given.max : NGX_UR_LEASE_MAX;
     pool->lease.ahead = given.ahead ? given.ahead
-                                    : NGX_HTTP_UNIQUE_RANDOM_LEASE_AHEAD;
+                                    : NGX_UR_LEASE_AHEAD;
 
     if (pool->lease.min > pool->lease.max) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
@@ -100,7 +100,7 @@ ngx_http_unique_random_lease(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 static ngx_int_t
-ngx_http_unique_random_lease_param(ngx_conf_t *cf, lease_policy_t *given,
+ngx_ur_lease_param(ngx_conf_t *cf, lease_policy_t *given,
     ngx_str_t *value)
 {
     u_char     *eq;
@@ -162,7 +162,7 @@ ngx_http_unique_random_lease_param(ngx_conf_t *cf, lease_policy_t *given,
 
 
 char *
-ngx_http_unique_random_state(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+ngx_ur_state(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_str_t  *value;
 
@@ -180,9 +180,9 @@ ngx_http_unique_random_state(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 char *
-ngx_http_unique_random_queue(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+ngx_ur_queue(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    ngx_http_unique_random_pool_t *pool = conf;
+    ngx_ur_pool_t *pool = conf;
 
     ngx_int_t   n;
     ngx_str_t  *value;

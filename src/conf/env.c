@@ -10,14 +10,14 @@
 #include "conf/env.h"
 
 
-static ngx_int_t ngx_http_unique_random_env_next(ngx_conf_t *cf, u_char **pos,
+static ngx_int_t ngx_ur_env_next(ngx_conf_t *cf, u_char **pos,
     u_char *last, ngx_str_t *part);
-static ngx_int_t ngx_http_unique_random_env_get(ngx_conf_t *cf, u_char *name,
+static ngx_int_t ngx_ur_env_get(ngx_conf_t *cf, u_char *name,
     u_char *last, ngx_str_t *part);
 
 
 ngx_int_t
-ngx_http_unique_random_env(ngx_conf_t *cf, ngx_str_t *value, ngx_str_t *text)
+ngx_ur_env(ngx_conf_t *cf, ngx_str_t *value, ngx_str_t *text)
 {
     size_t      len;
     u_char     *p, *dst, *last;
@@ -27,7 +27,7 @@ ngx_http_unique_random_env(ngx_conf_t *cf, ngx_str_t *value, ngx_str_t *text)
     len = 0;
 
     for (p = value->data; p < last; /* void */ ) {
-        if (ngx_http_unique_random_env_next(cf, &p, last, &part) != NGX_OK) {
+        if (ngx_ur_env_next(cf, &p, last, &part) != NGX_OK) {
             return NGX_ERROR;
         }
 
@@ -43,7 +43,7 @@ ngx_http_unique_random_env(ngx_conf_t *cf, ngx_str_t *value, ngx_str_t *text)
     text->len = len;
 
     for (p = value->data; p < last; /* void */ ) {
-        (void) ngx_http_unique_random_env_next(cf, &p, last, &part);
+        (void) ngx_ur_env_next(cf, &p, last, &part);
         dst = ngx_cpymem(dst, part.data, part.len);
     }
 
@@ -56,7 +56,7 @@ ngx_http_unique_random_env(ngx_conf_t *cf, ngx_str_t *value, ngx_str_t *text)
 /* the next variable, or the text up to it */
 
 static ngx_int_t
-ngx_http_unique_random_env_next(ngx_conf_t *cf, u_char **pos, u_char *last,
+ngx_ur_env_next(ngx_conf_t *cf, u_char **pos, u_char *last,
     ngx_str_t *part)
 {
     u_char  *p, *end;
@@ -88,12 +88,12 @@ ngx_http_unique_random_env_next(ngx_conf_t *cf, u_char **pos, u_char *last,
 
     *pos = end + 1;
 
-    return ngx_http_unique_random_env_get(cf, p, end, part);
+    return ngx_ur_env_get(cf, p, end, part);
 }
 
 
 static ngx_int_t
-ngx_http_unique_random_env_get(ngx_conf_t *cf, u_char *name, u_char *last,
+ngx_ur_env_get(ngx_conf_t *cf, u_char *name, u_char *last,
     ngx_str_t *part)
 {
     char       *found;

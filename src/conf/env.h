@@ -6,8 +6,8 @@
  */
 
 
-#ifndef _NGX_HTTP_UNIQUE_RANDOM_ENV_H_INCLUDED_
-#define _NGX_HTTP_UNIQUE_RANDOM_ENV_H_INCLUDED_
+#ifndef _NGX_UR_ENV_H_INCLUDED_
+#define _NGX_UR_ENV_H_INCLUDED_
 
 
 #include <ngx_config.h>
@@ -18,8 +18,8 @@
  * Replaces ${NAME}, and ${NAME:-default}, whose default also stands for an
  * empty variable.  The text ends with a zero.
  */
-ngx_int_t ngx_http_unique_random_env(ngx_conf_t *cf, ngx_str_t *value,
+ngx_int_t ngx_ur_env(ngx_conf_t *cf, ngx_str_t *value,
     ngx_str_t *text);
 
 
-#endif /* _NGX_HTTP_UNIQUE_RANDOM_ENV_H_INCLUDED_ */
+#endif /* _NGX_UR_ENV_H_INCLUDED_ */

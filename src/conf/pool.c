@@ -11,48 +11,48 @@
 #include "zone/memory.h"
 
 
-#define NGX_HTTP_UNIQUE_RANDOM_ZONE_SIZE  (256 * 1024)
+#define NGX_UR_ZONE_SIZE  (256 * 1024)
 
 
-static char *ngx_http_unique_random_pool_directive(ngx_conf_t *cf,
+static char *ngx_ur_pool_directive(ngx_conf_t *cf,
     ngx_command_t *dummy, void *conf);
-static ngx_command_t *ngx_http_unique_random_pool_command(ngx_conf_t *cf,
+static ngx_command_t *ngx_ur_pool_command(ngx_conf_t *cf,
     ngx_str_t *name);
-static ngx_http_unique_random_pool_t *ngx_http_unique_random_pool_create(
+static ngx_ur_pool_t *ngx_ur_pool_create(
     ngx_conf_t *cf, ngx_str_t *name);
-static ngx_int_t ngx_http_unique_random_pool_literal(ngx_conf_t *cf,
+static ngx_int_t ngx_ur_pool_literal(ngx_conf_t *cf,
     ngx_str_t *name, ngx_str_t *literal);
-static char *ngx_http_unique_random_pool_init(ngx_conf_t *cf,
-    ngx_http_unique_random_pool_t *pool);
-static char *ngx_http_unique_random_positive(ngx_conf_t *cf, void *post,
+static char *ngx_ur_pool_init(ngx_conf_t *cf,
+    ngx_ur_pool_t *pool);
+static char *ngx_ur_positive(ngx_conf_t *cf, void *post,
     void *data);
 
 
-static ngx_conf_post_t  ngx_http_unique_random_positive_post =
-    { ngx_http_unique_random_positive };
+static ngx_conf_post_t  ngx_ur_positive_post =
+    { ngx_ur_positive };
 
 
 /* the directives inside of the block, which are not ones of http{} */
 
-static ngx_command_t  ngx_http_unique_random_pool_commands[] = {
+static ngx_command_t  ngx_ur_pool_commands[] = {
 
     { ngx_string("zone"),
       NGX_CONF_TAKE1,
-      ngx_http_unique_random_zone,
+      ngx_ur_zone,
       0,
       0,
       NULL },
 
     { ngx_string("shard"),
       NGX_CONF_1MORE,
-      ngx_http_unique_random_shard,
+      ngx_ur_shard,
       0,
       0,
       NULL },
 
     { ngx_string("lease"),
       NGX_CONF_TAKE123,
-      ngx_http_unique_random_lease,
+      ngx_ur_lease,
       0,
       0,
       NULL },
@@ -61,47 +61,47 @@ static ngx_command_t  ngx_http_unique_random_pool_commands[] = {
       NGX_CONF_FLAG,
       ngx_conf_set_flag_slot,
       0,
-      offsetof(ngx_http_unique_random_pool_t, bootstrap),
+      offsetof(ngx_ur_pool_t, bootstrap),
       NULL },
 
     { ngx_string("state"),
       NGX_CONF_TAKE1,
-      ngx_http_unique_random_state,
+      ngx_ur_state,
       0,
-      offsetof(ngx_http_unique_random_pool_t, state),
+      offsetof(ngx_ur_pool_t, state),
       NULL },
 
     { ngx_string("connect_timeout"),
       NGX_CONF_TAKE1,
       ngx_conf_set_msec_slot,
       0,
-      offsetof(ngx_http_unique_random_pool_t, connect_timeout),
-      &ngx_http_unique_random_positive_post },
+      offsetof(ngx_ur_pool_t, connect_timeout),
+      &ngx_ur_positive_post },
 
     { ngx_string("reserve_timeout"),
       NGX_CONF_TAKE1,
       ngx_conf_set_msec_slot,
       0,
-      offsetof(ngx_http_unique_random_pool_t, reserve_timeout),
-      &ngx_http_unique_random_positive_post },
+      offsetof(ngx_ur_pool_t, reserve_timeout),
+      &ngx_ur_positive_post },
 
     { ngx_string("wait_timeout"),
       NGX_CONF_TAKE1,
       ngx_conf_set_msec_slot,
       0,
-      offsetof(ngx_http_unique_random_pool_t, wait_timeout),
+      offsetof(ngx_ur_pool_t, wait_timeout),
       NULL },
 
     { ngx_string("idle_timeout"),
       NGX_CONF_TAKE1,
       ngx_conf_set_msec_slot,
       0,
-      offsetof(ngx_http_unique_random_pool_t, idle_timeout),
+      offsetof(ngx_ur_pool_t, idle_timeout),
       NULL },
 
     { ngx_string("queue"),
       NGX_CONF_TAKE1,
-      ngx_http_unique_random_queue,
+      ngx_ur_queue,
       0,
       0,
       NULL },
@@ -111,15 +111,15 @@ static ngx_command_t  ngx_http_unique_random_pool_commands[] = {
 
 
 char *
-ngx_http_unique_random_pool_block(ngx_conf_t *cf, ngx_command_t *cmd,
+ngx_ur_pool_block(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf)
 {
-    ngx_http_unique_random_main_conf_t *umcf = conf;
+    ngx_ur_main_conf_t *umcf = conf;
 
     char                            *rv;
     ngx_str_t                       *value;
     ngx_conf_t                       save;
-    ngx_http_unique_random_pool_t   *pool, **pools, **p;
+    ngx_ur_pool_t   *pool, **pools, **p;
     ngx_uint_t                       i;
 
     value = cf->args->elts;
@@ -144,7 +144,7 @@ ngx_http_unique_random_pool_block(ngx_conf_t *cf, ngx_command_t *cmd,
         }
     }
 
-    pool = ngx_http_unique_random_pool_create(cf, &value[1]);
+    pool = ngx_ur_pool_create(cf, &value[1]);
     if (pool == NULL) {
         return NGX_CONF_ERROR;
     }
@@ -158,7 +158,7 @@ ngx_http_unique_random_pool_block(ngx_conf_t *cf, ngx_command_t *cmd,
 
     save = *cf;
 
-    cf->handler = ngx_http_unique_random_pool_directive;
+    cf->handler = ngx_ur_pool_directive;
     cf->handler_conf = (char *) pool;
 
     rv = ngx_conf_parse(cf, NULL);
@@ -169,14 +169,14 @@ ngx_http_unique_random_pool_block(ngx_conf_t *cf, ngx_command_t *cmd,
         return rv;
     }
 
-    return ngx_http_unique_random_pool_init(cf, pool);
+    return ngx_ur_pool_init(cf, pool);
 }
 
 
 /* what ngx_conf_parse() does for a directive, for those of the block */
 
 static char *
-ngx_http_unique_random_pool_directive(ngx_conf_t *cf, ngx_command_t *dummy,
+ngx_ur_pool_directive(ngx_conf_t *cf, ngx_command_t *dummy,
     void *conf)
 {
     char           *rv;
@@ -200,7 +200,7 @@ ngx_http_unique_random_pool_directive(ngx_conf_t *cf, ngx_command_t *dummy,
         goto invalid_number;
     }
 
-    cmd = ngx_http_unique_random_pool_command(cf, &value[0]);
+    cmd = ngx_ur_pool_command(cf, &value[0]);
     if (cmd == NULL) {
         return NGX_CONF_ERROR;
     }
@@ -244,11 +244,11 @@ invalid_number:
 
 
 static ngx_command_t *
-ngx_http_unique_random_pool_command(ngx_conf_t *cf, ngx_str_t *name)
+ngx_ur_pool_command(ngx_conf_t *cf, ngx_str_t *name)
 {
     ngx_command_t  *cmd;
 
-    for (cmd = ngx_http_unique_random_pool_commands; cmd->name.len; cmd++) {
+    for (cmd = ngx_ur_pool_commands; cmd->name.len; cmd++) {
         if (cmd->name.len == name->len
             && ngx_strcmp(cmd->name.data, name->data) == 0)
         {
@@ -275,30 +275,30 @@ ngx_http_unique_random_pool_command(ngx_conf_t *cf, ngx_str_t *name)
 }
 
 
-static ngx_http_unique_random_pool_t *
-ngx_http_unique_random_pool_create(ngx_conf_t *cf, ngx_str_t *name)
+static ngx_ur_pool_t *
+ngx_ur_pool_create(ngx_conf_t *cf, ngx_str_t *name)
 {
-    ngx_http_unique_random_pool_t  *pool;
+    ngx_ur_pool_t  *pool;
 
-    pool = ngx_pcalloc(cf->pool, sizeof(ngx_http_unique_random_pool_t));
+    pool = ngx_pcalloc(cf->pool, sizeof(ngx_ur_pool_t));
     if (pool == NULL) {
         return NULL;
     }
 
     if (ngx_array_init(&pool->shards, cf->pool, 4,
-                       sizeof(ngx_http_unique_random_shard_t *))
+                       sizeof(ngx_ur_shard_t *))
         != NGX_OK
         || ngx_array_init(&pool->ranges, cf->pool, 4,
-                          sizeof(ngx_http_unique_random_range_t *))
+                          sizeof(ngx_ur_range_t *))
            != NGX_OK
         || ngx_array_init(&pool->recalled, cf->pool, 4,
-                          sizeof(ngx_http_unique_random_remembered_t))
+                          sizeof(ngx_ur_remembered_t))
            != NGX_OK)
     {
         return NULL;
     }
 
-    if (ngx_http_unique_random_pool_literal(cf, name, &pool->literal)
+    if (ngx_ur_pool_literal(cf, name, &pool->literal)
         != NGX_OK)
     {
         return NULL;
@@ -325,7 +325,7 @@ ngx_http_unique_random_pool_create(ngx_conf_t *cf, ngx_str_t *name)
 /* for the SQL that messages tell an operator to run */
 
 static ngx_int_t
-ngx_http_unique_random_pool_literal(ngx_conf_t *cf, ngx_str_t *name,
+ngx_ur_pool_literal(ngx_conf_t *cf, ngx_str_t *name,
     ngx_str_t *literal)
 {
     u_char      *p;
@@ -357,13 +357,13 @@ ngx_http_unique_random_pool_literal(ngx_conf_t *cf, ngx_str_t *name,
 
 
 u_char *
-ngx_http_unique_random_pool_names(ngx_conf_t *cf,
+ngx_ur_pool_names(ngx_conf_t *cf,
     ngx_array_t *list)
 {
     size_t                           len;
     u_char                          *names, *p;
     ngx_uint_t                       i, j;
-    ngx_http_unique_random_pool_t  **pools;
+    ngx_ur_pool_t  **pools;
 
     pools = list->elts;
     len = sizeof("{}");
@@ -410,8 +410,8 @@ ngx_http_unique_random_pool_names(ngx_conf_t *cf,
 
 
 static char *
-ngx_http_unique_random_pool_init(ngx_conf_t *cf,
-    ngx_http_unique_random_pool_t *pool)
+ngx_ur_pool_init(ngx_conf_t *cf,
+    ngx_ur_pool_t *pool)
 {
     ngx_str_t  name;
 
@@ -423,9 +423,9 @@ ngx_http_unique_random_pool_init(ngx_conf_t *cf,
     }
 
     if (pool->lease.max == NGX_CONF_UNSET_UINT) {
-        pool->lease.min = NGX_HTTP_UNIQUE_RANDOM_LEASE_MIN;
-        pool->lease.max = NGX_HTTP_UNIQUE_RANDOM_LEASE_MAX;
-        pool->lease.ahead = NGX_HTTP_UNIQUE_RANDOM_LEASE_AHEAD;
+        pool->lease.min = NGX_UR_LEASE_MIN;
+        pool->lease.max = NGX_UR_LEASE_MAX;
+        pool->lease.ahead = NGX_UR_LEASE_AHEAD;
     }
 
     ngx_conf_init_value(pool->bootstrap, 0);
@@ -436,7 +436,7 @@ ngx_http_unique_random_pool_init(ngx_conf_t *cf,
     ngx_conf_init_uint_value(pool->queue, 4096);
 
     if (pool->zone_size == 0) {
-        pool->zone_size = NGX_HTTP_UNIQUE_RANDOM_ZONE_SIZE;
+        pool->zone_size = NGX_UR_ZONE_SIZE;
     }
 
     /* the prefix keeps it apart from the zones of other modules */
@@ -455,7 +455,7 @@ ngx_http_unique_random_pool_init(ngx_conf_t *cf,
         return NGX_CONF_ERROR;
     }
 
-    pool->shm_zone->init = ngx_http_unique_random_zone_init;
+    pool->shm_zone->init = ngx_ur_zone_init;
     pool->shm_zone->data = pool;
 
     return NGX_CONF_OK;
@@ -463,7 +463,7 @@ ngx_http_unique_random_pool_init(ngx_conf_t *cf,
 
 
 static char *
-ngx_http_unique_random_positive(ngx_conf_t *cf, void *post, void *data)
+ngx_ur_positive(ngx_conf_t *cf, void *post, void *data)
 {
     ngx_msec_t *msp = data;
 

@@ -17,85 +17,85 @@
 
 
 /* what a double, and so JavaScript, can hold exactly */
-#define NGX_HTTP_UNIQUE_RANDOM_SAFE  ((uint64_t) 1 << 53)
+#define NGX_UR_SAFE  ((uint64_t) 1 << 53)
 
 
-#define NGX_HTTP_UNIQUE_RANDOM_SHARD_RANGE         0x01
-#define NGX_HTTP_UNIQUE_RANDOM_SHARD_NAME          0x02
-#define NGX_HTTP_UNIQUE_RANDOM_SHARD_MAX_FAILS     0x04
-#define NGX_HTTP_UNIQUE_RANDOM_SHARD_FAIL_TIMEOUT  0x08
-#define NGX_HTTP_UNIQUE_RANDOM_SHARD_FAILOVER      0x10
-#define NGX_HTTP_UNIQUE_RANDOM_SHARD_DRAIN         0x20
-#define NGX_HTTP_UNIQUE_RANDOM_SHARD_DOWN          0x40
+#define NGX_UR_SHARD_RANGE         0x01
+#define NGX_UR_SHARD_NAME          0x02
+#define NGX_UR_SHARD_MAX_FAILS     0x04
+#define NGX_UR_SHARD_FAIL_TIMEOUT  0x08
+#define NGX_UR_SHARD_FAILOVER      0x10
+#define NGX_UR_SHARD_DRAIN         0x20
+#define NGX_UR_SHARD_DOWN          0x40
 
 
 typedef struct {
     ngx_str_t    name;
     ngx_uint_t   bit;
     char        *expected;
-} ngx_http_unique_random_shard_param_t;
+} ngx_ur_shard_param_t;
 
 
-static ngx_http_unique_random_shard_t *ngx_http_unique_random_shard_create(
-    ngx_conf_t *cf, ngx_http_unique_random_pool_t *pool, ngx_str_t *conninfo);
-static void ngx_http_unique_random_shard_cleanup(void *data);
-static char *ngx_http_unique_random_shard_param(ngx_conf_t *cf,
-    ngx_http_unique_random_shard_t *shard, ngx_uint_t n, ngx_str_t *value);
-static char *ngx_http_unique_random_shard_set(ngx_conf_t *cf,
-    ngx_http_unique_random_shard_t *shard,
-    ngx_http_unique_random_shard_param_t *param, ngx_str_t *value,
+static ngx_ur_shard_t *ngx_ur_shard_create(
+    ngx_conf_t *cf, ngx_ur_pool_t *pool, ngx_str_t *conninfo);
+static void ngx_ur_shard_cleanup(void *data);
+static char *ngx_ur_shard_param(ngx_conf_t *cf,
+    ngx_ur_shard_t *shard, ngx_uint_t n, ngx_str_t *value);
+static char *ngx_ur_shard_set(ngx_conf_t *cf,
+    ngx_ur_shard_t *shard,
+    ngx_ur_shard_param_t *param, ngx_str_t *value,
     ngx_str_t *arg);
-static char *ngx_http_unique_random_shard_range(ngx_conf_t *cf,
-    ngx_http_unique_random_shard_t *shard, ngx_str_t *value, ngx_str_t *arg);
-static char *ngx_http_unique_random_shard_add_range(ngx_conf_t *cf,
-    ngx_http_unique_random_shard_t *shard, uint64_t first, uint64_t last);
-static char *ngx_http_unique_random_shard_name(ngx_conf_t *cf,
-    ngx_http_unique_random_shard_t *shard);
-static char *ngx_http_unique_random_shard_hostaddr(ngx_conf_t *cf,
-    ngx_http_unique_random_shard_t *shard);
+static char *ngx_ur_shard_range(ngx_conf_t *cf,
+    ngx_ur_shard_t *shard, ngx_str_t *value, ngx_str_t *arg);
+static char *ngx_ur_shard_add_range(ngx_conf_t *cf,
+    ngx_ur_shard_t *shard, uint64_t first, uint64_t last);
+static char *ngx_ur_shard_name(ngx_conf_t *cf,
+    ngx_ur_shard_t *shard);
+static char *ngx_ur_shard_hostaddr(ngx_conf_t *cf,
+    ngx_ur_shard_t *shard);
 
 
-static ngx_http_unique_random_shard_param_t
-    ngx_http_unique_random_shard_params[] =
+static ngx_ur_shard_param_t
+    ngx_ur_shard_params[] =
 {
-    { ngx_string("range="), NGX_HTTP_UNIQUE_RANDOM_SHARD_RANGE, NULL },
-    { ngx_string("name="), NGX_HTTP_UNIQUE_RANDOM_SHARD_NAME, "a name" },
-    { ngx_string("max_fails="), NGX_HTTP_UNIQUE_RANDOM_SHARD_MAX_FAILS,
+    { ngx_string("range="), NGX_UR_SHARD_RANGE, NULL },
+    { ngx_string("name="), NGX_UR_SHARD_NAME, "a name" },
+    { ngx_string("max_fails="), NGX_UR_SHARD_MAX_FAILS,
       "a number" },
-    { ngx_string("fail_timeout="), NGX_HTTP_UNIQUE_RANDOM_SHARD_FAIL_TIMEOUT,
+    { ngx_string("fail_timeout="), NGX_UR_SHARD_FAIL_TIMEOUT,
       "a time greater than 0" },
-    { ngx_string("failover="), NGX_HTTP_UNIQUE_RANDOM_SHARD_FAILOVER,
+    { ngx_string("failover="), NGX_UR_SHARD_FAILOVER,
       "\"fence\" or \"trust\"" },
-    { ngx_string("drain"), NGX_HTTP_UNIQUE_RANDOM_SHARD_DRAIN, NULL },
-    { ngx_string("down"), NGX_HTTP_UNIQUE_RANDOM_SHARD_DOWN, NULL },
+    { ngx_string("drain"), NGX_UR_SHARD_DRAIN, NULL },
+    { ngx_string("down"), NGX_UR_SHARD_DOWN, NULL },
     { ngx_null_string, 0, NULL }
 };
 
 
 char *
-ngx_http_unique_random_shard(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+ngx_ur_shard(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    ngx_http_unique_random_pool_t *pool = conf;
+    ngx_ur_pool_t *pool = conf;
 
     char                             *rv;
     ngx_str_t                        *value, text;
     ngx_uint_t                        i;
-    ngx_http_unique_random_shard_t   *shard, **s;
+    ngx_ur_shard_t   *shard, **s;
 
     value = cf->args->elts;
 
-    if (ngx_http_unique_random_env(cf, &value[1], &text) != NGX_OK) {
+    if (ngx_ur_env(cf, &value[1], &text) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 
-    shard = ngx_http_unique_random_shard_create(cf, pool, &text);
+    shard = ngx_ur_shard_create(cf, pool, &text);
     if (shard == NULL) {
         return NGX_CONF_ERROR;
     }
 
     for (i = 2; i < cf->args->nelts; i++) {
 
-        if (ngx_http_unique_random_env(cf, &value[i], &text) != NGX_OK) {
+        if (ngx_ur_env(cf, &value[i], &text) != NGX_OK) {
             return NGX_CONF_ERROR;
         }
 
@@ -105,7 +105,7 @@ ngx_http_unique_random_shard(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             continue;
         }
 
-        rv = ngx_http_unique_random_shard_param(cf, shard, i, &text);
+        rv = ngx_ur_shard_param(cf, shard, i, &text);
         if (rv != NGX_CONF_OK) {
             return rv;
         }
@@ -117,8 +117,8 @@ ngx_http_unique_random_shard(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    if (ngx_http_unique_random_shard_name(cf, shard) != NGX_CONF_OK
-        || ngx_http_unique_random_shard_hostaddr(cf, shard) != NGX_CONF_OK)
+    if (ngx_ur_shard_name(cf, shard) != NGX_CONF_OK
+        || ngx_ur_shard_hostaddr(cf, shard) != NGX_CONF_OK)
     {
         return NGX_CONF_ERROR;
     }
@@ -134,15 +134,15 @@ ngx_http_unique_random_shard(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-static ngx_http_unique_random_shard_t *
-ngx_http_unique_random_shard_create(ngx_conf_t *cf,
-    ngx_http_unique_random_pool_t *pool, ngx_str_t *conninfo)
+static ngx_ur_shard_t *
+ngx_ur_shard_create(ngx_conf_t *cf,
+    ngx_ur_pool_t *pool, ngx_str_t *conninfo)
 {
     const char                      *error;
     ngx_pool_cleanup_t              *cln;
-    ngx_http_unique_random_shard_t  *shard;
+    ngx_ur_shard_t  *shard;
 
-    shard = ngx_pcalloc(cf->pool, sizeof(ngx_http_unique_random_shard_t));
+    shard = ngx_pcalloc(cf->pool, sizeof(ngx_ur_shard_t));
     if (shard == NULL) {
         return NULL;
     }
@@ -161,11 +161,11 @@ ngx_http_unique_random_shard_create(ngx_conf_t *cf,
         return NULL;
     }
 
-    cln->handler = ngx_http_unique_random_shard_cleanup;
+    cln->handler = ngx_ur_shard_cleanup;
     cln->data = shard;
 
     if (ngx_array_init(&shard->ranges, cf->pool, 1,
-                       sizeof(ngx_http_unique_random_range_t *))
+                       sizeof(ngx_ur_range_t *))
         != NGX_OK)
     {
         return NULL;
@@ -186,12 +186,12 @@ ngx_http_unique_random_shard_create(ngx_conf_t *cf,
 
 
 static void
-ngx_http_unique_random_shard_cleanup(void *data)
+ngx_ur_shard_cleanup(void *data)
 {
-    ngx_http_unique_random_shard_t *shard = data;
+    ngx_ur_shard_t *shard = data;
 
     ngx_uint_t                        i;
-    ngx_http_unique_random_range_t  **ranges;
+    ngx_ur_range_t  **ranges;
 
     ranges = shard->ranges.elts;
 
@@ -199,22 +199,22 @@ ngx_http_unique_random_shard_cleanup(void *data)
         permutation_destroy(ranges[i]->permutation);
     }
 
-    if (shard->postgres.state != NGX_HTTP_UNIQUE_RANDOM_POSTGRES_CLOSED) {
-        ngx_http_unique_random_postgres_close(&shard->postgres, "shutdown");
+    if (shard->postgres.state != NGX_UR_POSTGRES_CLOSED) {
+        ngx_ur_postgres_close(&shard->postgres, "shutdown");
     }
 
-    ngx_http_unique_random_connect_destroy(shard);
+    ngx_ur_connect_destroy(shard);
     conninfo_destroy(&shard->conninfo);
 }
 
 
 static char *
-ngx_http_unique_random_shard_param(ngx_conf_t *cf,
-    ngx_http_unique_random_shard_t *shard, ngx_uint_t n, ngx_str_t *value)
+ngx_ur_shard_param(ngx_conf_t *cf,
+    ngx_ur_shard_t *shard, ngx_uint_t n, ngx_str_t *value)
 {
     u_char                                 *eq;
     ngx_str_t                               name, arg;
-    ngx_http_unique_random_shard_param_t   *param;
+    ngx_ur_shard_param_t   *param;
 
     eq = ngx_strlchr(value->data, value->data + value->len, '=');
 
@@ -224,7 +224,7 @@ ngx_http_unique_random_shard_param(ngx_conf_t *cf,
     arg.data = value->data + name.len;
     arg.len = value->len - name.len;
 
-    for (param = ngx_http_unique_random_shard_params; param->name.len; param++)
+    for (param = ngx_ur_shard_params; param->name.len; param++)
     {
         if (param->name.len == name.len
             && ngx_strncmp(param->name.data, name.data, name.len) == 0)
@@ -252,18 +252,18 @@ ngx_http_unique_random_shard_param(ngx_conf_t *cf,
         return NGX_CONF_ERROR;
     }
 
-    if (param->bit != NGX_HTTP_UNIQUE_RANDOM_SHARD_RANGE) {
+    if (param->bit != NGX_UR_SHARD_RANGE) {
         shard->given |= param->bit;
     }
 
-    return ngx_http_unique_random_shard_set(cf, shard, param, value, &arg);
+    return ngx_ur_shard_set(cf, shard, param, value, &arg);
 }
 
 
 static char *
-ngx_http_unique_random_shard_set(ngx_conf_t *cf,
-    ngx_http_unique_random_shard_t *shard,
-    ngx_http_unique_random_shard_param_t *param, ngx_str_t *value,
+ngx_ur_shard_set(ngx_conf_t *cf,
+    ngx_ur_shard_t *shard,
+    ngx_ur_shard_param_t *param, ngx_str_t *value,
     ngx_str_t *arg)
 {
     ngx_int_t   n;
@@ -271,10 +271,10 @@ ngx_http_unique_random_shard_set(ngx_conf_t *cf,
 
     switch (param->bit) {
 
-    case NGX_HTTP_UNIQUE_RANDOM_SHARD_RANGE:
-        return ngx_http_unique_random_shard_range(cf, shard, value, arg);
+    case NGX_UR_SHARD_RANGE:
+        return ngx_ur_shard_range(cf, shard, value, arg);
 
-    case NGX_HTTP_UNIQUE_RANDOM_SHARD_NAME:
+    case NGX_UR_SHARD_NAME:
         if (arg->len == 0) {
             break;
         }
@@ -282,7 +282,7 @@ ngx_http_unique_random_shard_set(ngx_conf_t *cf,
         shard->name = *arg;
         return NGX_CONF_OK;
 
-    case NGX_HTTP_UNIQUE_RANDOM_SHARD_MAX_FAILS:
+    case NGX_UR_SHARD_MAX_FAILS:
         n = ngx_atoi(arg->data, arg->len);
 
         if (n == NGX_ERROR) {
@@ -292,7 +292,7 @@ ngx_http_unique_random_shard_set(ngx_conf_t *cf,
         shard->max_fails = n;
         return NGX_CONF_OK;
 
-    case NGX_HTTP_UNIQUE_RANDOM_SHARD_FAIL_TIMEOUT:
+    case NGX_UR_SHARD_FAIL_TIMEOUT:
         time = ngx_parse_time(arg, 0);
 
         if (time == (ngx_msec_t) NGX_ERROR || time == 0) {
@@ -302,7 +302,7 @@ ngx_http_unique_random_shard_set(ngx_conf_t *cf,
         shard->fail_timeout = time;
         return NGX_CONF_OK;
 
-    case NGX_HTTP_UNIQUE_RANDOM_SHARD_FAILOVER:
+    case NGX_UR_SHARD_FAILOVER:
         shard->trust = (ngx_strcmp(arg->data, "trust") == 0);
 
         if (!shard->trust && ngx_strcmp(arg->data, "fence") != 0) {
@@ -311,11 +311,11 @@ ngx_http_unique_random_shard_set(ngx_conf_t *cf,
 
         return NGX_CONF_OK;
 
-    case NGX_HTTP_UNIQUE_RANDOM_SHARD_DRAIN:
+    case NGX_UR_SHARD_DRAIN:
         shard->drain = 1;
         return NGX_CONF_OK;
 
-    default: /* NGX_HTTP_UNIQUE_RANDOM_SHARD_DOWN */
+    default: /* NGX_UR_SHARD_DOWN */
         shard->down = 1;
         return NGX_CONF_OK;
     }
@@ -329,14 +329,14 @@ ngx_http_unique_random_shard_set(ngx_conf_t *cf,
 
 
 static char *
-ngx_http_unique_random_shard_range(ngx_conf_t *cf,
-    ngx_http_unique_random_shard_t *shard, ngx_str_t *value, ngx_str_t *arg)
+ngx_ur_shard_range(ngx_conf_t *cf,
+    ngx_ur_shard_t *shard, ngx_str_t *value, ngx_str_t *arg)
 {
     u_char                           *dash, *end;
     uint64_t                          first, last;
     ngx_uint_t                        i;
-    ngx_http_unique_random_pool_t    *pool;
-    ngx_http_unique_random_range_t  **ranges;
+    ngx_ur_pool_t    *pool;
+    ngx_ur_range_t  **ranges;
 
     end = arg->data + arg->len;
     dash = ngx_strlchr(arg->data, end, '-');
@@ -380,23 +380,23 @@ ngx_http_unique_random_shard_range(ngx_conf_t *cf,
         }
     }
 
-    if (last > NGX_HTTP_UNIQUE_RANDOM_SAFE) {
+    if (last > NGX_UR_SAFE) {
         ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
                            "range \"%V\" has numbers above 9007199254740992, "
                            "which JavaScript cannot read exactly", value);
     }
 
-    return ngx_http_unique_random_shard_add_range(cf, shard, first, last);
+    return ngx_ur_shard_add_range(cf, shard, first, last);
 }
 
 
 static char *
-ngx_http_unique_random_shard_add_range(ngx_conf_t *cf,
-    ngx_http_unique_random_shard_t *shard, uint64_t first, uint64_t last)
+ngx_ur_shard_add_range(ngx_conf_t *cf,
+    ngx_ur_shard_t *shard, uint64_t first, uint64_t last)
 {
-    ngx_http_unique_random_range_t  *range, **in_pool, **in_shard;
+    ngx_ur_range_t  *range, **in_pool, **in_shard;
 
-    range = ngx_pcalloc(cf->pool, sizeof(ngx_http_unique_random_range_t));
+    range = ngx_pcalloc(cf->pool, sizeof(ngx_ur_range_t));
     in_pool = ngx_array_push(&shard->pool->ranges);
     in_shard = ngx_array_push(&shard->ranges);
 
@@ -416,13 +416,13 @@ ngx_http_unique_random_shard_add_range(ngx_conf_t *cf,
 
 
 static char *
-ngx_http_unique_random_shard_name(ngx_conf_t *cf,
-    ngx_http_unique_random_shard_t *shard)
+ngx_ur_shard_name(ngx_conf_t *cf,
+    ngx_ur_shard_t *shard)
 {
     size_t                            len;
     ngx_uint_t                        i;
     const char                       *host, *port, *dbname;
-    ngx_http_unique_random_shard_t  **shards;
+    ngx_ur_shard_t  **shards;
 
     if (shard->name.len == 0) {
         host = hosts_name(&shard->conninfo.hosts[0]);
@@ -478,8 +478,8 @@ ngx_http_unique_random_shard_name(ngx_conf_t *cf,
 /* libpq finds out only when it connects */
 
 static char *
-ngx_http_unique_random_shard_hostaddr(ngx_conf_t *cf,
-    ngx_http_unique_random_shard_t *shard)
+ngx_ur_shard_hostaddr(ngx_conf_t *cf,
+    ngx_ur_shard_t *shard)
 {
     size_t       i;
     const char  *addr;

@@ -15,28 +15,28 @@
 #include <poll.h>
 
 
-#define NGX_HTTP_UNIQUE_RANDOM_THREAD_STACK  (1024 * 1024)
+#define NGX_UR_THREAD_STACK  (1024 * 1024)
 
 
-static void *ngx_http_unique_random_thread_run(void *data);
-static void ngx_http_unique_random_thread_handler(ngx_event_t *rev);
-static void ngx_http_unique_random_thread_read(void);
-static void ngx_http_unique_random_thread_exit(void);
+static void *ngx_ur_thread_run(void *data);
+static void ngx_ur_thread_handler(ngx_event_t *rev);
+static void ngx_ur_thread_read(void);
+static void ngx_ur_thread_exit(void);
 
 
 /* of this process: a pipe of pointers to tasks that have ended */
 
-static int         ngx_http_unique_random_thread_pipe[2] = { -1, -1 };
+static int         ngx_ur_thread_pipe[2] = { -1, -1 };
 
-static ngx_uint_t  ngx_http_unique_random_threads;
+static ngx_uint_t  ngx_ur_threads;
 
 
 ngx_int_t
-ngx_http_unique_random_thread_init(ngx_cycle_t *cycle)
+ngx_ur_thread_init(ngx_cycle_t *cycle)
 {
     int  *fd;
 
-    fd = ngx_http_unique_random_thread_pipe;
+    fd = ngx_ur_thread_pipe;
 
     if (pipe(fd) == -1) {
         ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno, "pipe() failed");
@@ -60,18 +60,18 @@ ngx_http_unique_random_thread_init(ngx_cycle_t *cycle)
 
     OPENSSL_init_crypto(0, NULL);
 
-    if (atexit(ngx_http_unique_random_thread_exit) != 0) {
+    if (atexit(ngx_ur_thread_exit) != 0) {
         ngx_log_error(NGX_LOG_EMERG, cycle->log, 0, "atexit() failed");
         return NGX_ERROR;
     }
 
     return ngx_add_channel_event(cycle, fd[0], NGX_READ_EVENT,
-                                 ngx_http_unique_random_thread_handler);
+                                 ngx_ur_thread_handler);
 }
 
 
 ngx_int_t
-ngx_http_unique_random_thread_start(ngx_http_unique_random_thread_t *thread)
+ngx_ur_thread_start(ngx_ur_thread_t *thread)
 {
     int             err;
     sigset_t        all, old;
@@ -84,7 +84,7 @@ ngx_http_unique_random_thread_start(ngx_http_unique_random_thread_t *thread)
     }
 
     (void) pthread_attr_setstacksize(&attr,
-                                     NGX_HTTP_UNIQUE_RANDOM_THREAD_STACK);
+                                     NGX_UR_THREAD_STACK);
 
     /* as in nginx's own threads: signals are to wake the event loop */
 
@@ -98,7 +98,7 @@ ngx_http_unique_random_thread_start(ngx_http_unique_random_thread_t *thread)
     (void) pthread_sigmask(SIG_SETMASK, &all, &old);
 
     err = pthread_create(&thread->tid, &attr,
-                         ngx_http_unique_random_thread_run, thread);
+                         ngx_ur_thread_run, thread);
 
     (void) pthread_sigmask(SIG_SETMASK, &old, NULL);
 
@@ -109,22 +109,22 @@ ngx_http_unique_random_thread_start(ngx_http_unique_random_thread_t *thread)
         return NGX_ERROR;
     }
 
-    ngx_http_unique_random_threads++;
+    ngx_ur_threads++;
 
     return NGX_OK;
 }
 
 
 static void *
-ngx_http_unique_random_thread_run(void *data)
+ngx_ur_thread_run(void *data)
 {
-    ngx_http_unique_random_thread_t *thread = data;
+    ngx_ur_thread_t *thread = data;
 
     thread->run(thread->data);
 
     /* so little is written in one piece or, after a signal, not at all */
 
-    while (write(ngx_http_unique_random_thread_pipe[1], &data, sizeof(data))
+    while (write(ngx_ur_thread_pipe[1], &data, sizeof(data))
            == -1
            && ngx_errno == NGX_EINTR)
     {
@@ -136,25 +136,25 @@ ngx_http_unique_random_thread_run(void *data)
 
 
 static void
-ngx_http_unique_random_thread_handler(ngx_event_t *rev)
+ngx_ur_thread_handler(ngx_event_t *rev)
 {
-    ngx_http_unique_random_thread_read();
+    ngx_ur_thread_read();
 }
 
 
 static void
-ngx_http_unique_random_thread_read(void)
+ngx_ur_thread_read(void)
 {
-    ngx_http_unique_random_thread_t  *thread;
+    ngx_ur_thread_t  *thread;
 
-    while (read(ngx_http_unique_random_thread_pipe[0], &thread, sizeof(thread))
+    while (read(ngx_ur_thread_pipe[0], &thread, sizeof(thread))
            == sizeof(thread))
     {
         /* it is about to end, and would run code that exit may unload */
 
         (void) pthread_join(thread->tid, NULL);
 
-        ngx_http_unique_random_threads--;
+        ngx_ur_threads--;
 
         thread->done(thread->data);
     }
@@ -162,7 +162,7 @@ ngx_http_unique_random_thread_read(void)
 
 
 ngx_int_t
-ngx_http_unique_random_thread_wait(ngx_msec_t deadline)
+ngx_ur_thread_wait(ngx_msec_t deadline)
 {
     struct pollfd   pfd;
     ngx_msec_int_t  left;
@@ -171,15 +171,15 @@ ngx_http_unique_random_thread_wait(ngx_msec_t deadline)
 
     left = (ngx_msec_int_t) (deadline - ngx_current_msec);
 
-    if (ngx_http_unique_random_threads == 0 || left <= 0) {
+    if (ngx_ur_threads == 0 || left <= 0) {
         return NGX_DECLINED;
     }
 
-    pfd.fd = ngx_http_unique_random_thread_pipe[0];
+    pfd.fd = ngx_ur_thread_pipe[0];
     pfd.events = POLLIN;
 
     if (poll(&pfd, 1, (int) left) > 0) {
-        ngx_http_unique_random_thread_read();
+        ngx_ur_thread_read();
     }
 
     return NGX_OK;
@@ -189,9 +189,9 @@ ngx_http_unique_random_thread_wait(ngx_msec_t deadline)
 /* a thread is inside of libpq or libcrypto, and nothing can end it */
 
 static void
-ngx_http_unique_random_thread_exit(void)
+ngx_ur_thread_exit(void)
 {
-    if (ngx_http_unique_random_threads) {
+    if (ngx_ur_threads) {
         _exit(0);
     }
 }

@@ -7,8 +7,8 @@
  */
 
 
-#ifndef _NGX_HTTP_UNIQUE_RANDOM_THREAD_H_INCLUDED_
-#define _NGX_HTTP_UNIQUE_RANDOM_THREAD_H_INCLUDED_
+#ifndef _NGX_UR_THREAD_H_INCLUDED_
+#define _NGX_UR_THREAD_H_INCLUDED_
 
 
 #include <ngx_config.h>
@@ -31,25 +31,25 @@ typedef struct {
     void                    *data;
 
     pthread_t                tid;
-} ngx_http_unique_random_thread_t;
+} ngx_ur_thread_t;
 
 
 /* in a worker, before all else */
-ngx_int_t ngx_http_unique_random_thread_init(ngx_cycle_t *cycle);
+ngx_int_t ngx_ur_thread_init(ngx_cycle_t *cycle);
 
 /*
  * The task is the thread's until done() is called.  NGX_ERROR: there are no
  * means for another thread, ngx_errno has the reason.
  */
-ngx_int_t ngx_http_unique_random_thread_start(
-    ngx_http_unique_random_thread_t *thread);
+ngx_int_t ngx_ur_thread_start(
+    ngx_ur_thread_t *thread);
 
 /*
  * For a worker that exits and has no event loop any more: calls done() of the
  * tasks that have ended, and waits for one of them until the deadline, a value
  * of ngx_current_msec.  NGX_DECLINED: time is up, or nothing is awaited.
  */
-ngx_int_t ngx_http_unique_random_thread_wait(ngx_msec_t deadline);
+ngx_int_t ngx_ur_thread_wait(ngx_msec_t deadline);
 
 
-#endif /* _NGX_HTTP_UNIQUE_RANDOM_THREAD_H_INCLUDED_ */
+#endif /* _NGX_UR_THREAD_H_INCLUDED_ */

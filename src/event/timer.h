@@ -6,8 +6,8 @@
  */
 
 
-#ifndef _NGX_HTTP_UNIQUE_RANDOM_TIMER_H_INCLUDED_
-#define _NGX_HTTP_UNIQUE_RANDOM_TIMER_H_INCLUDED_
+#ifndef _NGX_UR_TIMER_H_INCLUDED_
+#define _NGX_UR_TIMER_H_INCLUDED_
 
 
 #include <ngx_config.h>
@@ -18,7 +18,7 @@
 /* ngx_add_timer() keeps the old time if the new one is close to it */
 
 static ngx_inline void
-ngx_http_unique_random_timer_set(ngx_event_t *ev, ngx_msec_t timeout)
+ngx_ur_timer_set(ngx_event_t *ev, ngx_msec_t timeout)
 {
     if (ev->timer_set) {
         ngx_del_timer(ev);
@@ -28,4 +28,4 @@ ngx_http_unique_random_timer_set(ngx_event_t *ev, ngx_msec_t timeout)
 }
 
 
-#endif /* _NGX_HTTP_UNIQUE_RANDOM_TIMER_H_INCLUDED_ */
+#endif /* _NGX_UR_TIMER_H_INCLUDED_ */

@@ -15,65 +15,65 @@
 #include "zone/batch.h"
 
 
-static ngx_int_t ngx_http_unique_random_start(ngx_http_request_t *r,
-    ngx_uint_t methods, ngx_str_t *allow, ngx_http_unique_random_ctx_t **ctx);
-static ngx_int_t ngx_http_unique_random_join(
-    ngx_http_unique_random_ctx_t *ctx);
-static ngx_int_t ngx_http_unique_random_number(
-    ngx_http_unique_random_ctx_t *ctx, ngx_http_unique_random_draw_t *draw);
-static ngx_int_t ngx_http_unique_random_answer(
-    ngx_http_unique_random_ctx_t *ctx);
-static ngx_int_t ngx_http_unique_random_answer_ready(
-    ngx_http_unique_random_ctx_t *ctx);
-static ngx_int_t ngx_http_unique_random_send(
-    ngx_http_unique_random_ctx_t *ctx, ngx_uint_t status, ngx_str_t *text,
+static ngx_int_t ngx_ur_start(ngx_http_request_t *r,
+    ngx_uint_t methods, ngx_str_t *allow, ngx_ur_ctx_t **ctx);
+static ngx_int_t ngx_ur_join(
+    ngx_ur_ctx_t *ctx);
+static ngx_int_t ngx_ur_number(
+    ngx_ur_ctx_t *ctx, ngx_ur_draw_t *draw);
+static ngx_int_t ngx_ur_answer(
+    ngx_ur_ctx_t *ctx);
+static ngx_int_t ngx_ur_answer_ready(
+    ngx_ur_ctx_t *ctx);
+static ngx_int_t ngx_ur_send(
+    ngx_ur_ctx_t *ctx, ngx_uint_t status, ngx_str_t *text,
     ngx_str_t *key, ngx_str_t *value);
-static ngx_int_t ngx_http_unique_random_add_header(ngx_http_request_t *r,
+static ngx_int_t ngx_ur_add_header(ngx_http_request_t *r,
     ngx_str_t *key, ngx_str_t *value);
 
 
-static ngx_str_t  ngx_http_unique_random_json =
+static ngx_str_t  ngx_ur_json =
     ngx_string("application/json");
 
-static ngx_str_t  ngx_http_unique_random_cache_control =
+static ngx_str_t  ngx_ur_cache_control =
     ngx_string("Cache-Control");
-static ngx_str_t  ngx_http_unique_random_no_store = ngx_string("no-store");
+static ngx_str_t  ngx_ur_no_store = ngx_string("no-store");
 
-static ngx_str_t  ngx_http_unique_random_allow = ngx_string("Allow");
-static ngx_str_t  ngx_http_unique_random_methods = ngx_string("GET, POST");
-static ngx_str_t  ngx_http_unique_random_ready_methods =
+static ngx_str_t  ngx_ur_allow = ngx_string("Allow");
+static ngx_str_t  ngx_ur_methods = ngx_string("GET, POST");
+static ngx_str_t  ngx_ur_ready_methods =
     ngx_string("GET, HEAD");
 
-static ngx_str_t  ngx_http_unique_random_retry_after =
+static ngx_str_t  ngx_ur_retry_after =
     ngx_string("Retry-After");
-static ngx_str_t  ngx_http_unique_random_one_second = ngx_string("1");
+static ngx_str_t  ngx_ur_one_second = ngx_string("1");
 
-static ngx_str_t  ngx_http_unique_random_not_allowed =
+static ngx_str_t  ngx_ur_not_allowed =
     ngx_string("{\"detail\":\"Method Not Allowed\"}");
-static ngx_str_t  ngx_http_unique_random_used_up =
+static ngx_str_t  ngx_ur_used_up =
     ngx_string("{\"detail\":\"All available numbers have been used.\"}");
-static ngx_str_t  ngx_http_unique_random_not_in_time =
+static ngx_str_t  ngx_ur_not_in_time =
     ngx_string("{\"detail\":\"No number could be reserved in time.\"}");
 
-static ngx_str_t  ngx_http_unique_random_is_ready =
+static ngx_str_t  ngx_ur_is_ready =
     ngx_string("{\"status\":\"ready\"}");
-static ngx_str_t  ngx_http_unique_random_not_ready_used_up =
+static ngx_str_t  ngx_ur_not_ready_used_up =
     ngx_string("{\"status\":\"unavailable\",\"detail\":"
                "\"All available numbers have been used.\"}");
-static ngx_str_t  ngx_http_unique_random_not_ready_in_time =
+static ngx_str_t  ngx_ur_not_ready_in_time =
     ngx_string("{\"status\":\"unavailable\",\"detail\":"
                "\"No number could be reserved in time.\"}");
 
 
 ngx_int_t
-ngx_http_unique_random_handler(ngx_http_request_t *r)
+ngx_ur_handler(ngx_http_request_t *r)
 {
     ngx_int_t                       rc;
-    ngx_http_unique_random_ctx_t   *ctx;
-    ngx_http_unique_random_draw_t   draw;
+    ngx_ur_ctx_t   *ctx;
+    ngx_ur_draw_t   draw;
 
-    rc = ngx_http_unique_random_start(r, NGX_HTTP_GET|NGX_HTTP_POST,
-                                      &ngx_http_unique_random_methods, &ctx);
+    rc = ngx_ur_start(r, NGX_HTTP_GET|NGX_HTTP_POST,
+                                      &ngx_ur_methods, &ctx);
     if (ctx == NULL) {
         return rc;
     }
@@ -81,31 +81,31 @@ ngx_http_unique_random_handler(ngx_http_request_t *r)
     /* those who wait have been here before */
 
     if (ctx->pool->nwaiters == 0
-        && ngx_http_unique_random_choice_draw(ctx->pool, &draw) == NGX_OK)
+        && ngx_ur_choice_draw(ctx->pool, &draw) == NGX_OK)
     {
-        ctx->status = NGX_HTTP_UNIQUE_RANDOM_LEASED;
+        ctx->status = NGX_UR_LEASED;
 
-        if (ngx_http_unique_random_number(ctx, &draw) != NGX_OK) {
+        if (ngx_ur_number(ctx, &draw) != NGX_OK) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
 
-        return ngx_http_unique_random_answer(ctx);
+        return ngx_ur_answer(ctx);
     }
 
-    return ngx_http_unique_random_join(ctx);
+    return ngx_ur_join(ctx);
 }
 
 
 /* waits as if for a number, and leaves it to others */
 
 ngx_int_t
-ngx_http_unique_random_ready_handler(ngx_http_request_t *r)
+ngx_ur_ready_handler(ngx_http_request_t *r)
 {
     ngx_int_t                      rc;
-    ngx_http_unique_random_ctx_t  *ctx;
+    ngx_ur_ctx_t  *ctx;
 
-    rc = ngx_http_unique_random_start(r, NGX_HTTP_GET|NGX_HTTP_HEAD,
-                                      &ngx_http_unique_random_ready_methods,
+    rc = ngx_ur_start(r, NGX_HTTP_GET|NGX_HTTP_HEAD,
+                                      &ngx_ur_ready_methods,
                                       &ctx);
     if (ctx == NULL) {
         return rc;
@@ -113,24 +113,24 @@ ngx_http_unique_random_ready_handler(ngx_http_request_t *r)
 
     ctx->ready = 1;
 
-    if (ngx_http_unique_random_choice_ready(ctx->pool)) {
-        ctx->status = NGX_HTTP_UNIQUE_RANDOM_LEASED;
-        return ngx_http_unique_random_answer(ctx);
+    if (ngx_ur_choice_ready(ctx->pool)) {
+        ctx->status = NGX_UR_LEASED;
+        return ngx_ur_answer(ctx);
     }
 
-    return ngx_http_unique_random_join(ctx);
+    return ngx_ur_join(ctx);
 }
 
 
 /* without a context, the request is answered, or has failed */
 
 static ngx_int_t
-ngx_http_unique_random_start(ngx_http_request_t *r, ngx_uint_t methods,
-    ngx_str_t *allow, ngx_http_unique_random_ctx_t **ctx)
+ngx_ur_start(ngx_http_request_t *r, ngx_uint_t methods,
+    ngx_str_t *allow, ngx_ur_ctx_t **ctx)
 {
     ngx_int_t                           rc;
-    ngx_http_unique_random_ctx_t       *c;
-    ngx_http_unique_random_loc_conf_t  *urlcf;
+    ngx_ur_ctx_t       *c;
+    ngx_ur_loc_conf_t  *urlcf;
 
     *ctx = NULL;
 
@@ -140,7 +140,7 @@ ngx_http_unique_random_start(ngx_http_request_t *r, ngx_uint_t methods,
         return rc;
     }
 
-    c = ngx_pcalloc(r->pool, sizeof(ngx_http_unique_random_ctx_t));
+    c = ngx_pcalloc(r->pool, sizeof(ngx_ur_ctx_t));
     if (c == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -148,9 +148,9 @@ ngx_http_unique_random_start(ngx_http_request_t *r, ngx_uint_t methods,
     c->request = r;
 
     if (!(r->method & methods)) {
-        return ngx_http_unique_random_send(c, NGX_HTTP_NOT_ALLOWED,
-                                          &ngx_http_unique_random_not_allowed,
-                                          &ngx_http_unique_random_allow,
+        return ngx_ur_send(c, NGX_HTTP_NOT_ALLOWED,
+                                          &ngx_ur_not_allowed,
+                                          &ngx_ur_allow,
                                           allow);
     }
 
@@ -167,14 +167,14 @@ ngx_http_unique_random_start(ngx_http_request_t *r, ngx_uint_t methods,
 
 
 static ngx_int_t
-ngx_http_unique_random_join(ngx_http_unique_random_ctx_t *ctx)
+ngx_ur_join(ngx_ur_ctx_t *ctx)
 {
     ngx_int_t  rc;
 
-    rc = ngx_http_unique_random_wait(ctx);
+    rc = ngx_ur_wait(ctx);
 
     if (rc == NGX_DECLINED) {
-        return ngx_http_unique_random_answer(ctx);
+        return ngx_ur_answer(ctx);
     }
 
     return rc;
@@ -182,9 +182,9 @@ ngx_http_unique_random_join(ngx_http_unique_random_ctx_t *ctx)
 
 
 void
-ngx_http_unique_random_finish(ngx_http_unique_random_ctx_t *ctx,
-    ngx_http_unique_random_status_e status,
-    ngx_http_unique_random_draw_t *draw)
+ngx_ur_finish(ngx_ur_ctx_t *ctx,
+    ngx_ur_status_e status,
+    ngx_ur_draw_t *draw)
 {
     ngx_int_t            rc;
     ngx_connection_t    *c;
@@ -206,11 +206,11 @@ ngx_http_unique_random_finish(ngx_http_unique_random_ctx_t *ctx,
         ngx_post_event(c->read, &ngx_posted_events);
     }
 
-    if (draw && ngx_http_unique_random_number(ctx, draw) != NGX_OK) {
+    if (draw && ngx_ur_number(ctx, draw) != NGX_OK) {
         rc = NGX_HTTP_INTERNAL_SERVER_ERROR;
 
     } else {
-        rc = ngx_http_unique_random_answer(ctx);
+        rc = ngx_ur_answer(ctx);
     }
 
     ngx_http_finalize_request(r, rc);
@@ -222,19 +222,19 @@ ngx_http_unique_random_finish(ngx_http_unique_random_ctx_t *ctx,
 /* the position is taken, so whatever fails from here on burns it */
 
 static ngx_int_t
-ngx_http_unique_random_number(ngx_http_unique_random_ctx_t *ctx,
-    ngx_http_unique_random_draw_t *draw)
+ngx_ur_number(ngx_ur_ctx_t *ctx,
+    ngx_ur_draw_t *draw)
 {
     uint64_t                         position, value;
     ngx_int_t                        rc;
-    ngx_http_unique_random_range_t  *range;
+    ngx_ur_range_t  *range;
 
     range = draw->range;
 
-    rc = ngx_http_unique_random_batch_issue(range, &position, &value);
+    rc = ngx_ur_batch_issue(range, &position, &value);
 
     if (draw->ask) {
-        ngx_http_unique_random_reserve(ctx->pool, &draw->cause);
+        ngx_ur_reserve(ctx->pool, &draw->cause);
     }
 
     if (rc != NGX_OK) {
@@ -252,62 +252,62 @@ ngx_http_unique_random_number(ngx_http_unique_random_ctx_t *ctx,
 
 
 static ngx_int_t
-ngx_http_unique_random_answer(ngx_http_unique_random_ctx_t *ctx)
+ngx_ur_answer(ngx_ur_ctx_t *ctx)
 {
     if (ctx->ready) {
-        return ngx_http_unique_random_answer_ready(ctx);
+        return ngx_ur_answer_ready(ctx);
     }
 
     switch (ctx->status) {
 
-    case NGX_HTTP_UNIQUE_RANDOM_EXHAUSTED:
-        return ngx_http_unique_random_send(ctx, NGX_HTTP_CONFLICT,
-                                           &ngx_http_unique_random_used_up,
+    case NGX_UR_EXHAUSTED:
+        return ngx_ur_send(ctx, NGX_HTTP_CONFLICT,
+                                           &ngx_ur_used_up,
                                            NULL, NULL);
 
-    case NGX_HTTP_UNIQUE_RANDOM_UNAVAILABLE:
-        return ngx_http_unique_random_send(ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
-                                          &ngx_http_unique_random_not_in_time,
-                                          &ngx_http_unique_random_retry_after,
-                                          &ngx_http_unique_random_one_second);
+    case NGX_UR_UNAVAILABLE:
+        return ngx_ur_send(ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
+                                          &ngx_ur_not_in_time,
+                                          &ngx_ur_retry_after,
+                                          &ngx_ur_one_second);
 
     default:
-        return ngx_http_unique_random_send(ctx, NGX_HTTP_OK, NULL, NULL, NULL);
+        return ngx_ur_send(ctx, NGX_HTTP_OK, NULL, NULL, NULL);
     }
 }
 
 
 static ngx_int_t
-ngx_http_unique_random_answer_ready(ngx_http_unique_random_ctx_t *ctx)
+ngx_ur_answer_ready(ngx_ur_ctx_t *ctx)
 {
     ngx_str_t  *text;
 
     switch (ctx->status) {
 
-    case NGX_HTTP_UNIQUE_RANDOM_EXHAUSTED:
-        text = &ngx_http_unique_random_not_ready_used_up;
+    case NGX_UR_EXHAUSTED:
+        text = &ngx_ur_not_ready_used_up;
         break;
 
-    case NGX_HTTP_UNIQUE_RANDOM_UNAVAILABLE:
-        text = &ngx_http_unique_random_not_ready_in_time;
+    case NGX_UR_UNAVAILABLE:
+        text = &ngx_ur_not_ready_in_time;
         break;
 
     default:
-        return ngx_http_unique_random_send(ctx, NGX_HTTP_OK,
-                                           &ngx_http_unique_random_is_ready,
+        return ngx_ur_send(ctx, NGX_HTTP_OK,
+                                           &ngx_ur_is_ready,
                                            NULL, NULL);
     }
 
-    return ngx_http_unique_random_send(ctx, NGX_HTTP_SERVICE_UNAVAILABLE, text,
-                                       &ngx_http_unique_random_retry_after,
-                                       &ngx_http_unique_random_one_second);
+    return ngx_ur_send(ctx, NGX_HTTP_SERVICE_UNAVAILABLE, text,
+                                       &ngx_ur_retry_after,
+                                       &ngx_ur_one_second);
 }
 
 
 /* without text, the number is the body */
 
 static ngx_int_t
-ngx_http_unique_random_send(ngx_http_unique_random_ctx_t *ctx,
+ngx_ur_send(ngx_ur_ctx_t *ctx,
     ngx_uint_t status, ngx_str_t *text, ngx_str_t *key, ngx_str_t *value)
 {
     ngx_int_t            rc;
@@ -327,9 +327,9 @@ ngx_http_unique_random_send(ngx_http_unique_random_ctx_t *ctx,
 
         b->pos = number_print(b->last - 1, ctx->number);
 
-        b->pos -= sizeof(NGX_HTTP_UNIQUE_RANDOM_JSON) - 1;
-        ngx_memcpy(b->pos, NGX_HTTP_UNIQUE_RANDOM_JSON,
-                   sizeof(NGX_HTTP_UNIQUE_RANDOM_JSON) - 1);
+        b->pos -= sizeof(NGX_UR_JSON) - 1;
+        ngx_memcpy(b->pos, NGX_UR_JSON,
+                   sizeof(NGX_UR_JSON) - 1);
     }
 
     b->memory = 1;
@@ -340,17 +340,17 @@ ngx_http_unique_random_send(ngx_http_unique_random_ctx_t *ctx,
 
     r->headers_out.status = status;
     r->headers_out.content_length_n = b->last - b->pos;
-    r->headers_out.content_type = ngx_http_unique_random_json;
-    r->headers_out.content_type_len = ngx_http_unique_random_json.len;
+    r->headers_out.content_type = ngx_ur_json;
+    r->headers_out.content_type_len = ngx_ur_json.len;
     r->headers_out.content_type_lowcase = NULL;
 
     r->disable_not_modified = 1;
 
-    if (ngx_http_unique_random_add_header(r,
-                                          &ngx_http_unique_random_cache_control,
-                                          &ngx_http_unique_random_no_store)
+    if (ngx_ur_add_header(r,
+                                          &ngx_ur_cache_control,
+                                          &ngx_ur_no_store)
         != NGX_OK
-        || (key && ngx_http_unique_random_add_header(r, key, value) != NGX_OK))
+        || (key && ngx_ur_add_header(r, key, value) != NGX_OK))
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -371,7 +371,7 @@ ngx_http_unique_random_send(ngx_http_unique_random_ctx_t *ctx,
  */
 
 static ngx_int_t
-ngx_http_unique_random_add_header(ngx_http_request_t *r, ngx_str_t *key,
+ngx_ur_add_header(ngx_http_request_t *r, ngx_str_t *key,
     ngx_str_t *value)
 {
     ngx_table_elt_t  *h;

@@ -6,8 +6,8 @@
  */
 
 
-#ifndef _NGX_HTTP_UNIQUE_RANDOM_HANDLER_H_INCLUDED_
-#define _NGX_HTTP_UNIQUE_RANDOM_HANDLER_H_INCLUDED_
+#ifndef _NGX_UR_HANDLER_H_INCLUDED_
+#define _NGX_UR_HANDLER_H_INCLUDED_
 
 
 #include "core/number.h"
@@ -16,15 +16,15 @@
 
 
 typedef enum {
-    NGX_HTTP_UNIQUE_RANDOM_NONE = 0,
-    NGX_HTTP_UNIQUE_RANDOM_LEASED,
-    NGX_HTTP_UNIQUE_RANDOM_WAITED,
-    NGX_HTTP_UNIQUE_RANDOM_EXHAUSTED,
-    NGX_HTTP_UNIQUE_RANDOM_UNAVAILABLE
-} ngx_http_unique_random_status_e;
+    NGX_UR_NONE = 0,
+    NGX_UR_LEASED,
+    NGX_UR_WAITED,
+    NGX_UR_EXHAUSTED,
+    NGX_UR_UNAVAILABLE
+} ngx_ur_status_e;
 
 
-#define NGX_HTTP_UNIQUE_RANDOM_JSON  "{\"number\":"
+#define NGX_UR_JSON  "{\"number\":"
 
 
 /* of a request, with its response: one allocation */
@@ -32,8 +32,8 @@ typedef enum {
 typedef struct {
     ngx_queue_t                       queue;       /* in pool->waiters */
     ngx_http_request_t               *request;
-    ngx_http_unique_random_pool_t    *pool;
-    ngx_http_unique_random_status_e   status;
+    ngx_ur_pool_t    *pool;
+    ngx_ur_status_e   status;
 
     uint64_t                          number;
     ngx_str_t                        *shard;       /* NULL: no number */
@@ -47,18 +47,18 @@ typedef struct {
 
     ngx_buf_t                         buf;
     ngx_chain_t                       out;
-    u_char                            json[sizeof(NGX_HTTP_UNIQUE_RANDOM_JSON
+    u_char                            json[sizeof(NGX_UR_JSON
                                                   "}") + NUMBER_LEN];
-} ngx_http_unique_random_ctx_t;
+} ngx_ur_ctx_t;
 
 
-ngx_int_t ngx_http_unique_random_handler(ngx_http_request_t *r);
-ngx_int_t ngx_http_unique_random_ready_handler(ngx_http_request_t *r);
+ngx_int_t ngx_ur_handler(ngx_http_request_t *r);
+ngx_int_t ngx_ur_ready_handler(ngx_http_request_t *r);
 
 /* answers a request that has waited; the status is the outcome of the wait */
-void ngx_http_unique_random_finish(ngx_http_unique_random_ctx_t *ctx,
-    ngx_http_unique_random_status_e status,
-    ngx_http_unique_random_draw_t *draw);
+void ngx_ur_finish(ngx_ur_ctx_t *ctx,
+    ngx_ur_status_e status,
+    ngx_ur_draw_t *draw);
 
 
-#endif /* _NGX_HTTP_UNIQUE_RANDOM_HANDLER_H_INCLUDED_ */
+#endif /* _NGX_UR_HANDLER_H_INCLUDED_ */

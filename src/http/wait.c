@@ -16,56 +16,56 @@
 
 
 /* when to ask another range beside the one that does not answer */
-#define NGX_HTTP_UNIQUE_RANDOM_PATIENCE  250
+#define NGX_UR_PATIENCE  250
 
 /* how often to see whether other workers have brought some, or put back */
-#define NGX_HTTP_UNIQUE_RANDOM_POLL      20
+#define NGX_UR_POLL      20
 
 
-static ngx_int_t ngx_http_unique_random_wait_watch(ngx_http_request_t *r);
-static void ngx_http_unique_random_wait_read(ngx_http_request_t *r);
-static ngx_uint_t ngx_http_unique_random_wait_gone(ngx_http_request_t *r);
-static void ngx_http_unique_random_wait_leave(
-    ngx_http_unique_random_ctx_t *ctx);
-static void ngx_http_unique_random_wait_cleanup(void *data);
-static void ngx_http_unique_random_wait_remove(
-    ngx_http_unique_random_ctx_t *ctx);
-static ngx_http_unique_random_ctx_t *ngx_http_unique_random_wait_first(
-    ngx_http_unique_random_pool_t *pool);
-static void ngx_http_unique_random_wait_serve(
-    ngx_http_unique_random_pool_t *pool);
-static void ngx_http_unique_random_wait_refuse(
-    ngx_http_unique_random_pool_t *pool, ngx_msec_t wait,
-    ngx_http_unique_random_status_e status);
-static ngx_msec_t ngx_http_unique_random_wait_ask(
-    ngx_http_unique_random_pool_t *pool,
-    ngx_http_unique_random_status_e *status);
-static ngx_msec_t ngx_http_unique_random_wait_left(
-    ngx_http_unique_random_ctx_t *ctx);
+static ngx_int_t ngx_ur_wait_watch(ngx_http_request_t *r);
+static void ngx_ur_wait_read(ngx_http_request_t *r);
+static ngx_uint_t ngx_ur_wait_gone(ngx_http_request_t *r);
+static void ngx_ur_wait_leave(
+    ngx_ur_ctx_t *ctx);
+static void ngx_ur_wait_cleanup(void *data);
+static void ngx_ur_wait_remove(
+    ngx_ur_ctx_t *ctx);
+static ngx_ur_ctx_t *ngx_ur_wait_first(
+    ngx_ur_pool_t *pool);
+static void ngx_ur_wait_serve(
+    ngx_ur_pool_t *pool);
+static void ngx_ur_wait_refuse(
+    ngx_ur_pool_t *pool, ngx_msec_t wait,
+    ngx_ur_status_e status);
+static ngx_msec_t ngx_ur_wait_ask(
+    ngx_ur_pool_t *pool,
+    ngx_ur_status_e *status);
+static ngx_msec_t ngx_ur_wait_left(
+    ngx_ur_ctx_t *ctx);
 
 
-#define ngx_http_unique_random_wait_head(pool)                                \
+#define ngx_ur_wait_head(pool)                                \
     ngx_queue_data(ngx_queue_head(&(pool)->waiters),                          \
-                   ngx_http_unique_random_ctx_t, queue)
+                   ngx_ur_ctx_t, queue)
 
 
 ngx_int_t
-ngx_http_unique_random_wait(ngx_http_unique_random_ctx_t *ctx)
+ngx_ur_wait(ngx_ur_ctx_t *ctx)
 {
     ngx_http_request_t             *r;
     ngx_http_cleanup_t             *cln;
-    ngx_http_unique_random_pool_t  *pool;
+    ngx_ur_pool_t  *pool;
 
     r = ctx->request;
     pool = ctx->pool;
 
     if (pool->nwaiters >= pool->queue) {
-        ctx->status = NGX_HTTP_UNIQUE_RANDOM_UNAVAILABLE;
+        ctx->status = NGX_UR_UNAVAILABLE;
 
         /* those who wait ask; with "queue 0" there are none */
 
         if (pool->nwaiters == 0) {
-            (void) ngx_http_unique_random_wait_ask(pool, &ctx->status);
+            (void) ngx_ur_wait_ask(pool, &ctx->status);
         }
 
         return NGX_DECLINED;
@@ -76,10 +76,10 @@ ngx_http_unique_random_wait(ngx_http_unique_random_ctx_t *ctx)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    cln->handler = ngx_http_unique_random_wait_cleanup;
+    cln->handler = ngx_ur_wait_cleanup;
     cln->data = ctx;
 
-    if (ngx_http_unique_random_wait_watch(r) != NGX_OK) {
+    if (ngx_ur_wait_watch(r) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -115,7 +115,7 @@ ngx_http_unique_random_wait(ngx_http_unique_random_ctx_t *ctx)
  */
 
 static ngx_int_t
-ngx_http_unique_random_wait_watch(ngx_http_request_t *r)
+ngx_ur_wait_watch(ngx_http_request_t *r)
 {
     ngx_event_t  *rev;
 
@@ -126,7 +126,7 @@ ngx_http_unique_random_wait_watch(ngx_http_request_t *r)
         return NGX_OK;
     }
 
-    r->read_event_handler = ngx_http_unique_random_wait_read;
+    r->read_event_handler = ngx_ur_wait_read;
 
     rev = r->connection->read;
 
@@ -147,17 +147,17 @@ ngx_http_unique_random_wait_watch(ngx_http_request_t *r)
  */
 
 static void
-ngx_http_unique_random_wait_read(ngx_http_request_t *r)
+ngx_ur_wait_read(ngx_http_request_t *r)
 {
     ngx_int_t                      rc;
     ngx_event_t                   *rev;
     ngx_connection_t              *c;
-    ngx_http_unique_random_ctx_t  *ctx;
+    ngx_ur_ctx_t  *ctx;
 
     c = r->connection;
     rev = c->read;
 
-    if (ngx_http_unique_random_wait_gone(r)) {
+    if (ngx_ur_wait_gone(r)) {
         ngx_log_error(NGX_LOG_INFO, c->log, 0,
                       "client prematurely closed connection");
 
@@ -186,7 +186,7 @@ ngx_http_unique_random_wait_read(ngx_http_request_t *r)
     /* one that is answered, and waits for its place in a page, has left */
 
     if (ctx && ctx->waiting) {
-        ngx_http_unique_random_wait_leave(ctx);
+        ngx_ur_wait_leave(ctx);
     }
 
     ngx_http_finalize_request(r, rc);
@@ -196,7 +196,7 @@ ngx_http_unique_random_wait_read(ngx_http_request_t *r)
 /* by the same signs as in ngx_http_test_reading() */
 
 static ngx_uint_t
-ngx_http_unique_random_wait_gone(ngx_http_request_t *r)
+ngx_ur_wait_gone(ngx_http_request_t *r)
 {
     int                n;
     char               buf[1];
@@ -235,15 +235,15 @@ ngx_http_unique_random_wait_gone(ngx_http_request_t *r)
 
 
 void
-ngx_http_unique_random_wake(ngx_event_t *ev)
+ngx_ur_wake(ngx_event_t *ev)
 {
     ngx_msec_t                       wait, left;
-    ngx_http_unique_random_pool_t   *pool;
-    ngx_http_unique_random_status_e  status;
+    ngx_ur_pool_t   *pool;
+    ngx_ur_status_e  status;
 
     pool = ev->data;
 
-    ngx_http_unique_random_wait_serve(pool);
+    ngx_ur_wait_serve(pool);
 
     if (pool->nwaiters == 0) {
         if (pool->wake.timer_set) {
@@ -253,18 +253,18 @@ ngx_http_unique_random_wake(ngx_event_t *ev)
         return;
     }
 
-    wait = ngx_http_unique_random_wait_ask(pool, &status);
+    wait = ngx_ur_wait_ask(pool, &status);
 
     /* the first to come is the first whose time is up */
 
-    ngx_http_unique_random_wait_refuse(pool, 0,
-                                       NGX_HTTP_UNIQUE_RANDOM_UNAVAILABLE);
+    ngx_ur_wait_refuse(pool, 0,
+                                       NGX_UR_UNAVAILABLE);
 
     if (pool->nwaiters) {
-        left = ngx_http_unique_random_wait_left(
-                                      ngx_http_unique_random_wait_head(pool));
+        left = ngx_ur_wait_left(
+                                      ngx_ur_wait_head(pool));
 
-        ngx_http_unique_random_timer_set(&pool->wake,
+        ngx_ur_timer_set(&pool->wake,
                                          ngx_max(ngx_min(wait, left), 1));
     }
 }
@@ -273,11 +273,11 @@ ngx_http_unique_random_wake(ngx_event_t *ev)
 /* the request goes on without its client; of its body, no more will come */
 
 static void
-ngx_http_unique_random_wait_leave(ngx_http_unique_random_ctx_t *ctx)
+ngx_ur_wait_leave(ngx_ur_ctx_t *ctx)
 {
     ngx_http_request_t  *r;
 
-    ngx_http_unique_random_wait_remove(ctx);
+    ngx_ur_wait_remove(ctx);
 
     if (ctx->discard_body) {
         r = ctx->request;
@@ -295,20 +295,20 @@ ngx_http_unique_random_wait_leave(ngx_http_unique_random_ctx_t *ctx)
 /* the request has ended otherwise */
 
 static void
-ngx_http_unique_random_wait_cleanup(void *data)
+ngx_ur_wait_cleanup(void *data)
 {
-    ngx_http_unique_random_ctx_t *ctx = data;
+    ngx_ur_ctx_t *ctx = data;
 
     if (ctx->waiting) {
-        ngx_http_unique_random_wait_remove(ctx);
+        ngx_ur_wait_remove(ctx);
     }
 }
 
 
 static void
-ngx_http_unique_random_wait_remove(ngx_http_unique_random_ctx_t *ctx)
+ngx_ur_wait_remove(ngx_ur_ctx_t *ctx)
 {
-    ngx_http_unique_random_pool_t  *pool;
+    ngx_ur_pool_t  *pool;
 
     pool = ctx->pool;
 
@@ -328,19 +328,19 @@ ngx_http_unique_random_wait_remove(ngx_http_unique_random_ctx_t *ctx)
  * be the last to hear that its client has left.
  */
 
-static ngx_http_unique_random_ctx_t *
-ngx_http_unique_random_wait_first(ngx_http_unique_random_pool_t *pool)
+static ngx_ur_ctx_t *
+ngx_ur_wait_first(ngx_ur_pool_t *pool)
 {
     ngx_connection_t              *c;
     ngx_http_request_t            *r;
-    ngx_http_unique_random_ctx_t  *ctx;
+    ngx_ur_ctx_t  *ctx;
 
     while (pool->nwaiters) {
-        ctx = ngx_http_unique_random_wait_head(pool);
+        ctx = ngx_ur_wait_head(pool);
         r = ctx->request;
 
         if (ngx_http_get_module_ctx(r, ngx_http_unique_random_module) != ctx) {
-            ngx_http_unique_random_wait_remove(ctx);
+            ngx_ur_wait_remove(ctx);
             continue;
         }
 
@@ -352,7 +352,7 @@ ngx_http_unique_random_wait_first(ngx_http_unique_random_pool_t *pool)
 
         ngx_http_set_log_request(c->log, r);
 
-        ngx_http_unique_random_wait_leave(ctx);
+        ngx_ur_wait_leave(ctx);
 
         ngx_http_finalize_request(r, NGX_HTTP_CLIENT_CLOSED_REQUEST);
 
@@ -364,23 +364,23 @@ ngx_http_unique_random_wait_first(ngx_http_unique_random_pool_t *pool)
 
 
 static void
-ngx_http_unique_random_wait_serve(ngx_http_unique_random_pool_t *pool)
+ngx_ur_wait_serve(ngx_ur_pool_t *pool)
 {
-    ngx_http_unique_random_ctx_t   *ctx;
-    ngx_http_unique_random_draw_t   draw;
+    ngx_ur_ctx_t   *ctx;
+    ngx_ur_draw_t   draw;
 
-    while ((ctx = ngx_http_unique_random_wait_first(pool)) != NULL) {
+    while ((ctx = ngx_ur_wait_first(pool)) != NULL) {
 
         if (ctx->ready
-            ? !ngx_http_unique_random_choice_ready(pool)
-            : ngx_http_unique_random_choice_draw(pool, &draw) != NGX_OK)
+            ? !ngx_ur_choice_ready(pool)
+            : ngx_ur_choice_draw(pool, &draw) != NGX_OK)
         {
             return;
         }
 
-        ngx_http_unique_random_wait_remove(ctx);
+        ngx_ur_wait_remove(ctx);
 
-        ngx_http_unique_random_finish(ctx, NGX_HTTP_UNIQUE_RANDOM_WAITED,
+        ngx_ur_finish(ctx, NGX_UR_WAITED,
                                       ctx->ready ? NULL : &draw);
     }
 }
@@ -389,20 +389,20 @@ ngx_http_unique_random_wait_serve(ngx_http_unique_random_pool_t *pool)
 /* refuses those that have less than "wait" left */
 
 static void
-ngx_http_unique_random_wait_refuse(ngx_http_unique_random_pool_t *pool,
-    ngx_msec_t wait, ngx_http_unique_random_status_e status)
+ngx_ur_wait_refuse(ngx_ur_pool_t *pool,
+    ngx_msec_t wait, ngx_ur_status_e status)
 {
-    ngx_http_unique_random_ctx_t  *ctx;
+    ngx_ur_ctx_t  *ctx;
 
-    while ((ctx = ngx_http_unique_random_wait_first(pool)) != NULL) {
+    while ((ctx = ngx_ur_wait_first(pool)) != NULL) {
 
-        if (ngx_http_unique_random_wait_left(ctx) > wait) {
+        if (ngx_ur_wait_left(ctx) > wait) {
             return;
         }
 
-        ngx_http_unique_random_wait_remove(ctx);
+        ngx_ur_wait_remove(ctx);
 
-        ngx_http_unique_random_finish(ctx, status, NULL);
+        ngx_ur_finish(ctx, status, NULL);
     }
 }
 
@@ -414,38 +414,38 @@ ngx_http_unique_random_wait_refuse(ngx_http_unique_random_pool_t *pool,
  */
 
 static ngx_msec_t
-ngx_http_unique_random_wait_ask(ngx_http_unique_random_pool_t *pool,
-    ngx_http_unique_random_status_e *status)
+ngx_ur_wait_ask(ngx_ur_pool_t *pool,
+    ngx_ur_status_e *status)
 {
     ngx_msec_t                         patience;
-    ngx_http_unique_random_outlook_t   outlook;
+    ngx_ur_outlook_t   outlook;
 
-    *status = NGX_HTTP_UNIQUE_RANDOM_UNAVAILABLE;
+    *status = NGX_UR_UNAVAILABLE;
 
     if (pool->nasked && pool->patient) {
         patience = ngx_current_msec - pool->asked_at;
 
-        if (patience < NGX_HTTP_UNIQUE_RANDOM_PATIENCE) {
-            return NGX_HTTP_UNIQUE_RANDOM_PATIENCE - patience;
+        if (patience < NGX_UR_PATIENCE) {
+            return NGX_UR_PATIENCE - patience;
         }
     }
 
-    ngx_http_unique_random_choice_outlook(pool, &outlook);
+    ngx_ur_choice_outlook(pool, &outlook);
 
     if (outlook.ask) {
         pool->asked_at = ngx_current_msec;
         pool->patient = 1;
 
-        ngx_http_unique_random_reserve(pool, &outlook.cause);
+        ngx_ur_reserve(pool, &outlook.cause);
 
         /* another worker may just have begun to ask what was to be looked at */
 
-        return pool->nasked ? NGX_HTTP_UNIQUE_RANDOM_PATIENCE
-                            : NGX_HTTP_UNIQUE_RANDOM_POLL;
+        return pool->nasked ? NGX_UR_PATIENCE
+                            : NGX_UR_POLL;
     }
 
     if (outlook.batched || (outlook.asking && pool->nasked == 0)) {
-        return NGX_HTTP_UNIQUE_RANDOM_POLL;
+        return NGX_UR_POLL;
     }
 
     if (pool->nasked) {
@@ -453,18 +453,18 @@ ngx_http_unique_random_wait_ask(ngx_http_unique_random_pool_t *pool,
     }
 
     if (outlook.exhausted) {
-        *status = NGX_HTTP_UNIQUE_RANDOM_EXHAUSTED;
+        *status = NGX_UR_EXHAUSTED;
         outlook.wait = NGX_TIMER_INFINITE;
     }
 
-    ngx_http_unique_random_wait_refuse(pool, outlook.wait, *status);
+    ngx_ur_wait_refuse(pool, outlook.wait, *status);
 
     return outlook.wait;
 }
 
 
 static ngx_msec_t
-ngx_http_unique_random_wait_left(ngx_http_unique_random_ctx_t *ctx)
+ngx_ur_wait_left(ngx_ur_ctx_t *ctx)
 {
     ngx_msec_t  passed;
 

@@ -6,18 +6,18 @@
  */
 
 
-#ifndef _NGX_HTTP_UNIQUE_RANDOM_WAIT_H_INCLUDED_
-#define _NGX_HTTP_UNIQUE_RANDOM_WAIT_H_INCLUDED_
+#ifndef _NGX_UR_WAIT_H_INCLUDED_
+#define _NGX_UR_WAIT_H_INCLUDED_
 
 
 #include "http/handler.h"
 
 
 /* NGX_DONE, or NGX_DECLINED if the queue is full: the status says why */
-ngx_int_t ngx_http_unique_random_wait(ngx_http_unique_random_ctx_t *ctx);
+ngx_int_t ngx_ur_wait(ngx_ur_ctx_t *ctx);
 
 /* the handler of pool->wake */
-void ngx_http_unique_random_wake(ngx_event_t *ev);
+void ngx_ur_wake(ngx_event_t *ev);
 
 
-#endif /* _NGX_HTTP_UNIQUE_RANDOM_WAIT_H_INCLUDED_ */
+#endif /* _NGX_UR_WAIT_H_INCLUDED_ */

@@ -12,15 +12,15 @@
 #include "zone/slot.h"
 
 
-static ngx_int_t ngx_http_unique_random_bootstrap_ranges(
-    ngx_http_unique_random_shard_t *shard);
+static ngx_int_t ngx_ur_bootstrap_ranges(
+    ngx_ur_shard_t *shard);
 
 
 ngx_uint_t
-ngx_http_unique_random_bootstrap_allowed(ngx_http_unique_random_shard_t *shard)
+ngx_ur_bootstrap_allowed(ngx_ur_shard_t *shard)
 {
     ngx_uint_t                        i;
-    ngx_http_unique_random_range_t  **ranges;
+    ngx_ur_range_t  **ranges;
 
     if (!shard->pool->bootstrap
         || shard->bootstrapped
@@ -32,7 +32,7 @@ ngx_http_unique_random_bootstrap_allowed(ngx_http_unique_random_shard_t *shard)
     ranges = shard->ranges.elts;
 
     for (i = 0; i < shard->ranges.nelts; i++) {
-        if (ngx_http_unique_random_slot_known(ranges[i])) {
+        if (ngx_ur_slot_known(ranges[i])) {
             return 0;
         }
     }
@@ -57,29 +57,29 @@ ngx_http_unique_random_bootstrap_allowed(ngx_http_unique_random_shard_t *shard)
 
 
 ngx_int_t
-ngx_http_unique_random_bootstrap(ngx_http_unique_random_shard_t *shard,
+ngx_ur_bootstrap(ngx_ur_shard_t *shard,
     ngx_uint_t schema)
 {
     shard->bootstrapped = 1;
 
     if (!schema) {
-        return ngx_http_unique_random_bootstrap_ranges(shard);
+        return ngx_ur_bootstrap_ranges(shard);
     }
 
-    shard->step = NGX_HTTP_UNIQUE_RANDOM_STEP_SCHEMA;
+    shard->step = NGX_UR_STEP_SCHEMA;
 
-    return ngx_http_unique_random_postgres_query(&shard->postgres,
-                                              ngx_http_unique_random_schema,
+    return ngx_ur_postgres_query(&shard->postgres,
+                                              ngx_ur_schema,
                                               0, NULL,
                                               shard->pool->reserve_timeout);
 }
 
 
 ngx_int_t
-ngx_http_unique_random_bootstrap_handler(ngx_http_unique_random_shard_t *shard)
+ngx_ur_bootstrap_handler(ngx_ur_shard_t *shard)
 {
     ngx_int_t                           rc;
-    ngx_http_unique_random_postgres_t  *pg;
+    ngx_ur_postgres_t  *pg;
 
     pg = &shard->postgres;
 
@@ -87,8 +87,8 @@ ngx_http_unique_random_bootstrap_handler(ngx_http_unique_random_shard_t *shard)
         return NGX_ERROR;
     }
 
-    if (shard->step == NGX_HTTP_UNIQUE_RANDOM_STEP_SCHEMA) {
-        rc = ngx_http_unique_random_bootstrap_ranges(shard);
+    if (shard->step == NGX_UR_STEP_SCHEMA) {
+        rc = ngx_ur_bootstrap_ranges(shard);
         return (rc == NGX_OK) ? NGX_AGAIN : rc;
     }
 
@@ -106,21 +106,21 @@ ngx_http_unique_random_bootstrap_handler(ngx_http_unique_random_shard_t *shard)
 
 
 static ngx_int_t
-ngx_http_unique_random_bootstrap_ranges(ngx_http_unique_random_shard_t *shard)
+ngx_ur_bootstrap_ranges(ngx_ur_shard_t *shard)
 {
     size_t                            size;
     u_char                           *buf, *first, *last;
     ngx_int_t                         rc;
     ngx_uint_t                        i;
     const char                       *values[5];
-    ngx_http_unique_random_range_t  **ranges;
+    ngx_ur_range_t  **ranges;
 
     ranges = shard->ranges.elts;
     size = shard->ranges.nelts * (NGX_INT64_LEN + 1) + sizeof("{}");
 
     buf = ngx_alloc(2 * size, shard->postgres.log);
     if (buf == NULL) {
-        ngx_http_unique_random_postgres_set_error(&shard->postgres,
+        ngx_ur_postgres_set_error(&shard->postgres,
                                                   "out of memory");
         return NGX_ERROR;
     }
@@ -142,9 +142,9 @@ ngx_http_unique_random_bootstrap_ranges(ngx_http_unique_random_shard_t *shard)
     values[3] = shard->trust ? "trust" : "fence";
     values[4] = (char *) shard->pool->others;
 
-    shard->step = NGX_HTTP_UNIQUE_RANDOM_STEP_BOOTSTRAP;
+    shard->step = NGX_UR_STEP_BOOTSTRAP;
 
-    rc = ngx_http_unique_random_postgres_query(&shard->postgres,
+    rc = ngx_ur_postgres_query(&shard->postgres,
                           "SELECT unique_random.bootstrap($1, $2, $3, $4, $5)",
                           5, values, shard->pool->reserve_timeout);
 

@@ -6,8 +6,8 @@
  */
 
 
-#ifndef _NGX_HTTP_UNIQUE_RANDOM_BOOTSTRAP_H_INCLUDED_
-#define _NGX_HTTP_UNIQUE_RANDOM_BOOTSTRAP_H_INCLUDED_
+#ifndef _NGX_UR_BOOTSTRAP_H_INCLUDED_
+#define _NGX_UR_BOOTSTRAP_H_INCLUDED_
 
 
 #include "pool.h"
@@ -17,16 +17,16 @@
  * Whether this shard is to be bootstrapped, and has not been yet: not if
  * anything is remembered of its ranges, or might have been.
  */
-ngx_uint_t ngx_http_unique_random_bootstrap_allowed(
-    ngx_http_unique_random_shard_t *shard);
+ngx_uint_t ngx_ur_bootstrap_allowed(
+    ngx_ur_shard_t *shard);
 
 /* sends the first query; "schema": even the schema is missing */
-ngx_int_t ngx_http_unique_random_bootstrap(
-    ngx_http_unique_random_shard_t *shard, ngx_uint_t schema);
+ngx_int_t ngx_ur_bootstrap(
+    ngx_ur_shard_t *shard, ngx_uint_t schema);
 
 /* goes on after a query: NGX_AGAIN until it is done */
-ngx_int_t ngx_http_unique_random_bootstrap_handler(
-    ngx_http_unique_random_shard_t *shard);
+ngx_int_t ngx_ur_bootstrap_handler(
+    ngx_ur_shard_t *shard);
 
 
-#endif /* _NGX_HTTP_UNIQUE_RANDOM_BOOTSTRAP_H_INCLUDED_ */
+#endif /* _NGX_UR_BOOTSTRAP_H_INCLUDED_ */

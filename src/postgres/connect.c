@@ -17,82 +17,82 @@
 
 
 /* how long after it was given up a thread is told of, in milliseconds */
-#define NGX_HTTP_UNIQUE_RANDOM_CONNECT_LATE  500
+#define NGX_UR_CONNECT_LATE  500
 
 
-static ngx_http_unique_random_connect_t *ngx_http_unique_random_connect_get(
-    ngx_http_unique_random_shard_t *shard);
-static void ngx_http_unique_random_connect_begin(
-    ngx_http_unique_random_connect_t *c);
-static ngx_uint_t ngx_http_unique_random_connect_start(
-    ngx_http_unique_random_connect_t *c);
-static void ngx_http_unique_random_connect_run(void *data);
-static void ngx_http_unique_random_connect_done(void *data);
-static ngx_uint_t ngx_http_unique_random_connect_take_over(
-    ngx_http_unique_random_connect_t *c);
-static ngx_uint_t ngx_http_unique_random_connect_failed(
-    ngx_http_unique_random_connect_t *c);
-static void ngx_http_unique_random_connect_late(
-    ngx_http_unique_random_connect_t *c);
-static void ngx_http_unique_random_connect_tell(
-    ngx_http_unique_random_connect_t *c);
-static void ngx_http_unique_random_connect_timer_handler(ngx_event_t *ev);
+static ngx_ur_connect_t *ngx_ur_connect_get(
+    ngx_ur_shard_t *shard);
+static void ngx_ur_connect_begin(
+    ngx_ur_connect_t *c);
+static ngx_uint_t ngx_ur_connect_start(
+    ngx_ur_connect_t *c);
+static void ngx_ur_connect_run(void *data);
+static void ngx_ur_connect_done(void *data);
+static ngx_uint_t ngx_ur_connect_take_over(
+    ngx_ur_connect_t *c);
+static ngx_uint_t ngx_ur_connect_failed(
+    ngx_ur_connect_t *c);
+static void ngx_ur_connect_late(
+    ngx_ur_connect_t *c);
+static void ngx_ur_connect_tell(
+    ngx_ur_connect_t *c);
+static void ngx_ur_connect_timer_handler(ngx_event_t *ev);
 
 
 ngx_uint_t
-ngx_http_unique_random_connect(ngx_http_unique_random_shard_t *shard)
+ngx_ur_connect(ngx_ur_shard_t *shard)
 {
-    ngx_http_unique_random_connect_t  *c;
+    ngx_ur_connect_t  *c;
 
-    c = ngx_http_unique_random_connect_get(shard);
+    c = ngx_ur_connect_get(shard);
 
     if (c == NULL) {
-        ngx_http_unique_random_postgres_set_error(&shard->postgres,
+        ngx_ur_postgres_set_error(&shard->postgres,
                                                   "out of memory");
-        return NGX_HTTP_UNIQUE_RANDOM_SHORT;
+        return NGX_UR_SHORT;
     }
 
     if (c->running) {
-        ngx_http_unique_random_postgres_set_error(&shard->postgres,
+        ngx_ur_postgres_set_error(&shard->postgres,
                                   "the last attempt has not come back yet");
-        return NGX_HTTP_UNIQUE_RANDOM_AWAY;
+        return NGX_UR_AWAY;
     }
 
-    ngx_http_unique_random_connect_begin(c);
+    ngx_ur_connect_begin(c);
 
-    return ngx_http_unique_random_connect_start(c);
+    return ngx_ur_connect_start(c);
 }
 
 
 ngx_uint_t
-ngx_http_unique_random_connect_next(ngx_http_unique_random_shard_t *shard)
+ngx_ur_connect_next(ngx_ur_shard_t *shard)
 {
-    ngx_http_unique_random_connect_t  *c;
+    ngx_ur_connect_t  *c;
 
     c = shard->connect;
 
-    ngx_http_unique_random_postgres_close(&shard->postgres, "next host");
+    ngx_ur_postgres_close(&shard->postgres, "next host");
 
     if (c->reused) {
 
         /* what did not answer then may do so by now */
 
-        ngx_http_unique_random_connect_begin(c);
+        ngx_ur_connect_begin(c);
     }
 
     attempt_fail(c->attempt, ATTEMPT_REFUSED, (char *) shard->postgres.error);
 
     return attempt_has_more(c->attempt)
-           ? ngx_http_unique_random_connect_start(c)
-           : ngx_http_unique_random_connect_failed(c);
+           ? ngx_ur_connect_start(c)
+           : ngx_ur_connect_failed(c);
 }
 
 
 void
-ngx_http_unique_random_connect_abort(ngx_http_unique_random_shard_t *shard,
+ngx_ur_connect_abort(ngx_ur_shard_t *shard,
     char *reason)
 {
-    ngx_http_unique_random_connect_t  *c;
+    ngx_ur_connect_t  *c;
 
     c = shard->connect;
 
@@ -100,18 +100,18 @@ ngx_http_unique_random_connect_abort(ngx_http_unique_random_shard_t *shard,
         c->given_up = 1;
     }
 
-    if (shard->postgres.state != NGX_HTTP_UNIQUE_RANDOM_POSTGRES_CLOSED) {
-        ngx_http_unique_random_postgres_close(&shard->postgres, reason);
+    if (shard->postgres.state != NGX_UR_POSTGRES_CLOSED) {
+        ngx_ur_postgres_close(&shard->postgres, reason);
     }
 }
 
 
 attempt_t *
-ngx_http_unique_random_connect_borrow(ngx_http_unique_random_shard_t *shard)
+ngx_ur_connect_borrow(ngx_ur_shard_t *shard)
 {
-    ngx_http_unique_random_connect_t  *c;
+    ngx_ur_connect_t  *c;
 
-    c = ngx_http_unique_random_connect_get(shard);
+    c = ngx_ur_connect_get(shard);
 
     if (c == NULL || c->running) {
         return NULL;
@@ -124,14 +124,14 @@ ngx_http_unique_random_connect_borrow(ngx_http_unique_random_shard_t *shard)
 
 
 void
-ngx_http_unique_random_connect_give_back(ngx_http_unique_random_shard_t *shard)
+ngx_ur_connect_give_back(ngx_ur_shard_t *shard)
 {
     shard->connect->running = 0;
 }
 
 
 void
-ngx_http_unique_random_connect_notice(ngx_http_unique_random_shard_t *shard)
+ngx_ur_connect_notice(ngx_ur_shard_t *shard)
 {
     attempt_t  *attempt;
 
@@ -146,9 +146,9 @@ ngx_http_unique_random_connect_notice(ngx_http_unique_random_shard_t *shard)
 
 
 void
-ngx_http_unique_random_connect_destroy(ngx_http_unique_random_shard_t *shard)
+ngx_ur_connect_destroy(ngx_ur_shard_t *shard)
 {
-    ngx_http_unique_random_connect_t  *c;
+    ngx_ur_connect_t  *c;
 
     c = shard->connect;
 
@@ -176,16 +176,16 @@ ngx_http_unique_random_connect_destroy(ngx_http_unique_random_shard_t *shard)
 
 /* one for each shard, for as long as the shard is there */
 
-static ngx_http_unique_random_connect_t *
-ngx_http_unique_random_connect_get(ngx_http_unique_random_shard_t *shard)
+static ngx_ur_connect_t *
+ngx_ur_connect_get(ngx_ur_shard_t *shard)
 {
-    ngx_http_unique_random_connect_t  *c;
+    ngx_ur_connect_t  *c;
 
     if (shard->connect) {
         return shard->connect;
     }
 
-    c = ngx_calloc(sizeof(ngx_http_unique_random_connect_t),
+    c = ngx_calloc(sizeof(ngx_ur_connect_t),
                    shard->postgres.log);
     if (c == NULL) {
         return NULL;
@@ -200,11 +200,11 @@ ngx_http_unique_random_connect_get(ngx_http_unique_random_shard_t *shard)
 
     c->shard = shard;
 
-    c->thread.run = ngx_http_unique_random_connect_run;
-    c->thread.done = ngx_http_unique_random_connect_done;
+    c->thread.run = ngx_ur_connect_run;
+    c->thread.done = ngx_ur_connect_done;
     c->thread.data = c;
 
-    c->timer.handler = ngx_http_unique_random_connect_timer_handler;
+    c->timer.handler = ngx_ur_connect_timer_handler;
     c->timer.data = c;
     c->timer.log = shard->postgres.log;
 
@@ -218,7 +218,7 @@ ngx_http_unique_random_connect_get(ngx_http_unique_random_shard_t *shard)
 
 
 static void
-ngx_http_unique_random_connect_begin(ngx_http_unique_random_connect_t *c)
+ngx_ur_connect_begin(ngx_ur_connect_t *c)
 {
     ngx_msec_t  timeout;
 
@@ -234,20 +234,20 @@ ngx_http_unique_random_connect_begin(ngx_http_unique_random_connect_t *c)
 
 
 static ngx_uint_t
-ngx_http_unique_random_connect_start(ngx_http_unique_random_connect_t *c)
+ngx_ur_connect_start(ngx_ur_connect_t *c)
 {
     u_char                           text[128], *p;
     ngx_msec_t                       timeout;
-    ngx_http_unique_random_shard_t  *shard;
+    ngx_ur_shard_t  *shard;
 
     shard = c->shard;
 
     if (ngx_cycle->free_connection_n == 0
         && ngx_cycle->reusable_connections_n == 0)
     {
-        ngx_http_unique_random_postgres_set_error(&shard->postgres,
+        ngx_ur_postgres_set_error(&shard->postgres,
                                                   "no connection available");
-        return NGX_HTTP_UNIQUE_RANDOM_SHORT;
+        return NGX_UR_SHORT;
     }
 
     /* what a standby took to say that it is one is no loss of the others */
@@ -255,14 +255,14 @@ ngx_http_unique_random_connect_start(ngx_http_unique_random_connect_t *c)
     timeout = shard->pool->connect_timeout / 20
               + (ngx_msec_t) (c->attempt->patience / 1000);
 
-    if (ngx_http_unique_random_thread_start(&c->thread) != NGX_OK) {
+    if (ngx_ur_thread_start(&c->thread) != NGX_OK) {
         p = ngx_cpymem(text, "no thread: ", sizeof("no thread: ") - 1);
         p = ngx_strerror(ngx_errno, p, text + sizeof(text) - 1 - p);
         *p = '\0';
 
-        ngx_http_unique_random_postgres_set_error(&shard->postgres,
+        ngx_ur_postgres_set_error(&shard->postgres,
                                                   (char *) text);
-        return NGX_HTTP_UNIQUE_RANDOM_SHORT;
+        return NGX_UR_SHORT;
     }
 
     c->running = 1;
@@ -270,25 +270,25 @@ ngx_http_unique_random_connect_start(ngx_http_unique_random_connect_t *c)
     c->reported = 0;
     c->started = ngx_current_msec;
 
-    ngx_http_unique_random_timer_set(&c->timer, timeout);
+    ngx_ur_timer_set(&c->timer, timeout);
 
-    return NGX_HTTP_UNIQUE_RANDOM_HEALTHY;
+    return NGX_UR_HEALTHY;
 }
 
 
 static void
-ngx_http_unique_random_connect_run(void *data)
+ngx_ur_connect_run(void *data)
 {
-    ngx_http_unique_random_connect_t *c = data;
+    ngx_ur_connect_t *c = data;
 
     attempt_run(c->attempt);
 }
 
 
 static void
-ngx_http_unique_random_connect_done(void *data)
+ngx_ur_connect_done(void *data)
 {
-    ngx_http_unique_random_connect_t *c = data;
+    ngx_ur_connect_t *c = data;
 
     c->running = 0;
 
@@ -296,50 +296,50 @@ ngx_http_unique_random_connect_done(void *data)
         ngx_del_timer(&c->timer);
     }
 
-    ngx_http_unique_random_connect_tell(c);
+    ngx_ur_connect_tell(c);
 
     if (c->given_up) {
-        ngx_http_unique_random_connect_late(c);
+        ngx_ur_connect_late(c);
         return;
     }
 
-    ngx_http_unique_random_reserve_connected(c->shard,
-                                  ngx_http_unique_random_connect_take_over(c));
+    ngx_ur_reserve_connected(c->shard,
+                                  ngx_ur_connect_take_over(c));
 }
 
 
 /* the connection of an attempt becomes that of the shard */
 
 static ngx_uint_t
-ngx_http_unique_random_connect_take_over(ngx_http_unique_random_connect_t *c)
+ngx_ur_connect_take_over(ngx_ur_connect_t *c)
 {
     ngx_int_t                           rc;
     attempt_t                          *attempt;
-    ngx_http_unique_random_postgres_t  *pg;
+    ngx_ur_postgres_t  *pg;
 
     attempt = c->attempt;
     pg = &c->shard->postgres;
 
     if (attempt->conn == NULL) {
-        ngx_http_unique_random_postgres_set_error(pg, attempt->error);
+        ngx_ur_postgres_set_error(pg, attempt->error);
 
-        return attempt->short_of ? NGX_HTTP_UNIQUE_RANDOM_SHORT
-                                 : ngx_http_unique_random_connect_failed(c);
+        return attempt->short_of ? NGX_UR_SHORT
+                                 : ngx_ur_connect_failed(c);
     }
 
-    rc = ngx_http_unique_random_postgres_open(pg, attempt->conn);
+    rc = ngx_ur_postgres_open(pg, attempt->conn);
 
     attempt->conn = NULL;
 
-    return (rc == NGX_OK) ? NGX_HTTP_UNIQUE_RANDOM_HEALTHY
-                          : NGX_HTTP_UNIQUE_RANDOM_SHORT;
+    return (rc == NGX_OK) ? NGX_UR_HEALTHY
+                          : NGX_UR_SHORT;
 }
 
 
 /* it is the operator's to mend only if that is so with each host */
 
 static ngx_uint_t
-ngx_http_unique_random_connect_failed(ngx_http_unique_random_connect_t *c)
+ngx_ur_connect_failed(ngx_ur_connect_t *c)
 {
     ngx_uint_t  i;
     attempt_t  *attempt;
@@ -347,24 +347,24 @@ ngx_http_unique_random_connect_failed(ngx_http_unique_random_connect_t *c)
     attempt = c->attempt;
 
     for (i = 0; i < attempt->nfailures; i++) {
-        if (ngx_http_unique_random_health_of(attempt->failures[i].sqlstate)
-            != NGX_HTTP_UNIQUE_RANDOM_BROKEN)
+        if (ngx_ur_health_of(attempt->failures[i].sqlstate)
+            != NGX_UR_BROKEN)
         {
-            return NGX_HTTP_UNIQUE_RANDOM_FAILED;
+            return NGX_UR_FAILED;
         }
     }
 
-    return NGX_HTTP_UNIQUE_RANDOM_BROKEN;
+    return NGX_UR_BROKEN;
 }
 
 
 /* nobody waits for it any more, but it may serve the next one */
 
 static void
-ngx_http_unique_random_connect_late(ngx_http_unique_random_connect_t *c)
+ngx_ur_connect_late(ngx_ur_connect_t *c)
 {
     ngx_uint_t                          level;
-    ngx_http_unique_random_postgres_t  *pg;
+    ngx_ur_postgres_t  *pg;
 
     pg = &c->shard->postgres;
 
@@ -386,21 +386,21 @@ ngx_http_unique_random_connect_late(ngx_http_unique_random_connect_t *c)
         return;
     }
 
-    if (ngx_http_unique_random_connect_take_over(c)
-        == NGX_HTTP_UNIQUE_RANDOM_HEALTHY)
+    if (ngx_ur_connect_take_over(c)
+        == NGX_UR_HEALTHY)
     {
-        ngx_http_unique_random_postgres_park(pg);
+        ngx_ur_postgres_park(pg);
     }
 }
 
 
 static void
-ngx_http_unique_random_connect_tell(ngx_http_unique_random_connect_t *c)
+ngx_ur_connect_tell(ngx_ur_connect_t *c)
 {
     ngx_log_t                       *log;
     attempt_t                       *attempt;
     attempt_failure_t               *failure;
-    ngx_http_unique_random_shard_t  *shard;
+    ngx_ur_shard_t  *shard;
 
     attempt = c->attempt;
     shard = c->shard;
@@ -416,17 +416,17 @@ ngx_http_unique_random_connect_tell(ngx_http_unique_random_connect_t *c)
                       failure->error);
     }
 
-    ngx_http_unique_random_connect_notice(shard);
+    ngx_ur_connect_notice(shard);
 }
 
 
 static void
-ngx_http_unique_random_connect_timer_handler(ngx_event_t *ev)
+ngx_ur_connect_timer_handler(ngx_event_t *ev)
 {
     u_char                             text[128];
     const char                        *host;
-    ngx_http_unique_random_shard_t    *shard;
-    ngx_http_unique_random_connect_t  *c;
+    ngx_ur_shard_t    *shard;
+    ngx_ur_connect_t  *c;
 
     c = ev->data;
     shard = c->shard;
@@ -445,15 +445,15 @@ ngx_http_unique_random_connect_timer_handler(ngx_event_t *ev)
 
     c->given_up = 1;
 
-    ngx_http_unique_random_timer_set(&c->timer,
-                                     NGX_HTTP_UNIQUE_RANDOM_CONNECT_LATE);
+    ngx_ur_timer_set(&c->timer,
+                                     NGX_UR_CONNECT_LATE);
 
     ngx_snprintf(text, sizeof(text), "connect to \"%s\" timed out%Z", host);
     text[sizeof(text) - 1] = '\0';
 
-    ngx_http_unique_random_postgres_set_error(&shard->postgres,
+    ngx_ur_postgres_set_error(&shard->postgres,
                                               (char *) text);
 
-    ngx_http_unique_random_reserve_connected(shard,
-                                             NGX_HTTP_UNIQUE_RANDOM_FAILED);
+    ngx_ur_reserve_connected(shard,
+                                             NGX_UR_FAILED);
 }

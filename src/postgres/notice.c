@@ -18,7 +18,7 @@
  * Where PostgreSQL stops waiting for a standby: no other function of it warns
  * of a commit that it has made.
  */
-#define NGX_HTTP_UNIQUE_RANDOM_STANDBY  "SyncRepWaitForLSN"
+#define NGX_UR_STANDBY  "SyncRepWaitForLSN"
 
 
 typedef struct {
@@ -27,18 +27,18 @@ typedef struct {
     const char  *sqlstate;
     const char  *function;                     /* in the server's source */
     const char  *line;
-} ngx_http_unique_random_notice_t;
+} ngx_ur_notice_t;
 
 
-static void ngx_http_unique_random_notice_read(
-    ngx_http_unique_random_notice_t *notice, const PGresult *result);
-static const char *ngx_http_unique_random_notice_field(const PGresult *result,
+static void ngx_ur_notice_read(
+    ngx_ur_notice_t *notice, const PGresult *result);
+static const char *ngx_ur_notice_field(const PGresult *result,
     int field);
-static ngx_uint_t ngx_http_unique_random_notice_doubtful(
-    ngx_http_unique_random_notice_t *notice);
-static ngx_int_t ngx_http_unique_random_notice_first(
-    ngx_http_unique_random_shard_t *shard,
-    ngx_http_unique_random_notice_t *notice);
+static ngx_uint_t ngx_ur_notice_doubtful(
+    ngx_ur_notice_t *notice);
+static ngx_int_t ngx_ur_notice_first(
+    ngx_ur_shard_t *shard,
+    ngx_ur_notice_t *notice);
 
 
 /*
@@ -47,27 +47,27 @@ static ngx_int_t ngx_http_unique_random_notice_first(
  * a result.
  */
 
-static const char  *ngx_http_unique_random_notice_severities[] = {
+static const char  *ngx_ur_notice_severities[] = {
     "DEBUG", "LOG", "INFO", "NOTICE", "ERROR", "FATAL", "PANIC", NULL
 };
 
 
 void
-ngx_http_unique_random_notice(void *data, const PGresult *result)
+ngx_ur_notice(void *data, const PGresult *result)
 {
-    ngx_http_unique_random_shard_t *shard = data;
+    ngx_ur_shard_t *shard = data;
 
     ngx_uint_t                       level;
-    ngx_http_unique_random_notice_t  notice;
+    ngx_ur_notice_t  notice;
 
-    ngx_http_unique_random_notice_read(&notice, result);
+    ngx_ur_notice_read(&notice, result);
 
-    if (ngx_http_unique_random_notice_doubtful(&notice)) {
+    if (ngx_ur_notice_doubtful(&notice)) {
         ngx_cpystrn(shard->doubt, notice.text, sizeof(shard->doubt));
         level = NGX_LOG_INFO;
 
     } else if (ngx_strcmp(notice.severity, "WARNING") == 0) {
-        level = (ngx_http_unique_random_notice_first(shard, &notice) == NGX_OK)
+        level = (ngx_ur_notice_first(shard, &notice) == NGX_OK)
                 ? NGX_LOG_WARN : NGX_LOG_INFO;
 
     } else {
@@ -87,26 +87,26 @@ ngx_http_unique_random_notice(void *data, const PGresult *result)
 
 
 static void
-ngx_http_unique_random_notice_read(ngx_http_unique_random_notice_t *notice,
+ngx_ur_notice_read(ngx_ur_notice_t *notice,
     const PGresult *result)
 {
-    notice->severity = ngx_http_unique_random_notice_field(result,
+    notice->severity = ngx_ur_notice_field(result,
                                                 PG_DIAG_SEVERITY_NONLOCALIZED);
 
     if (ngx_strcmp(notice->severity, "-") == 0) {
-        notice->severity = ngx_http_unique_random_notice_field(result,
+        notice->severity = ngx_ur_notice_field(result,
                                                 PG_DIAG_SEVERITY);
     }
 
-    notice->sqlstate = ngx_http_unique_random_notice_field(result,
+    notice->sqlstate = ngx_ur_notice_field(result,
                                                 PG_DIAG_SQLSTATE);
-    notice->function = ngx_http_unique_random_notice_field(result,
+    notice->function = ngx_ur_notice_field(result,
                                                 PG_DIAG_SOURCE_FUNCTION);
-    notice->line = ngx_http_unique_random_notice_field(result,
+    notice->line = ngx_ur_notice_field(result,
                                                 PG_DIAG_SOURCE_LINE);
 
     ngx_cpystrn(notice->text,
-                (u_char *) ngx_http_unique_random_notice_field(result,
+                (u_char *) ngx_ur_notice_field(result,
                                                 PG_DIAG_MESSAGE_PRIMARY),
                 sizeof(notice->text));
 
@@ -117,7 +117,7 @@ ngx_http_unique_random_notice_read(ngx_http_unique_random_notice_t *notice,
 /* one line; "-" if the server does not tell */
 
 static const char *
-ngx_http_unique_random_notice_field(const PGresult *result, int field)
+ngx_ur_notice_field(const PGresult *result, int field)
 {
     char  *value;
 
@@ -134,11 +134,11 @@ ngx_http_unique_random_notice_field(const PGresult *result, int field)
 
 
 static ngx_uint_t
-ngx_http_unique_random_notice_doubtful(ngx_http_unique_random_notice_t *notice)
+ngx_ur_notice_doubtful(ngx_ur_notice_t *notice)
 {
     const char  **severity;
 
-    if (ngx_strcmp(notice->function, NGX_HTTP_UNIQUE_RANDOM_STANDBY) == 0) {
+    if (ngx_strcmp(notice->function, NGX_UR_STANDBY) == 0) {
         return 1;
     }
 
@@ -146,7 +146,7 @@ ngx_http_unique_random_notice_doubtful(ngx_http_unique_random_notice_t *notice)
         return ngx_strcmp(notice->function, "-") == 0;
     }
 
-    for (severity = ngx_http_unique_random_notice_severities;
+    for (severity = ngx_ur_notice_severities;
          *severity;
          severity++)
     {
@@ -162,8 +162,8 @@ ngx_http_unique_random_notice_doubtful(ngx_http_unique_random_notice_t *notice)
 /* the text is no part of a kind: counters and durations in it differ */
 
 static ngx_int_t
-ngx_http_unique_random_notice_first(ngx_http_unique_random_shard_t *shard,
-    ngx_http_unique_random_notice_t *notice)
+ngx_ur_notice_first(ngx_ur_shard_t *shard,
+    ngx_ur_notice_t *notice)
 {
     uint32_t  kind;
 
@@ -176,5 +176,5 @@ ngx_http_unique_random_notice_first(ngx_http_unique_random_shard_t *shard,
                      ngx_strlen(notice->line));
     ngx_crc32_final(kind);
 
-    return ngx_http_unique_random_health_warned(shard, kind);
+    return ngx_ur_health_warned(shard, kind);
 }

@@ -6,8 +6,8 @@
  */
 
 
-#ifndef _NGX_HTTP_UNIQUE_RANDOM_NOTICE_H_INCLUDED_
-#define _NGX_HTTP_UNIQUE_RANDOM_NOTICE_H_INCLUDED_
+#ifndef _NGX_UR_NOTICE_H_INCLUDED_
+#define _NGX_UR_NOTICE_H_INCLUDED_
 
 
 #include "pool.h"
@@ -18,7 +18,7 @@
  * shard->doubt if it is of a commit that may be undone.  It takes the zone's
  * mutex: no function of libpq may be called under it.
  */
-void ngx_http_unique_random_notice(void *data, const PGresult *result);
+void ngx_ur_notice(void *data, const PGresult *result);
 
 
-#endif /* _NGX_HTTP_UNIQUE_RANDOM_NOTICE_H_INCLUDED_ */
+#endif /* _NGX_UR_NOTICE_H_INCLUDED_ */

@@ -25,55 +25,55 @@
 
 
 /* most reads of an idle connection: who has been asked nothing has no more */
-#define NGX_HTTP_UNIQUE_RANDOM_POSTGRES_READS  100
+#define NGX_UR_POSTGRES_READS  100
 
 
-static ngx_int_t ngx_http_unique_random_postgres_attach(
-    ngx_http_unique_random_postgres_t *pg);
-static void ngx_http_unique_random_postgres_detach(
-    ngx_http_unique_random_postgres_t *pg);
-static void ngx_http_unique_random_postgres_read_handler(ngx_event_t *rev);
-static void ngx_http_unique_random_postgres_write_handler(ngx_event_t *wev);
-static void ngx_http_unique_random_postgres_timer_handler(ngx_event_t *ev);
-static void ngx_http_unique_random_postgres_set_sqlstate(
-    ngx_http_unique_random_postgres_t *pg, const char *state);
-static ngx_int_t ngx_http_unique_random_postgres_flush(
-    ngx_http_unique_random_postgres_t *pg);
-static ngx_int_t ngx_http_unique_random_postgres_read(
-    ngx_http_unique_random_postgres_t *pg);
-static void ngx_http_unique_random_postgres_consume(
-    ngx_http_unique_random_postgres_t *pg);
-static void ngx_http_unique_random_postgres_result(
-    ngx_http_unique_random_postgres_t *pg, PGresult *result);
-static void ngx_http_unique_random_postgres_done(
-    ngx_http_unique_random_postgres_t *pg);
-static void ngx_http_unique_random_postgres_fail(
-    ngx_http_unique_random_postgres_t *pg);
+static ngx_int_t ngx_ur_postgres_attach(
+    ngx_ur_postgres_t *pg);
+static void ngx_ur_postgres_detach(
+    ngx_ur_postgres_t *pg);
+static void ngx_ur_postgres_read_handler(ngx_event_t *rev);
+static void ngx_ur_postgres_write_handler(ngx_event_t *wev);
+static void ngx_ur_postgres_timer_handler(ngx_event_t *ev);
+static void ngx_ur_postgres_set_sqlstate(
+    ngx_ur_postgres_t *pg, const char *state);
+static ngx_int_t ngx_ur_postgres_flush(
+    ngx_ur_postgres_t *pg);
+static ngx_int_t ngx_ur_postgres_read(
+    ngx_ur_postgres_t *pg);
+static void ngx_ur_postgres_consume(
+    ngx_ur_postgres_t *pg);
+static void ngx_ur_postgres_result(
+    ngx_ur_postgres_t *pg, PGresult *result);
+static void ngx_ur_postgres_done(
+    ngx_ur_postgres_t *pg);
+static void ngx_ur_postgres_fail(
+    ngx_ur_postgres_t *pg);
 
 
 ngx_int_t
-ngx_http_unique_random_postgres_open(ngx_http_unique_random_postgres_t *pg,
+ngx_ur_postgres_open(ngx_ur_postgres_t *pg,
     PGconn *conn)
 {
     pg->conn = conn;
 
     PQsetNoticeReceiver(conn, pg->notice, pg->data);
 
-    if (ngx_http_unique_random_postgres_attach(pg) != NGX_OK
+    if (ngx_ur_postgres_attach(pg) != NGX_OK
         || ngx_add_event(pg->connection->read, NGX_READ_EVENT, NGX_LEVEL_EVENT)
            != NGX_OK)
     {
-        ngx_http_unique_random_postgres_set_error(pg,
+        ngx_ur_postgres_set_error(pg,
                                                   "no connection available");
-        ngx_http_unique_random_postgres_close(pg, "open failed");
+        ngx_ur_postgres_close(pg, "open failed");
         return NGX_ERROR;
     }
 
-    pg->timer.handler = ngx_http_unique_random_postgres_timer_handler;
+    pg->timer.handler = ngx_ur_postgres_timer_handler;
     pg->timer.data = pg;
     pg->timer.log = pg->log;
 
-    pg->state = NGX_HTTP_UNIQUE_RANDOM_POSTGRES_IDLE;
+    pg->state = NGX_UR_POSTGRES_IDLE;
 
     /* it fails for want of memory only, and then queries fail as well */
 
@@ -84,12 +84,12 @@ ngx_http_unique_random_postgres_open(ngx_http_unique_random_postgres_t *pg,
 
 
 ngx_int_t
-ngx_http_unique_random_postgres_query(ngx_http_unique_random_postgres_t *pg,
+ngx_ur_postgres_query(ngx_ur_postgres_t *pg,
     const char *text, ngx_uint_t n, const char **values, ngx_msec_t timeout)
 {
     int  sent;
 
-    pg->state = NGX_HTTP_UNIQUE_RANDOM_POSTGRES_BUSY;
+    pg->state = NGX_UR_POSTGRES_BUSY;
     pg->connection->idle = 0;
     pg->nreads = 0;
     pg->result = NULL;
@@ -100,38 +100,38 @@ ngx_http_unique_random_postgres_query(ngx_http_unique_random_postgres_t *pg,
                                  NULL, 0)
              : PQsendQuery(pg->conn, text);
 
-    if (sent != 1 || ngx_http_unique_random_postgres_flush(pg) != NGX_OK) {
-        ngx_http_unique_random_postgres_set_error(pg,
+    if (sent != 1 || ngx_ur_postgres_flush(pg) != NGX_OK) {
+        ngx_ur_postgres_set_error(pg,
                                                   PQerrorMessage(pg->conn));
-        ngx_http_unique_random_postgres_close(pg, "send failed");
+        ngx_ur_postgres_close(pg, "send failed");
         return NGX_ERROR;
     }
 
     pg->timer.cancelable = 0;
 
-    ngx_http_unique_random_timer_set(&pg->timer, timeout);
+    ngx_ur_timer_set(&pg->timer, timeout);
 
     return NGX_OK;
 }
 
 
 void
-ngx_http_unique_random_postgres_park(ngx_http_unique_random_postgres_t *pg)
+ngx_ur_postgres_park(ngx_ur_postgres_t *pg)
 {
     if (ngx_exiting) {
-        ngx_http_unique_random_postgres_close(pg, "exiting");
+        ngx_ur_postgres_close(pg, "exiting");
         return;
     }
 
     pg->connection->idle = 1;
     pg->timer.cancelable = 1;
 
-    ngx_http_unique_random_timer_set(&pg->timer, pg->idle_timeout);
+    ngx_ur_timer_set(&pg->timer, pg->idle_timeout);
 }
 
 
 void
-ngx_http_unique_random_postgres_close(ngx_http_unique_random_postgres_t *pg,
+ngx_ur_postgres_close(ngx_ur_postgres_t *pg,
     char *reason)
 {
     ngx_log_debug2(NGX_LOG_DEBUG_EVENT, pg->log, 0,
@@ -142,11 +142,11 @@ ngx_http_unique_random_postgres_close(ngx_http_unique_random_postgres_t *pg,
         ngx_del_timer(&pg->timer);
     }
 
-    ngx_http_unique_random_postgres_detach(pg);
+    ngx_ur_postgres_detach(pg);
 
     /* results of a query that is done belong to the caller of the handler */
 
-    if (pg->state == NGX_HTTP_UNIQUE_RANDOM_POSTGRES_BUSY) {
+    if (pg->state == NGX_UR_POSTGRES_BUSY) {
         PQclear(pg->result);
         PQclear(pg->failure);
     }
@@ -159,20 +159,20 @@ ngx_http_unique_random_postgres_close(ngx_http_unique_random_postgres_t *pg,
 
     ERR_clear_error();
 
-    pg->state = NGX_HTTP_UNIQUE_RANDOM_POSTGRES_CLOSED;
+    pg->state = NGX_UR_POSTGRES_CLOSED;
 }
 
 
 void
-ngx_http_unique_random_postgres_set_error(
-    ngx_http_unique_random_postgres_t *pg, const char *text)
+ngx_ur_postgres_set_error(
+    ngx_ur_postgres_t *pg, const char *text)
 {
     reservation_line((char *) pg->error, sizeof(pg->error), text);
 }
 
 
 static ngx_int_t
-ngx_http_unique_random_postgres_attach(ngx_http_unique_random_postgres_t *pg)
+ngx_ur_postgres_attach(ngx_ur_postgres_t *pg)
 {
     ngx_connection_t  *c;
 
@@ -187,8 +187,8 @@ ngx_http_unique_random_postgres_attach(ngx_http_unique_random_postgres_t *pg)
     c->write->log = pg->log;
     c->number = ngx_atomic_fetch_add(ngx_connection_counter, 1);
 
-    c->read->handler = ngx_http_unique_random_postgres_read_handler;
-    c->write->handler = ngx_http_unique_random_postgres_write_handler;
+    c->read->handler = ngx_ur_postgres_read_handler;
+    c->write->handler = ngx_ur_postgres_write_handler;
 
     pg->connection = c;
 
@@ -197,7 +197,7 @@ ngx_http_unique_random_postgres_attach(ngx_http_unique_random_postgres_t *pg)
 
 
 static void
-ngx_http_unique_random_postgres_detach(ngx_http_unique_random_postgres_t *pg)
+ngx_ur_postgres_detach(ngx_ur_postgres_t *pg)
 {
     ngx_uint_t         flags;
     ngx_connection_t  *c;
@@ -231,30 +231,30 @@ ngx_http_unique_random_postgres_detach(ngx_http_unique_random_postgres_t *pg)
 
 
 static void
-ngx_http_unique_random_postgres_read_handler(ngx_event_t *rev)
+ngx_ur_postgres_read_handler(ngx_event_t *rev)
 {
     ngx_connection_t                   *c;
-    ngx_http_unique_random_postgres_t  *pg;
+    ngx_ur_postgres_t  *pg;
 
     c = rev->data;
     pg = c->data;
 
-    if (pg->state == NGX_HTTP_UNIQUE_RANDOM_POSTGRES_BUSY) {
-        ngx_http_unique_random_postgres_consume(pg);
+    if (pg->state == NGX_UR_POSTGRES_BUSY) {
+        ngx_ur_postgres_consume(pg);
         return;
     }
 
     if (c->close) {
-        ngx_http_unique_random_postgres_close(pg, "exiting");
+        ngx_ur_postgres_close(pg, "exiting");
         return;
     }
 
     /* news for an idle connection: a notice, a parameter, or its end */
 
-    if (ngx_http_unique_random_postgres_read(pg) != NGX_OK
+    if (ngx_ur_postgres_read(pg) != NGX_OK
         || PQstatus(pg->conn) == CONNECTION_BAD)
     {
-        ngx_http_unique_random_postgres_close(pg, "closed by the server");
+        ngx_ur_postgres_close(pg, "closed by the server");
         return;
     }
 
@@ -262,49 +262,49 @@ ngx_http_unique_random_postgres_read_handler(ngx_event_t *rev)
 
     (void) PQisBusy(pg->conn);
 
-    if (++pg->nreads > NGX_HTTP_UNIQUE_RANDOM_POSTGRES_READS) {
-        ngx_http_unique_random_postgres_close(pg, "too much was sent");
+    if (++pg->nreads > NGX_UR_POSTGRES_READS) {
+        ngx_ur_postgres_close(pg, "too much was sent");
     }
 }
 
 
 static void
-ngx_http_unique_random_postgres_write_handler(ngx_event_t *wev)
+ngx_ur_postgres_write_handler(ngx_event_t *wev)
 {
     ngx_connection_t                   *c;
-    ngx_http_unique_random_postgres_t  *pg;
+    ngx_ur_postgres_t  *pg;
 
     c = wev->data;
     pg = c->data;
 
-    if (ngx_http_unique_random_postgres_flush(pg) != NGX_OK) {
-        ngx_http_unique_random_postgres_set_error(pg,
+    if (ngx_ur_postgres_flush(pg) != NGX_OK) {
+        ngx_ur_postgres_set_error(pg,
                                                   PQerrorMessage(pg->conn));
-        ngx_http_unique_random_postgres_fail(pg);
+        ngx_ur_postgres_fail(pg);
     }
 }
 
 
 static void
-ngx_http_unique_random_postgres_timer_handler(ngx_event_t *ev)
+ngx_ur_postgres_timer_handler(ngx_event_t *ev)
 {
-    ngx_http_unique_random_postgres_t  *pg;
+    ngx_ur_postgres_t  *pg;
 
     pg = ev->data;
 
-    if (pg->state == NGX_HTTP_UNIQUE_RANDOM_POSTGRES_IDLE) {
-        ngx_http_unique_random_postgres_close(pg, "idle");
+    if (pg->state == NGX_UR_POSTGRES_IDLE) {
+        ngx_ur_postgres_close(pg, "idle");
         return;
     }
 
-    ngx_http_unique_random_postgres_set_error(pg, "reserve timed out");
-    ngx_http_unique_random_postgres_fail(pg);
+    ngx_ur_postgres_set_error(pg, "reserve timed out");
+    ngx_ur_postgres_fail(pg);
 }
 
 
 static void
-ngx_http_unique_random_postgres_set_sqlstate(
-    ngx_http_unique_random_postgres_t *pg, const char *state)
+ngx_ur_postgres_set_sqlstate(
+    ngx_ur_postgres_t *pg, const char *state)
 {
     ngx_cpystrn((u_char *) pg->sqlstate, (u_char *) (state ? state : ""),
                 sizeof(pg->sqlstate));
@@ -312,7 +312,7 @@ ngx_http_unique_random_postgres_set_sqlstate(
 
 
 static ngx_int_t
-ngx_http_unique_random_postgres_flush(ngx_http_unique_random_postgres_t *pg)
+ngx_ur_postgres_flush(ngx_ur_postgres_t *pg)
 {
     int           rc;
     ngx_event_t  *wev;
@@ -340,7 +340,7 @@ ngx_http_unique_random_postgres_flush(ngx_http_unique_random_postgres_t *pg)
 
 
 static ngx_int_t
-ngx_http_unique_random_postgres_read(ngx_http_unique_random_postgres_t *pg)
+ngx_ur_postgres_read(ngx_ur_postgres_t *pg)
 {
     int  rc;
 
@@ -353,14 +353,14 @@ ngx_http_unique_random_postgres_read(ngx_http_unique_random_postgres_t *pg)
 
 
 static void
-ngx_http_unique_random_postgres_consume(ngx_http_unique_random_postgres_t *pg)
+ngx_ur_postgres_consume(ngx_ur_postgres_t *pg)
 {
     PGresult  *result;
 
-    if (ngx_http_unique_random_postgres_read(pg) != NGX_OK) {
-        ngx_http_unique_random_postgres_set_error(pg,
+    if (ngx_ur_postgres_read(pg) != NGX_OK) {
+        ngx_ur_postgres_set_error(pg,
                                                   PQerrorMessage(pg->conn));
-        ngx_http_unique_random_postgres_fail(pg);
+        ngx_ur_postgres_fail(pg);
         return;
     }
 
@@ -369,17 +369,17 @@ ngx_http_unique_random_postgres_consume(ngx_http_unique_random_postgres_t *pg)
         result = PQgetResult(pg->conn);
 
         if (result == NULL) {
-            ngx_http_unique_random_postgres_done(pg);
+            ngx_ur_postgres_done(pg);
             return;
         }
 
-        ngx_http_unique_random_postgres_result(pg, result);
+        ngx_ur_postgres_result(pg, result);
     }
 }
 
 
 static void
-ngx_http_unique_random_postgres_result(ngx_http_unique_random_postgres_t *pg,
+ngx_ur_postgres_result(ngx_ur_postgres_t *pg,
     PGresult *result)
 {
     switch (PQresultStatus(result)) {
@@ -401,16 +401,16 @@ ngx_http_unique_random_postgres_result(ngx_http_unique_random_postgres_t *pg,
         }
 
         pg->failure = result;
-        ngx_http_unique_random_postgres_set_sqlstate(pg,
+        ngx_ur_postgres_set_sqlstate(pg,
                                 PQresultErrorField(result, PG_DIAG_SQLSTATE));
-        ngx_http_unique_random_postgres_set_error(pg,
+        ngx_ur_postgres_set_error(pg,
                            PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
     }
 }
 
 
 static void
-ngx_http_unique_random_postgres_done(ngx_http_unique_random_postgres_t *pg)
+ngx_ur_postgres_done(ngx_ur_postgres_t *pg)
 {
     PGresult  *result, *failure;
 
@@ -418,17 +418,17 @@ ngx_http_unique_random_postgres_done(ngx_http_unique_random_postgres_t *pg)
         || PQtransactionStatus(pg->conn) != PQTRANS_IDLE)
     {
         if (pg->failure == NULL) {
-            ngx_http_unique_random_postgres_set_error(pg,
+            ngx_ur_postgres_set_error(pg,
                                                 "no end of the transaction");
         }
 
-        ngx_http_unique_random_postgres_fail(pg);
+        ngx_ur_postgres_fail(pg);
         return;
     }
 
     ngx_del_timer(&pg->timer);
 
-    pg->state = NGX_HTTP_UNIQUE_RANDOM_POSTGRES_IDLE;
+    pg->state = NGX_UR_POSTGRES_IDLE;
 
     /* the handler may send the next query, or close */
 
@@ -451,9 +451,9 @@ ngx_http_unique_random_postgres_done(ngx_http_unique_random_postgres_t *pg)
 
 
 static void
-ngx_http_unique_random_postgres_fail(ngx_http_unique_random_postgres_t *pg)
+ngx_ur_postgres_fail(ngx_ur_postgres_t *pg)
 {
-    ngx_http_unique_random_postgres_close(pg, (char *) pg->error);
+    ngx_ur_postgres_close(pg, (char *) pg->error);
 
     pg->handler(pg, NGX_ERROR);
 }

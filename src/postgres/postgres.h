@@ -6,8 +6,8 @@
  */
 
 
-#ifndef _NGX_HTTP_UNIQUE_RANDOM_POSTGRES_H_INCLUDED_
-#define _NGX_HTTP_UNIQUE_RANDOM_POSTGRES_H_INCLUDED_
+#ifndef _NGX_UR_POSTGRES_H_INCLUDED_
+#define _NGX_UR_POSTGRES_H_INCLUDED_
 
 
 #include <ngx_config.h>
@@ -16,22 +16,22 @@
 #include <libpq-fe.h>
 
 
-typedef struct ngx_http_unique_random_postgres_s
-    ngx_http_unique_random_postgres_t;
+typedef struct ngx_ur_postgres_s
+    ngx_ur_postgres_t;
 
-typedef void (*ngx_http_unique_random_postgres_pt)(
-    ngx_http_unique_random_postgres_t *pg, ngx_int_t rc);
+typedef void (*ngx_ur_postgres_pt)(
+    ngx_ur_postgres_t *pg, ngx_int_t rc);
 
 
 typedef enum {
-    NGX_HTTP_UNIQUE_RANDOM_POSTGRES_CLOSED = 0,
-    NGX_HTTP_UNIQUE_RANDOM_POSTGRES_BUSY,
-    NGX_HTTP_UNIQUE_RANDOM_POSTGRES_IDLE
-} ngx_http_unique_random_postgres_state_e;
+    NGX_UR_POSTGRES_CLOSED = 0,
+    NGX_UR_POSTGRES_BUSY,
+    NGX_UR_POSTGRES_IDLE
+} ngx_ur_postgres_state_e;
 
 
-struct ngx_http_unique_random_postgres_s {
-    ngx_http_unique_random_postgres_state_e  state;
+struct ngx_ur_postgres_s {
+    ngx_ur_postgres_state_e  state;
 
     PGconn                              *conn;
     ngx_connection_t                    *connection;
@@ -44,7 +44,7 @@ struct ngx_http_unique_random_postgres_s {
      * query is done.  NGX_ERROR: the connection failed and is closed, "error"
      * says why; the outcome of the query is unknown.
      */
-    ngx_http_unique_random_postgres_pt   handler;
+    ngx_ur_postgres_pt   handler;
     PQnoticeReceiver                     notice;        /* called with "data" */
     void                                *data;
 
@@ -64,29 +64,29 @@ struct ngx_http_unique_random_postgres_s {
  * Takes over a connection that stands, and is idle then.  NGX_ERROR: for want
  * of a connection of nginx; it is closed.
  */
-ngx_int_t ngx_http_unique_random_postgres_open(
-    ngx_http_unique_random_postgres_t *pg, PGconn *conn);
+ngx_int_t ngx_ur_postgres_open(
+    ngx_ur_postgres_t *pg, PGconn *conn);
 
 /*
  * Returns NGX_ERROR, with "error" set and the connection closed, or NGX_OK and
  * calls the handler later.  The strings are not kept.  With n = 0, text may be
  * several statements.
  */
-ngx_int_t ngx_http_unique_random_postgres_query(
-    ngx_http_unique_random_postgres_t *pg, const char *text, ngx_uint_t n,
+ngx_int_t ngx_ur_postgres_query(
+    ngx_ur_postgres_t *pg, const char *text, ngx_uint_t n,
     const char **values, ngx_msec_t timeout);
 
 /* nothing is to be asked for the moment */
-void ngx_http_unique_random_postgres_park(
-    ngx_http_unique_random_postgres_t *pg);
+void ngx_ur_postgres_park(
+    ngx_ur_postgres_t *pg);
 
 /* the one way in which a connection ends */
-void ngx_http_unique_random_postgres_close(
-    ngx_http_unique_random_postgres_t *pg, char *reason);
+void ngx_ur_postgres_close(
+    ngx_ur_postgres_t *pg, char *reason);
 
 /* a line for the log, from a text of libpq or of our own */
-void ngx_http_unique_random_postgres_set_error(
-    ngx_http_unique_random_postgres_t *pg, const char *text);
+void ngx_ur_postgres_set_error(
+    ngx_ur_postgres_t *pg, const char *text);
 
 
-#endif /* _NGX_HTTP_UNIQUE_RANDOM_POSTGRES_H_INCLUDED_ */
+#endif /* _NGX_UR_POSTGRES_H_INCLUDED_ */

@@ -21,62 +21,62 @@
 
 
 /* how long to leave a range alone whose row is locked */
-#define NGX_HTTP_UNIQUE_RANDOM_BUSY  250
+#define NGX_UR_BUSY  250
 
 
 /* what is to be done after all rows; the higher ones win */
 
 typedef enum {
-    NGX_HTTP_UNIQUE_RANDOM_NEXT_DONE = 0,
-    NGX_HTTP_UNIQUE_RANDOM_NEXT_BOOTSTRAP,
-    NGX_HTTP_UNIQUE_RANDOM_NEXT_HOST,
-    NGX_HTTP_UNIQUE_RANDOM_NEXT_INVALID,
-    NGX_HTTP_UNIQUE_RANDOM_NEXT_FAILED
-} ngx_http_unique_random_next_e;
+    NGX_UR_NEXT_DONE = 0,
+    NGX_UR_NEXT_BOOTSTRAP,
+    NGX_UR_NEXT_HOST,
+    NGX_UR_NEXT_INVALID,
+    NGX_UR_NEXT_FAILED
+} ngx_ur_next_e;
 
 
-static void ngx_http_unique_random_replies_error(
-    ngx_http_unique_random_shard_t *shard);
-static void ngx_http_unique_random_replies_locked(
-    ngx_http_unique_random_shard_t *shard);
-static void ngx_http_unique_random_replies_busy(
-    ngx_http_unique_random_range_t *range);
-static void ngx_http_unique_random_replies_refused(
-    ngx_http_unique_random_shard_t *shard, const char *state);
-static void ngx_http_unique_random_replies_no_schema(
-    ngx_http_unique_random_shard_t *shard);
-static ngx_http_unique_random_next_e ngx_http_unique_random_replies_rows(
-    ngx_http_unique_random_shard_t *shard, PGresult *result);
-static ngx_http_unique_random_next_e ngx_http_unique_random_replies_row(
-    ngx_http_unique_random_shard_t *shard,
-    ngx_http_unique_random_range_t *range, reservation_t *reply);
-static ngx_int_t ngx_http_unique_random_replies_check(
-    ngx_http_unique_random_shard_t *shard, reservation_t *reply);
-static void ngx_http_unique_random_replies_take_in(
-    ngx_http_unique_random_range_t *range, reservation_t *reply);
-static void ngx_http_unique_random_replies_next(
-    ngx_http_unique_random_shard_t *shard, ngx_http_unique_random_next_e next,
+static void ngx_ur_replies_error(
+    ngx_ur_shard_t *shard);
+static void ngx_ur_replies_locked(
+    ngx_ur_shard_t *shard);
+static void ngx_ur_replies_busy(
+    ngx_ur_range_t *range);
+static void ngx_ur_replies_refused(
+    ngx_ur_shard_t *shard, const char *state);
+static void ngx_ur_replies_no_schema(
+    ngx_ur_shard_t *shard);
+static ngx_ur_next_e ngx_ur_replies_rows(
+    ngx_ur_shard_t *shard, PGresult *result);
+static ngx_ur_next_e ngx_ur_replies_row(
+    ngx_ur_shard_t *shard,
+    ngx_ur_range_t *range, reservation_t *reply);
+static ngx_int_t ngx_ur_replies_check(
+    ngx_ur_shard_t *shard, reservation_t *reply);
+static void ngx_ur_replies_take_in(
+    ngx_ur_range_t *range, reservation_t *reply);
+static void ngx_ur_replies_next(
+    ngx_ur_shard_t *shard, ngx_ur_next_e next,
     ngx_uint_t schema);
-static void ngx_http_unique_random_replies_healthy(
-    ngx_http_unique_random_shard_t *shard);
-static void ngx_http_unique_random_replies_invalid(
-    ngx_http_unique_random_shard_t *shard);
+static void ngx_ur_replies_healthy(
+    ngx_ur_shard_t *shard);
+static void ngx_ur_replies_invalid(
+    ngx_ur_shard_t *shard);
 
 
 void
-ngx_http_unique_random_replies(ngx_http_unique_random_shard_t *shard)
+ngx_ur_replies(ngx_ur_shard_t *shard)
 {
     size_t                              n;
     PGresult                           *result;
     ngx_queue_t                        *q;
-    ngx_http_unique_random_next_e       next;
-    ngx_http_unique_random_postgres_t  *pg;
+    ngx_ur_next_e       next;
+    ngx_ur_postgres_t  *pg;
 
     pg = &shard->postgres;
     result = pg->result;
 
     if (pg->failure) {
-        ngx_http_unique_random_replies_error(shard);
+        ngx_ur_replies_error(shard);
         return;
     }
 
@@ -94,25 +94,25 @@ ngx_http_unique_random_replies(ngx_http_unique_random_shard_t *shard)
                       "shard \"%V\" sent an invalid reply: it has not one row "
                       "for each range", &shard->name);
 
-        next = NGX_HTTP_UNIQUE_RANDOM_NEXT_INVALID;
+        next = NGX_UR_NEXT_INVALID;
 
     } else {
-        next = ngx_http_unique_random_replies_rows(shard, result);
+        next = ngx_ur_replies_rows(shard, result);
     }
 
     if (result) {
         reservation_wipe(result);
     }
 
-    ngx_http_unique_random_replies_next(shard, next, 0);
+    ngx_ur_replies_next(shard, next, 0);
 }
 
 
 void
-ngx_http_unique_random_replies_lost(ngx_http_unique_random_shard_t *shard)
+ngx_ur_replies_lost(ngx_ur_shard_t *shard)
 {
     u_char                              text[256];
-    ngx_http_unique_random_postgres_t  *pg;
+    ngx_ur_postgres_t  *pg;
 
     pg = &shard->postgres;
 
@@ -124,21 +124,21 @@ ngx_http_unique_random_replies_lost(ngx_http_unique_random_shard_t *shard)
                      shard->doubt);
         text[sizeof(text) - 1] = '\0';
 
-        ngx_http_unique_random_postgres_set_error(pg, (char *) text);
+        ngx_ur_postgres_set_error(pg, (char *) text);
     }
 
-    ngx_http_unique_random_reserve_failed(shard,
-                                          NGX_HTTP_UNIQUE_RANDOM_FAILED, 1);
+    ngx_ur_reserve_failed(shard,
+                                          NGX_UR_FAILED, 1);
 }
 
 
 /* an error instead of rows: the transaction is rolled back */
 
 static void
-ngx_http_unique_random_replies_error(ngx_http_unique_random_shard_t *shard)
+ngx_ur_replies_error(ngx_ur_shard_t *shard)
 {
     const char                         *state;
-    ngx_http_unique_random_postgres_t  *pg;
+    ngx_ur_postgres_t  *pg;
 
     pg = &shard->postgres;
 
@@ -152,21 +152,21 @@ ngx_http_unique_random_replies_error(ngx_http_unique_random_shard_t *shard)
     if ((ngx_strcmp(state, "40001") == 0 || ngx_strcmp(state, "40P01") == 0)
         && (ngx_msec_int_t) (shard->deadline - ngx_current_msec) > 0)
     {
-        ngx_http_unique_random_reserve_send(shard);
+        ngx_ur_reserve_send(shard);
         return;
     }
 
     /* lock_not_available: of one row, and the shard has others */
 
     if (ngx_strcmp(state, "55P03") == 0 && shard->ranges.nelts > 1) {
-        ngx_http_unique_random_replies_locked(shard);
+        ngx_ur_replies_locked(shard);
         return;
     }
 
     /* read_only_sql_transaction */
 
     if (ngx_strcmp(state, "25006") == 0) {
-        ngx_http_unique_random_reserve_next_host(shard);
+        ngx_ur_reserve_next_host(shard);
         return;
     }
 
@@ -177,50 +177,50 @@ ngx_http_unique_random_replies_error(ngx_http_unique_random_shard_t *shard)
         || ngx_strcmp(state, "42883") == 0
         || ngx_strcmp(state, "42704") == 0)
     {
-        if (ngx_http_unique_random_bootstrap_allowed(shard)) {
-            ngx_http_unique_random_replies_next(shard,
-                                     NGX_HTTP_UNIQUE_RANDOM_NEXT_BOOTSTRAP, 1);
+        if (ngx_ur_bootstrap_allowed(shard)) {
+            ngx_ur_replies_next(shard,
+                                     NGX_UR_NEXT_BOOTSTRAP, 1);
             return;
         }
 
         if (ngx_strcmp(state, "42883") != 0) {
-            ngx_http_unique_random_replies_no_schema(shard);
+            ngx_ur_replies_no_schema(shard);
             return;
         }
     }
 
-    ngx_http_unique_random_replies_refused(shard, state);
+    ngx_ur_replies_refused(shard, state);
 }
 
 
 static void
-ngx_http_unique_random_replies_locked(ngx_http_unique_random_shard_t *shard)
+ngx_ur_replies_locked(ngx_ur_shard_t *shard)
 {
     ngx_queue_t                     *q;
-    ngx_http_unique_random_range_t  *range;
+    ngx_ur_range_t  *range;
 
     while (!ngx_queue_empty(&shard->sent)) {
         q = ngx_queue_head(&shard->sent);
-        range = ngx_queue_data(q, ngx_http_unique_random_range_t, queue);
+        range = ngx_queue_data(q, ngx_ur_range_t, queue);
 
         if (range->ask.want) {
-            ngx_http_unique_random_replies_busy(range);
+            ngx_ur_replies_busy(range);
         }
 
-        ngx_http_unique_random_reserve_end(range);
+        ngx_ur_reserve_end(range);
     }
 
-    ngx_http_unique_random_replies_next(shard,
-                                        NGX_HTTP_UNIQUE_RANDOM_NEXT_DONE, 0);
+    ngx_ur_replies_next(shard,
+                                        NGX_UR_NEXT_DONE, 0);
 }
 
 
 static void
-ngx_http_unique_random_replies_busy(ngx_http_unique_random_range_t *range)
+ngx_ur_replies_busy(ngx_ur_range_t *range)
 {
     ngx_uint_t  level;
 
-    range->busy_until = ngx_current_msec + NGX_HTTP_UNIQUE_RANDOM_BUSY;
+    range->busy_until = ngx_current_msec + NGX_UR_BUSY;
 
     level = range->locked ? NGX_LOG_INFO : NGX_LOG_NOTICE;
 
@@ -234,26 +234,26 @@ ngx_http_unique_random_replies_busy(ngx_http_unique_random_range_t *range)
 
 
 static void
-ngx_http_unique_random_replies_refused(ngx_http_unique_random_shard_t *shard,
+ngx_ur_replies_refused(ngx_ur_shard_t *shard,
     const char *state)
 {
-    ngx_http_unique_random_report_refused(shard, state);
+    ngx_ur_report_refused(shard, state);
 
-    ngx_http_unique_random_reserve_failed(shard,
-                                ngx_http_unique_random_health_of(state), 0);
+    ngx_ur_reserve_failed(shard,
+                                ngx_ur_health_of(state), 0);
 }
 
 
 static void
-ngx_http_unique_random_replies_no_schema(ngx_http_unique_random_shard_t *shard)
+ngx_ur_replies_no_schema(ngx_ur_shard_t *shard)
 {
     ngx_queue_t                     *q;
     reservation_t                    reply;
-    ngx_http_unique_random_range_t  *range;
+    ngx_ur_range_t  *range;
 
     while (!ngx_queue_empty(&shard->sent)) {
         q = ngx_queue_head(&shard->sent);
-        range = ngx_queue_data(q, ngx_http_unique_random_range_t, queue);
+        range = ngx_queue_data(q, ngx_ur_range_t, queue);
 
         ngx_memzero(&reply, sizeof(reservation_t));
 
@@ -261,35 +261,35 @@ ngx_http_unique_random_replies_no_schema(ngx_http_unique_random_shard_t *shard)
         reply.detail = (char *) shard->postgres.error;
         reply.no_schema = 1;
 
-        ngx_http_unique_random_replies_take_in(range, &reply);
-        ngx_http_unique_random_reserve_end(range);
+        ngx_ur_replies_take_in(range, &reply);
+        ngx_ur_reserve_end(range);
     }
 
-    ngx_http_unique_random_replies_next(shard,
-                                        NGX_HTTP_UNIQUE_RANDOM_NEXT_DONE, 0);
+    ngx_ur_replies_next(shard,
+                                        NGX_UR_NEXT_DONE, 0);
 }
 
 
-static ngx_http_unique_random_next_e
-ngx_http_unique_random_replies_rows(ngx_http_unique_random_shard_t *shard,
+static ngx_ur_next_e
+ngx_ur_replies_rows(ngx_ur_shard_t *shard,
     PGresult *result)
 {
     int                              i;
     ngx_queue_t                     *q, *following;
     const char                      *error;
     reservation_t                    reply;
-    ngx_http_unique_random_range_t  *range;
-    ngx_http_unique_random_next_e    next, row;
+    ngx_ur_range_t  *range;
+    ngx_ur_next_e    next, row;
 
     i = 0;
-    next = NGX_HTTP_UNIQUE_RANDOM_NEXT_DONE;
+    next = NGX_UR_NEXT_DONE;
 
     for (q = ngx_queue_head(&shard->sent);
          q != ngx_queue_sentinel(&shard->sent);
          q = following)
     {
         following = ngx_queue_next(q);
-        range = ngx_queue_data(q, ngx_http_unique_random_range_t, queue);
+        range = ngx_queue_data(q, ngx_ur_range_t, queue);
 
         if (reservation_parse(&reply, result, i++,
                               (char *) shard->pool->name.data, &range->ask,
@@ -301,16 +301,16 @@ ngx_http_unique_random_replies_rows(ngx_http_unique_random_shard_t *shard,
                           "%uL-%uL: %s", &shard->name, range->first,
                           range->last, error);
 
-            ngx_http_unique_random_slot_failed(range, 1);
-            ngx_http_unique_random_reserve_end(range);
+            ngx_ur_slot_failed(range, 1);
+            ngx_ur_reserve_end(range);
 
-            row = NGX_HTTP_UNIQUE_RANDOM_NEXT_INVALID;
+            row = NGX_UR_NEXT_INVALID;
 
         } else {
-            row = ngx_http_unique_random_replies_row(shard, range, &reply);
+            row = ngx_ur_replies_row(shard, range, &reply);
 
-            if (row == NGX_HTTP_UNIQUE_RANDOM_NEXT_DONE) {
-                ngx_http_unique_random_reserve_end(range);
+            if (row == NGX_UR_NEXT_DONE) {
+                ngx_ur_reserve_end(range);
             }
         }
 
@@ -318,7 +318,7 @@ ngx_http_unique_random_replies_rows(ngx_http_unique_random_shard_t *shard,
 
         next = ngx_max(next, row);
 
-        if (next == NGX_HTTP_UNIQUE_RANDOM_NEXT_FAILED) {
+        if (next == NGX_UR_NEXT_FAILED) {
             break;
         }
     }
@@ -327,11 +327,11 @@ ngx_http_unique_random_replies_rows(ngx_http_unique_random_shard_t *shard,
 }
 
 
-static ngx_http_unique_random_next_e
-ngx_http_unique_random_replies_row(ngx_http_unique_random_shard_t *shard,
-    ngx_http_unique_random_range_t *range, reservation_t *reply)
+static ngx_ur_next_e
+ngx_ur_replies_row(ngx_ur_shard_t *shard,
+    ngx_ur_range_t *range, reservation_t *reply)
 {
-    ngx_http_unique_random_postgres_t  *pg;
+    ngx_ur_postgres_t  *pg;
 
     pg = &shard->postgres;
 
@@ -339,44 +339,44 @@ ngx_http_unique_random_replies_row(ngx_http_unique_random_shard_t *shard,
         || (reservation_stale(reply)
             && shard->connect->attempt->left))
     {
-        ngx_http_unique_random_postgres_set_error(pg,
+        ngx_ur_postgres_set_error(pg,
                                reply->outcome == RESERVATION_STANDBY
                                ? "it does not accept writes"
                                : RESERVATION_LATER_LIFE);
-        return NGX_HTTP_UNIQUE_RANDOM_NEXT_HOST;
+        return NGX_UR_NEXT_HOST;
     }
 
     if (reply->outcome == RESERVATION_BUSY) {
-        ngx_http_unique_random_replies_busy(range);
-        return NGX_HTTP_UNIQUE_RANDOM_NEXT_DONE;
+        ngx_ur_replies_busy(range);
+        return NGX_UR_NEXT_DONE;
     }
 
     if (reply->outcome == RESERVATION_MISSING
-        && ngx_http_unique_random_bootstrap_allowed(shard))
+        && ngx_ur_bootstrap_allowed(shard))
     {
-        return NGX_HTTP_UNIQUE_RANDOM_NEXT_BOOTSTRAP;
+        return NGX_UR_NEXT_BOOTSTRAP;
     }
 
     if ((reply->count || reply->outcome == RESERVATION_VOLATILE)
-        && ngx_http_unique_random_replies_check(shard, reply) != NGX_OK)
+        && ngx_ur_replies_check(shard, reply) != NGX_OK)
     {
-        return NGX_HTTP_UNIQUE_RANDOM_NEXT_FAILED;
+        return NGX_UR_NEXT_FAILED;
     }
 
-    ngx_http_unique_random_replies_take_in(range, reply);
+    ngx_ur_replies_take_in(range, reply);
 
-    return NGX_HTTP_UNIQUE_RANDOM_NEXT_DONE;
+    return NGX_UR_NEXT_DONE;
 }
 
 
 /* I2: a commit that may yet be undone is worth nothing, in none of the rows */
 
 static ngx_int_t
-ngx_http_unique_random_replies_check(ngx_http_unique_random_shard_t *shard,
+ngx_ur_replies_check(ngx_ur_shard_t *shard,
     reservation_t *reply)
 {
     u_char                              text[128];
-    ngx_http_unique_random_postgres_t  *pg;
+    ngx_ur_postgres_t  *pg;
 
     pg = &shard->postgres;
 
@@ -386,15 +386,15 @@ ngx_http_unique_random_replies_check(ngx_http_unique_random_shard_t *shard,
                      reply->fsync, reply->synchronous_commit);
         text[sizeof(text) - 1] = '\0';
 
-        ngx_http_unique_random_postgres_set_error(pg, (char *) text);
-        ngx_http_unique_random_reserve_failed(shard,
-                                           NGX_HTTP_UNIQUE_RANDOM_BROKEN,
+        ngx_ur_postgres_set_error(pg, (char *) text);
+        ngx_ur_reserve_failed(shard,
+                                           NGX_UR_BROKEN,
                                            reply->count != 0);
         return NGX_ERROR;
     }
 
     if (shard->doubt[0]) {
-        ngx_http_unique_random_replies_lost(shard);
+        ngx_ur_replies_lost(shard);
         return NGX_ERROR;
     }
 
@@ -403,7 +403,7 @@ ngx_http_unique_random_replies_check(ngx_http_unique_random_shard_t *shard,
 
 
 static void
-ngx_http_unique_random_replies_take_in(ngx_http_unique_random_range_t *range,
+ngx_ur_replies_take_in(ngx_ur_range_t *range,
     reservation_t *reply)
 {
     uint64_t  known;
@@ -411,57 +411,57 @@ ngx_http_unique_random_replies_take_in(ngx_http_unique_random_range_t *range,
     range->locked = 0;
     range->shard->stale |= reservation_stale(reply);
 
-    ngx_http_unique_random_report_failover(range, reply);
+    ngx_ur_report_failover(range, reply);
 
-    if (ngx_http_unique_random_slot_reply(range, reply, &known) == NGX_OK) {
-        ngx_http_unique_random_report(range, reply, known);
+    if (ngx_ur_slot_reply(range, reply, &known) == NGX_OK) {
+        ngx_ur_report(range, reply, known);
     }
 }
 
 
 static void
-ngx_http_unique_random_replies_next(ngx_http_unique_random_shard_t *shard,
-    ngx_http_unique_random_next_e next, ngx_uint_t schema)
+ngx_ur_replies_next(ngx_ur_shard_t *shard,
+    ngx_ur_next_e next, ngx_uint_t schema)
 {
     switch (next) {
 
-    case NGX_HTTP_UNIQUE_RANDOM_NEXT_DONE:
-        ngx_http_unique_random_replies_healthy(shard);
-        ngx_http_unique_random_reserve_done(shard);
+    case NGX_UR_NEXT_DONE:
+        ngx_ur_replies_healthy(shard);
+        ngx_ur_reserve_done(shard);
         return;
 
-    case NGX_HTTP_UNIQUE_RANDOM_NEXT_BOOTSTRAP:
+    case NGX_UR_NEXT_BOOTSTRAP:
 
-        if (ngx_http_unique_random_bootstrap(shard, schema) != NGX_OK) {
-            ngx_http_unique_random_reserve_failed(shard,
-                                           NGX_HTTP_UNIQUE_RANDOM_FAILED, 0);
+        if (ngx_ur_bootstrap(shard, schema) != NGX_OK) {
+            ngx_ur_reserve_failed(shard,
+                                           NGX_UR_FAILED, 0);
         }
 
         return;
 
-    case NGX_HTTP_UNIQUE_RANDOM_NEXT_HOST:
-        ngx_http_unique_random_reserve_next_host(shard);
+    case NGX_UR_NEXT_HOST:
+        ngx_ur_reserve_next_host(shard);
         return;
 
-    case NGX_HTTP_UNIQUE_RANDOM_NEXT_INVALID:
-        ngx_http_unique_random_replies_invalid(shard);
+    case NGX_UR_NEXT_INVALID:
+        ngx_ur_replies_invalid(shard);
         return;
 
-    default: /* NGX_HTTP_UNIQUE_RANDOM_NEXT_FAILED */
+    default: /* NGX_UR_NEXT_FAILED */
         return;
     }
 }
 
 
 static void
-ngx_http_unique_random_replies_healthy(ngx_http_unique_random_shard_t *shard)
+ngx_ur_replies_healthy(ngx_ur_shard_t *shard)
 {
     if (!shard->stale) {
         attempt_prefer(shard->connect->attempt);
     }
 
-    if (ngx_http_unique_random_health_report(shard,
-                                             NGX_HTTP_UNIQUE_RANDOM_HEALTHY)
+    if (ngx_ur_health_report(shard,
+                                             NGX_UR_HEALTHY)
         == NGX_OK)
     {
         ngx_log_error(NGX_LOG_NOTICE, shard->postgres.log, 0,
@@ -471,11 +471,11 @@ ngx_http_unique_random_replies_healthy(ngx_http_unique_random_shard_t *shard)
 
 
 static void
-ngx_http_unique_random_replies_invalid(ngx_http_unique_random_shard_t *shard)
+ngx_ur_replies_invalid(ngx_ur_shard_t *shard)
 {
-    ngx_http_unique_random_postgres_set_error(&shard->postgres,
+    ngx_ur_postgres_set_error(&shard->postgres,
                                               "invalid reply");
-    ngx_http_unique_random_connect_abort(shard, "invalid reply");
-    ngx_http_unique_random_reserve_failed(shard,
-                                          NGX_HTTP_UNIQUE_RANDOM_BROKEN, 1);
+    ngx_ur_connect_abort(shard, "invalid reply");
+    ngx_ur_reserve_failed(shard,
+                                          NGX_UR_BROKEN, 1);
 }

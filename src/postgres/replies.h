@@ -6,19 +6,19 @@
  */
 
 
-#ifndef _NGX_HTTP_UNIQUE_RANDOM_REPLIES_H_INCLUDED_
-#define _NGX_HTTP_UNIQUE_RANDOM_REPLIES_H_INCLUDED_
+#ifndef _NGX_UR_REPLIES_H_INCLUDED_
+#define _NGX_UR_REPLIES_H_INCLUDED_
 
 
 #include "pool.h"
 
 
 /* the statement is done, and an answer is there for each range in "sent" */
-void ngx_http_unique_random_replies(ngx_http_unique_random_shard_t *shard);
+void ngx_ur_replies(ngx_ur_shard_t *shard);
 
 /* what was granted to it, if anything was, cannot be relied upon (I2, I3) */
-void ngx_http_unique_random_replies_lost(
-    ngx_http_unique_random_shard_t *shard);
+void ngx_ur_replies_lost(
+    ngx_ur_shard_t *shard);
 
 
-#endif /* _NGX_HTTP_UNIQUE_RANDOM_REPLIES_H_INCLUDED_ */
+#endif /* _NGX_UR_REPLIES_H_INCLUDED_ */

@@ -11,25 +11,25 @@
 
 
 /* what to skip for grants that this nginx has not seen: a proposal */
-#define NGX_HTTP_UNIQUE_RANDOM_ADVANCE  100000
+#define NGX_UR_ADVANCE  100000
 
 
-static void ngx_http_unique_random_report_missing(
-    ngx_http_unique_random_range_t *range, reservation_t *reply);
-static void ngx_http_unique_random_report_fenced(
-    ngx_http_unique_random_range_t *range, reservation_t *reply,
+static void ngx_ur_report_missing(
+    ngx_ur_range_t *range, reservation_t *reply);
+static void ngx_ur_report_fenced(
+    ngx_ur_range_t *range, reservation_t *reply,
     uint64_t known);
-static void ngx_http_unique_random_report_lost(
-    ngx_http_unique_random_range_t *range, reservation_t *reply,
+static void ngx_ur_report_lost(
+    ngx_ur_range_t *range, reservation_t *reply,
     uint64_t known);
-static void ngx_http_unique_random_report_stale(
-    ngx_http_unique_random_range_t *range, reservation_t *reply);
-static void ngx_http_unique_random_report_deferred(
-    ngx_http_unique_random_range_t *range, reservation_t *reply);
+static void ngx_ur_report_stale(
+    ngx_ur_range_t *range, reservation_t *reply);
+static void ngx_ur_report_deferred(
+    ngx_ur_range_t *range, reservation_t *reply);
 
 
 void
-ngx_http_unique_random_report(ngx_http_unique_random_range_t *range,
+ngx_ur_report(ngx_ur_range_t *range,
     reservation_t *reply, uint64_t known)
 {
     ngx_log_t  *log;
@@ -53,7 +53,7 @@ ngx_http_unique_random_report(ngx_http_unique_random_range_t *range,
         return;
 
     case RESERVATION_MISSING:
-        ngx_http_unique_random_report_missing(range, reply);
+        ngx_ur_report_missing(range, reply);
         return;
 
     case RESERVATION_MISMATCH:
@@ -65,15 +65,15 @@ ngx_http_unique_random_report(ngx_http_unique_random_range_t *range,
         return;
 
     case RESERVATION_STALE:
-        ngx_http_unique_random_report_stale(range, reply);
+        ngx_ur_report_stale(range, reply);
         return;
 
     case RESERVATION_DEFERRED:
-        ngx_http_unique_random_report_deferred(range, reply);
+        ngx_ur_report_deferred(range, reply);
         return;
 
     default: /* RESERVATION_FENCED */
-        ngx_http_unique_random_report_fenced(range, reply, known);
+        ngx_ur_report_fenced(range, reply, known);
     }
 }
 
@@ -84,7 +84,7 @@ ngx_http_unique_random_report(ngx_http_unique_random_range_t *range,
  */
 
 static void
-ngx_http_unique_random_report_missing(ngx_http_unique_random_range_t *range,
+ngx_ur_report_missing(ngx_ur_range_t *range,
     reservation_t *reply)
 {
     ngx_log_t  *log;
@@ -114,7 +114,7 @@ ngx_http_unique_random_report_missing(ngx_http_unique_random_range_t *range,
 
 
 static void
-ngx_http_unique_random_report_fenced(ngx_http_unique_random_range_t *range,
+ngx_ur_report_fenced(ngx_ur_range_t *range,
     reservation_t *reply, uint64_t known)
 {
     ngx_log_t  *log;
@@ -124,7 +124,7 @@ ngx_http_unique_random_report_fenced(ngx_http_unique_random_range_t *range,
     shard = &range->shard->name;
 
     if (reservation_stale(reply)) {
-        ngx_http_unique_random_report_stale(range, reply);
+        ngx_ur_report_stale(range, reply);
         return;
     }
 
@@ -149,14 +149,14 @@ ngx_http_unique_random_report_fenced(ngx_http_unique_random_range_t *range,
         return;
     }
 
-    ngx_http_unique_random_report_lost(range, reply, known);
+    ngx_ur_report_lost(range, reply, known);
 }
 
 
 /* the SQL to go on with; who said so comes last, as a comment of it */
 
 static void
-ngx_http_unique_random_report_lost(ngx_http_unique_random_range_t *range,
+ngx_ur_report_lost(ngx_ur_range_t *range,
     reservation_t *reply, uint64_t known)
 {
     uint64_t     skip;
@@ -169,7 +169,7 @@ ngx_http_unique_random_report_lost(ngx_http_unique_random_range_t *range,
     shard = &range->shard->name;
 
     skip = (range->last - range->first + 1 - known) / 2;
-    skip = ngx_min(skip, NGX_HTTP_UNIQUE_RANDOM_ADVANCE);
+    skip = ngx_min(skip, NGX_UR_ADVANCE);
 
     if (ngx_strcmp(reply->detail, RESERVATION_GONE) == 0) {
         ngx_log_error(NGX_LOG_ALERT, log, 0,
@@ -207,7 +207,7 @@ ngx_http_unique_random_report_lost(ngx_http_unique_random_range_t *range,
  */
 
 static void
-ngx_http_unique_random_report_stale(ngx_http_unique_random_range_t *range,
+ngx_ur_report_stale(ngx_ur_range_t *range,
     reservation_t *reply)
 {
     ngx_log_error(NGX_LOG_ALERT, range->shard->postgres.log, 0,
@@ -220,10 +220,10 @@ ngx_http_unique_random_report_stale(ngx_http_unique_random_range_t *range,
 /* to set what it waits for would be wrong where the standby may have lagged */
 
 static void
-ngx_http_unique_random_report_deferred(ngx_http_unique_random_range_t *range,
+ngx_ur_report_deferred(ngx_ur_range_t *range,
     reservation_t *reply)
 {
-    ngx_http_unique_random_shard_t  *shard;
+    ngx_ur_shard_t  *shard;
 
     shard = range->shard;
 
@@ -239,11 +239,11 @@ ngx_http_unique_random_report_deferred(ngx_http_unique_random_range_t *range,
 
 
 void
-ngx_http_unique_random_report_refused(ngx_http_unique_random_shard_t *shard,
+ngx_ur_report_refused(ngx_ur_shard_t *shard,
     const char *state)
 {
     u_char                              text[256];
-    ngx_http_unique_random_postgres_t  *pg;
+    ngx_ur_postgres_t  *pg;
 
     pg = &shard->postgres;
 
@@ -263,15 +263,15 @@ ngx_http_unique_random_report_refused(ngx_http_unique_random_shard_t *shard,
 
     text[sizeof(text) - 1] = '\0';
 
-    ngx_http_unique_random_postgres_set_error(pg, (char *) text);
+    ngx_ur_postgres_set_error(pg, (char *) text);
 }
 
 
 void
-ngx_http_unique_random_report_bootstrap(ngx_http_unique_random_shard_t *shard)
+ngx_ur_report_bootstrap(ngx_ur_shard_t *shard)
 {
     u_char                              text[256];
-    ngx_http_unique_random_postgres_t  *pg;
+    ngx_ur_postgres_t  *pg;
 
     pg = &shard->postgres;
 
@@ -286,15 +286,15 @@ ngx_http_unique_random_report_bootstrap(ngx_http_unique_random_shard_t *shard)
 
     text[sizeof(text) - 1] = '\0';
 
-    ngx_http_unique_random_postgres_set_error(pg, (char *) text);
+    ngx_ur_postgres_set_error(pg, (char *) text);
 }
 
 
 void
-ngx_http_unique_random_report_failover(ngx_http_unique_random_range_t *range,
+ngx_ur_report_failover(ngx_ur_range_t *range,
     reservation_t *reply)
 {
-    ngx_http_unique_random_shard_t  *shard;
+    ngx_ur_shard_t  *shard;
 
     shard = range->shard;
 

@@ -18,54 +18,54 @@
 
 
 /* most ranges in one statement */
-#define NGX_HTTP_UNIQUE_RANDOM_ASKS   256
+#define NGX_UR_ASKS   256
 
 /* how long to wait for the lock of a row, where other ranges may be asked */
-#define NGX_HTTP_UNIQUE_RANDOM_LOCK   250
+#define NGX_UR_LOCK   250
 
 /* how long to leave a shard alone that this worker cannot connect to */
-#define NGX_HTTP_UNIQUE_RANDOM_PAUSE  250
+#define NGX_UR_PAUSE  250
 
 
-static void ngx_http_unique_random_reserve_claim(
-    ngx_http_unique_random_range_t *range,
-    ngx_http_unique_random_cause_t *cause);
-static ngx_msec_t ngx_http_unique_random_reserve_time(
-    ngx_http_unique_random_shard_t *shard);
-static void ngx_http_unique_random_reserve_start(
-    ngx_http_unique_random_shard_t *shard);
-static void ngx_http_unique_random_reserve_gather(
-    ngx_http_unique_random_shard_t *shard);
-static ngx_int_t ngx_http_unique_random_reserve_query(
-    ngx_http_unique_random_shard_t *shard);
-static void ngx_http_unique_random_reserve_bootstrapped(
-    ngx_http_unique_random_shard_t *shard, ngx_int_t rc);
+static void ngx_ur_reserve_claim(
+    ngx_ur_range_t *range,
+    ngx_ur_cause_t *cause);
+static ngx_msec_t ngx_ur_reserve_time(
+    ngx_ur_shard_t *shard);
+static void ngx_ur_reserve_start(
+    ngx_ur_shard_t *shard);
+static void ngx_ur_reserve_gather(
+    ngx_ur_shard_t *shard);
+static ngx_int_t ngx_ur_reserve_query(
+    ngx_ur_shard_t *shard);
+static void ngx_ur_reserve_bootstrapped(
+    ngx_ur_shard_t *shard, ngx_int_t rc);
 
 
 void
-ngx_http_unique_random_reserve(ngx_http_unique_random_pool_t *pool,
-    ngx_http_unique_random_cause_t *cause)
+ngx_ur_reserve(ngx_ur_pool_t *pool,
+    ngx_ur_cause_t *cause)
 {
     ngx_uint_t                        i;
-    ngx_http_unique_random_range_t  **ranges;
-    ngx_http_unique_random_shard_t  **shards;
+    ngx_ur_range_t  **ranges;
+    ngx_ur_shard_t  **shards;
 
     ranges = pool->ranges.elts;
     shards = pool->shards.elts;
 
-    ngx_http_unique_random_zone_lock(pool);
+    ngx_ur_zone_lock(pool);
 
     for (i = 0; i < pool->ranges.nelts; i++) {
-        ngx_http_unique_random_reserve_claim(ranges[i], cause);
+        ngx_ur_reserve_claim(ranges[i], cause);
     }
 
-    ngx_http_unique_random_zone_unlock(pool);
+    ngx_ur_zone_unlock(pool);
 
     for (i = 0; i < pool->shards.nelts; i++) {
 
         if (!shards[i]->busy && !ngx_queue_empty(&shards[i]->asks)) {
             shards[i]->busy = 1;
-            ngx_http_unique_random_reserve_start(shards[i]);
+            ngx_ur_reserve_start(shards[i]);
         }
     }
 }
@@ -74,15 +74,15 @@ ngx_http_unique_random_reserve(ngx_http_unique_random_pool_t *pool,
 /* whoever acts on a claim makes it, in the same step as the decision */
 
 static void
-ngx_http_unique_random_reserve_claim(ngx_http_unique_random_range_t *range,
-    ngx_http_unique_random_cause_t *cause)
+ngx_ur_reserve_claim(ngx_ur_range_t *range,
+    ngx_ur_cause_t *cause)
 {
-    ngx_http_unique_random_pool_t  *pool;
-    ngx_http_unique_random_need_e   need;
+    ngx_ur_pool_t  *pool;
+    ngx_ur_need_e   need;
 
-    need = ngx_http_unique_random_choice_ask(range, cause);
+    need = ngx_ur_choice_ask(range, cause);
 
-    if (need == NGX_HTTP_UNIQUE_RANDOM_NEED_NONE) {
+    if (need == NGX_UR_NEED_NONE) {
         return;
     }
 
@@ -96,9 +96,9 @@ ngx_http_unique_random_reserve_claim(ngx_http_unique_random_range_t *range,
 
     ngx_queue_insert_tail(&range->shard->asks, &range->queue);
 
-    ngx_http_unique_random_workers_claim(pool, range->slot);
-    ngx_http_unique_random_workers_ask(pool,
-                        ngx_http_unique_random_reserve_time(range->shard));
+    ngx_ur_workers_claim(pool, range->slot);
+    ngx_ur_workers_ask(pool,
+                        ngx_ur_reserve_time(range->shard));
 }
 
 
@@ -108,7 +108,7 @@ ngx_http_unique_random_reserve_claim(ngx_http_unique_random_range_t *range,
  */
 
 static ngx_msec_t
-ngx_http_unique_random_reserve_time(ngx_http_unique_random_shard_t *shard)
+ngx_ur_reserve_time(ngx_ur_shard_t *shard)
 {
     return shard->pool->reserve_timeout * 3
            + shard->pool->connect_timeout * 2;
@@ -116,52 +116,52 @@ ngx_http_unique_random_reserve_time(ngx_http_unique_random_shard_t *shard)
 
 
 void
-ngx_http_unique_random_reserve_handler(ngx_http_unique_random_postgres_t *pg,
+ngx_ur_reserve_handler(ngx_ur_postgres_t *pg,
     ngx_int_t rc)
 {
-    ngx_http_unique_random_shard_t  *shard;
+    ngx_ur_shard_t  *shard;
 
     shard = pg->data;
 
     switch (shard->step) {
 
-    case NGX_HTTP_UNIQUE_RANDOM_STEP_RESERVE:
+    case NGX_UR_STEP_RESERVE:
 
         if (rc != NGX_OK) {
             attempt_fail(shard->connect->attempt, ATTEMPT_REFUSED,
                          (char *) pg->error);
-            ngx_http_unique_random_replies_lost(shard);
+            ngx_ur_replies_lost(shard);
             return;
         }
 
-        ngx_http_unique_random_replies(shard);
+        ngx_ur_replies(shard);
         return;
 
     default: /* bootstrap */
-        ngx_http_unique_random_reserve_bootstrapped(shard, rc);
+        ngx_ur_reserve_bootstrapped(shard, rc);
     }
 }
 
 
 void
-ngx_http_unique_random_reserve_connected(
-    ngx_http_unique_random_shard_t *shard, ngx_uint_t result)
+ngx_ur_reserve_connected(
+    ngx_ur_shard_t *shard, ngx_uint_t result)
 {
-    if (result != NGX_HTTP_UNIQUE_RANDOM_HEALTHY) {
-        ngx_http_unique_random_reserve_failed(shard, result, 0);
+    if (result != NGX_UR_HEALTHY) {
+        ngx_ur_reserve_failed(shard, result, 0);
         return;
     }
 
-    ngx_http_unique_random_reserve_send(shard);
+    ngx_ur_reserve_send(shard);
 }
 
 
 static void
-ngx_http_unique_random_reserve_bootstrapped(
-    ngx_http_unique_random_shard_t *shard, ngx_int_t rc)
+ngx_ur_reserve_bootstrapped(
+    ngx_ur_shard_t *shard, ngx_int_t rc)
 {
     if (rc == NGX_OK) {
-        rc = ngx_http_unique_random_bootstrap_handler(shard);
+        rc = ngx_ur_bootstrap_handler(shard);
     }
 
     if (rc == NGX_AGAIN) {
@@ -169,78 +169,78 @@ ngx_http_unique_random_reserve_bootstrapped(
     }
 
     if (rc != NGX_OK) {
-        ngx_http_unique_random_report_bootstrap(shard);
-        ngx_http_unique_random_reserve_failed(shard,
-                                           NGX_HTTP_UNIQUE_RANDOM_BROKEN, 0);
+        ngx_ur_report_bootstrap(shard);
+        ngx_ur_reserve_failed(shard,
+                                           NGX_UR_BROKEN, 0);
         return;
     }
 
-    ngx_http_unique_random_reserve_send(shard);
+    ngx_ur_reserve_send(shard);
 }
 
 
 static void
-ngx_http_unique_random_reserve_start(ngx_http_unique_random_shard_t *shard)
+ngx_ur_reserve_start(ngx_ur_shard_t *shard)
 {
     ngx_uint_t  result;
 
     shard->deadline = ngx_current_msec + shard->pool->reserve_timeout;
     shard->bootstrapped = 0;
 
-    if (shard->postgres.state == NGX_HTTP_UNIQUE_RANDOM_POSTGRES_IDLE) {
+    if (shard->postgres.state == NGX_UR_POSTGRES_IDLE) {
         shard->connect->reused = 1;
-        ngx_http_unique_random_reserve_send(shard);
+        ngx_ur_reserve_send(shard);
         return;
     }
 
-    result = ngx_http_unique_random_connect(shard);
+    result = ngx_ur_connect(shard);
 
-    if (result != NGX_HTTP_UNIQUE_RANDOM_HEALTHY) {
-        ngx_http_unique_random_reserve_failed(shard, result, 0);
+    if (result != NGX_UR_HEALTHY) {
+        ngx_ur_reserve_failed(shard, result, 0);
     }
 }
 
 
 void
-ngx_http_unique_random_reserve_next_host(ngx_http_unique_random_shard_t *shard)
+ngx_ur_reserve_next_host(ngx_ur_shard_t *shard)
 {
     ngx_uint_t  result;
 
-    result = ngx_http_unique_random_connect_next(shard);
+    result = ngx_ur_connect_next(shard);
 
-    if (result != NGX_HTTP_UNIQUE_RANDOM_HEALTHY) {
-        ngx_http_unique_random_reserve_failed(shard, result, 0);
+    if (result != NGX_UR_HEALTHY) {
+        ngx_ur_reserve_failed(shard, result, 0);
     }
 }
 
 
 void
-ngx_http_unique_random_reserve_send(ngx_http_unique_random_shard_t *shard)
+ngx_ur_reserve_send(ngx_ur_shard_t *shard)
 {
-    ngx_http_unique_random_pool_t  *pool;
+    ngx_ur_pool_t  *pool;
 
     pool = shard->pool;
 
-    ngx_http_unique_random_reserve_gather(shard);
+    ngx_ur_reserve_gather(shard);
 
     if (ngx_queue_empty(&shard->sent)) {
-        ngx_http_unique_random_reserve_done(shard);
+        ngx_ur_reserve_done(shard);
         return;
     }
 
-    ngx_http_unique_random_zone_lock(pool);
+    ngx_ur_zone_lock(pool);
 
-    ngx_http_unique_random_workers_ask(pool,
-                                   ngx_http_unique_random_reserve_time(shard));
+    ngx_ur_workers_ask(pool,
+                                   ngx_ur_reserve_time(shard));
 
-    ngx_http_unique_random_zone_unlock(pool);
+    ngx_ur_zone_unlock(pool);
 
-    shard->step = NGX_HTTP_UNIQUE_RANDOM_STEP_RESERVE;
+    shard->step = NGX_UR_STEP_RESERVE;
     shard->doubt[0] = '\0';
 
-    if (ngx_http_unique_random_reserve_query(shard) != NGX_OK) {
-        ngx_http_unique_random_reserve_failed(shard,
-                                           NGX_HTTP_UNIQUE_RANDOM_FAILED, 1);
+    if (ngx_ur_reserve_query(shard) != NGX_OK) {
+        ngx_ur_reserve_failed(shard,
+                                           NGX_UR_FAILED, 1);
     }
 }
 
@@ -248,11 +248,11 @@ ngx_http_unique_random_reserve_send(ngx_http_unique_random_shard_t *shard)
 /* what was sent before, and for some reason has to be again, comes first */
 
 static void
-ngx_http_unique_random_reserve_gather(ngx_http_unique_random_shard_t *shard)
+ngx_ur_reserve_gather(ngx_ur_shard_t *shard)
 {
     ngx_uint_t                       n;
     ngx_queue_t                     *q;
-    ngx_http_unique_random_range_t  *range;
+    ngx_ur_range_t  *range;
 
     while (!ngx_queue_empty(&shard->sent)) {
         q = ngx_queue_last(&shard->sent);
@@ -260,20 +260,20 @@ ngx_http_unique_random_reserve_gather(ngx_http_unique_random_shard_t *shard)
         ngx_queue_insert_head(&shard->asks, q);
     }
 
-    for (n = 0; n < NGX_HTTP_UNIQUE_RANDOM_ASKS; /* void */ ) {
+    for (n = 0; n < NGX_UR_ASKS; /* void */ ) {
 
         if (ngx_queue_empty(&shard->asks)) {
             return;
         }
 
         q = ngx_queue_head(&shard->asks);
-        range = ngx_queue_data(q, ngx_http_unique_random_range_t, queue);
+        range = ngx_queue_data(q, ngx_ur_range_t, queue);
 
-        if (ngx_http_unique_random_slot_ask(range, range->chosen
+        if (ngx_ur_slot_ask(range, range->chosen
                                                    ? shard->pool->nwaiters : 0)
             != NGX_OK)
         {
-            ngx_http_unique_random_reserve_end(range);
+            ngx_ur_reserve_end(range);
             continue;
         }
 
@@ -285,7 +285,7 @@ ngx_http_unique_random_reserve_gather(ngx_http_unique_random_shard_t *shard)
 
 
 static ngx_int_t
-ngx_http_unique_random_reserve_query(ngx_http_unique_random_shard_t *shard)
+ngx_ur_reserve_query(ngx_ur_shard_t *shard)
 {
     char                            *buf;
     size_t                           n;
@@ -293,8 +293,8 @@ ngx_http_unique_random_reserve_query(ngx_http_unique_random_shard_t *shard)
     const char                      *values[RESERVATION_NPARAMS];
     ngx_queue_t                     *q;
     reservation_caller_t             caller;
-    const reservation_ask_t         *asks[NGX_HTTP_UNIQUE_RANDOM_ASKS];
-    ngx_http_unique_random_range_t  *range;
+    const reservation_ask_t         *asks[NGX_UR_ASKS];
+    ngx_ur_range_t  *range;
 
     n = 0;
     caller.places = RESERVATION_PLACES;
@@ -303,7 +303,7 @@ ngx_http_unique_random_reserve_query(ngx_http_unique_random_shard_t *shard)
          q != ngx_queue_sentinel(&shard->sent);
          q = ngx_queue_next(q))
     {
-        range = ngx_queue_data(q, ngx_http_unique_random_range_t, queue);
+        range = ngx_queue_data(q, ngx_ur_range_t, queue);
         asks[n++] = &range->ask;
 
         caller.places = ngx_min(caller.places, range->ask.places);
@@ -312,9 +312,9 @@ ngx_http_unique_random_reserve_query(ngx_http_unique_random_shard_t *shard)
     buf = ngx_alloc(reservation_params_size(n), shard->postgres.log);
 
     if (buf == NULL) {
-        ngx_http_unique_random_postgres_set_error(&shard->postgres,
+        ngx_ur_postgres_set_error(&shard->postgres,
                                                   "out of memory");
-        ngx_http_unique_random_connect_abort(shard, "out of memory");
+        ngx_ur_connect_abort(shard, "out of memory");
         return NGX_ERROR;
     }
 
@@ -330,12 +330,12 @@ ngx_http_unique_random_reserve_query(ngx_http_unique_random_shard_t *shard)
 
     if (shard->ranges.nelts > 1) {
         caller.lock_wait = ngx_min(caller.lock_wait,
-                                   NGX_HTTP_UNIQUE_RANDOM_LOCK);
+                                   NGX_UR_LOCK);
     }
 
     reservation_params(values, buf, &caller, asks, n);
 
-    rc = ngx_http_unique_random_postgres_query(&shard->postgres,
+    rc = ngx_ur_postgres_query(&shard->postgres,
                                               reservation_statement,
                                               RESERVATION_NPARAMS, values,
                                               shard->pool->reserve_timeout);
@@ -346,47 +346,47 @@ ngx_http_unique_random_reserve_query(ngx_http_unique_random_shard_t *shard)
 
 
 void
-ngx_http_unique_random_reserve_done(ngx_http_unique_random_shard_t *shard)
+ngx_ur_reserve_done(ngx_ur_shard_t *shard)
 {
     if (shard->stale) {
 
         /* its name may lead elsewhere by now */
 
         shard->stale = 0;
-        ngx_http_unique_random_connect_abort(shard, "stale");
+        ngx_ur_connect_abort(shard, "stale");
     }
 
     if (!ngx_queue_empty(&shard->asks)) {
-        ngx_http_unique_random_reserve_start(shard);
+        ngx_ur_reserve_start(shard);
         return;
     }
 
     shard->busy = 0;
 
-    if (shard->postgres.state == NGX_HTTP_UNIQUE_RANDOM_POSTGRES_IDLE) {
-        ngx_http_unique_random_postgres_park(&shard->postgres);
+    if (shard->postgres.state == NGX_UR_POSTGRES_IDLE) {
+        ngx_ur_postgres_park(&shard->postgres);
     }
 }
 
 
 void
-ngx_http_unique_random_reserve_failed(ngx_http_unique_random_shard_t *shard,
+ngx_ur_reserve_failed(ngx_ur_shard_t *shard,
     ngx_uint_t result, ngx_uint_t lost)
 {
     ngx_int_t                           rc;
     ngx_uint_t                          level;
-    ngx_http_unique_random_postgres_t  *pg;
+    ngx_ur_postgres_t  *pg;
 
     pg = &shard->postgres;
 
-    if (result == NGX_HTTP_UNIQUE_RANDOM_SHORT
-        || result == NGX_HTTP_UNIQUE_RANDOM_AWAY)
+    if (result == NGX_UR_SHORT
+        || result == NGX_UR_AWAY)
     {
         /* it tells nothing of the shard, and other workers may ask it */
 
-        shard->short_until = ngx_current_msec + NGX_HTTP_UNIQUE_RANDOM_PAUSE;
+        shard->short_until = ngx_current_msec + NGX_UR_PAUSE;
 
-        level = (result == NGX_HTTP_UNIQUE_RANDOM_SHORT) ? NGX_LOG_ALERT
+        level = (result == NGX_UR_SHORT) ? NGX_LOG_ALERT
                                                          : NGX_LOG_INFO;
 
         ngx_log_error(level, pg->log, 0,
@@ -394,7 +394,7 @@ ngx_http_unique_random_reserve_failed(ngx_http_unique_random_shard_t *shard,
                       &shard->name, pg->error);
 
     } else {
-        rc = ngx_http_unique_random_health_report(shard, result);
+        rc = ngx_ur_health_report(shard, result);
 
         level = (rc == NGX_OK) ? NGX_LOG_ERR
                                : (rc == NGX_AGAIN) ? NGX_LOG_WARN
@@ -407,50 +407,50 @@ ngx_http_unique_random_reserve_failed(ngx_http_unique_random_shard_t *shard,
                       lost ? ", what was asked for is burned" : "");
     }
 
-    ngx_http_unique_random_reserve_end_all(shard, lost);
-    ngx_http_unique_random_reserve_done(shard);
+    ngx_ur_reserve_end_all(shard, lost);
+    ngx_ur_reserve_done(shard);
 }
 
 
 void
-ngx_http_unique_random_reserve_end_all(ngx_http_unique_random_shard_t *shard,
+ngx_ur_reserve_end_all(ngx_ur_shard_t *shard,
     ngx_uint_t lost)
 {
     ngx_queue_t                     *q;
-    ngx_http_unique_random_range_t  *range;
+    ngx_ur_range_t  *range;
 
     while (!ngx_queue_empty(&shard->sent)) {
         q = ngx_queue_head(&shard->sent);
-        range = ngx_queue_data(q, ngx_http_unique_random_range_t, queue);
+        range = ngx_queue_data(q, ngx_ur_range_t, queue);
 
-        ngx_http_unique_random_slot_failed(range, lost);
-        ngx_http_unique_random_reserve_end(range);
+        ngx_ur_slot_failed(range, lost);
+        ngx_ur_reserve_end(range);
     }
 
-    ngx_http_unique_random_reserve_end_asks(shard);
+    ngx_ur_reserve_end_asks(shard);
 }
 
 
 void
-ngx_http_unique_random_reserve_end_asks(ngx_http_unique_random_shard_t *shard)
+ngx_ur_reserve_end_asks(ngx_ur_shard_t *shard)
 {
     ngx_queue_t                     *q;
-    ngx_http_unique_random_range_t  *range;
+    ngx_ur_range_t  *range;
 
     while (!ngx_queue_empty(&shard->asks)) {
         q = ngx_queue_head(&shard->asks);
-        range = ngx_queue_data(q, ngx_http_unique_random_range_t, queue);
+        range = ngx_queue_data(q, ngx_ur_range_t, queue);
 
-        ngx_http_unique_random_reserve_end(range);
+        ngx_ur_reserve_end(range);
     }
 }
 
 
 void
-ngx_http_unique_random_reserve_end(ngx_http_unique_random_range_t *range)
+ngx_ur_reserve_end(ngx_ur_range_t *range)
 {
-    ngx_http_unique_random_pool_t  *pool;
-    ngx_http_unique_random_slot_t  *slot;
+    ngx_ur_pool_t  *pool;
+    ngx_ur_slot_t  *slot;
 
     pool = range->shard->pool;
 
@@ -463,19 +463,19 @@ ngx_http_unique_random_reserve_end(ngx_http_unique_random_range_t *range)
     pool->nasked--;
     pool->patient = 0;
 
-    ngx_http_unique_random_zone_lock(pool);
+    ngx_ur_zone_lock(pool);
 
-    slot = ngx_http_unique_random_slot(range);
+    slot = ngx_ur_slot(range);
 
     if (slot) {
-        ngx_http_unique_random_workers_unclaim(slot);
+        ngx_ur_workers_unclaim(slot);
     }
 
     if (pool->nasked == 0) {
-        ngx_http_unique_random_workers_ask(pool, 0);
+        ngx_ur_workers_ask(pool, 0);
     }
 
-    ngx_http_unique_random_zone_unlock(pool);
+    ngx_ur_zone_unlock(pool);
 
     if (pool->nwaiters) {
         ngx_post_event(&pool->wake, &ngx_posted_events);

@@ -16,66 +16,66 @@
 
 
 /* longest to wait for the lock of a row, in milliseconds */
-#define NGX_HTTP_UNIQUE_RANDOM_RETURN_LOCK  500
+#define NGX_UR_RETURN_LOCK  500
 
 /* room for the bounds of all leases of a range, as an array of SQL */
-#define NGX_HTTP_UNIQUE_RANDOM_RETURN_LEN                                     \
+#define NGX_UR_RETURN_LEN                                     \
     (LEASES_MAX * (NGX_INT64_LEN + 1) + sizeof("{}"))
 
 
 typedef struct {
-    ngx_http_unique_random_range_t   *range;
+    ngx_ur_range_t   *range;
     leases_t                          leases;
     uint64_t                          left;
 
     give_back_t                       back;
     char                              buf[reservation_params_size(1)];
-    char                              starts[NGX_HTTP_UNIQUE_RANDOM_RETURN_LEN];
-    char                              ends[NGX_HTTP_UNIQUE_RANDOM_RETURN_LEN];
-} ngx_http_unique_random_rest_t;
+    char                              starts[NGX_UR_RETURN_LEN];
+    char                              ends[NGX_UR_RETURN_LEN];
+} ngx_ur_rest_t;
 
 
 /* what a shard is given back, a range at a time */
 
 typedef struct {
-    ngx_http_unique_random_thread_t   thread;
-    ngx_http_unique_random_shard_t   *shard;
+    ngx_ur_thread_t   thread;
+    ngx_ur_shard_t   *shard;
     ngx_array_t                       rests;
     reservation_caller_t              caller;      /* with strings of its own */
     attempt_t                        *attempt;     /* once it has begun */
     ngx_uint_t                        ended;
     char                             *reason;      /* until then */
-} ngx_http_unique_random_return_t;
+} ngx_ur_return_t;
 
 
-static ngx_int_t ngx_http_unique_random_return_take(ngx_array_t *jobs,
-    ngx_http_unique_random_shard_t *shard);
-static ngx_http_unique_random_return_t *ngx_http_unique_random_return_job(
-    ngx_array_t *jobs, ngx_http_unique_random_shard_t *shard);
-static ngx_int_t ngx_http_unique_random_return_all(ngx_array_t *jobs,
+static ngx_int_t ngx_ur_return_take(ngx_array_t *jobs,
+    ngx_ur_shard_t *shard);
+static ngx_ur_return_t *ngx_ur_return_job(
+    ngx_array_t *jobs, ngx_ur_shard_t *shard);
+static ngx_int_t ngx_ur_return_all(ngx_array_t *jobs,
     ngx_msec_t deadline);
-static void ngx_http_unique_random_return_start(
-    ngx_http_unique_random_return_t *job, ngx_msec_t deadline);
-static void ngx_http_unique_random_return_params(
-    ngx_http_unique_random_rest_t *rest,
+static void ngx_ur_return_start(
+    ngx_ur_return_t *job, ngx_msec_t deadline);
+static void ngx_ur_return_params(
+    ngx_ur_rest_t *rest,
     const reservation_caller_t *caller);
-static void ngx_http_unique_random_return_run(void *data);
-static void ngx_http_unique_random_return_done(void *data);
-static void ngx_http_unique_random_return_tell(
-    ngx_http_unique_random_return_t *job);
-static void ngx_http_unique_random_return_burned(
-    ngx_http_unique_random_rest_t *rest, const char *reason);
+static void ngx_ur_return_run(void *data);
+static void ngx_ur_return_done(void *data);
+static void ngx_ur_return_tell(
+    ngx_ur_return_t *job);
+static void ngx_ur_return_burned(
+    ngx_ur_rest_t *rest, const char *reason);
 
 
 void
-ngx_http_unique_random_return(ngx_http_unique_random_pool_t **pools,
+ngx_ur_return(ngx_ur_pool_t **pools,
     ngx_uint_t n, ngx_msec_t deadline, ngx_log_t *log)
 {
     ngx_int_t                         rc;
     ngx_uint_t                        i, j;
     ngx_pool_t                       *temp;
     ngx_array_t                       jobs;
-    ngx_http_unique_random_shard_t  **shards;
+    ngx_ur_shard_t  **shards;
 
     temp = ngx_create_pool(NGX_DEFAULT_POOL_SIZE, log);
     if (temp == NULL) {
@@ -83,7 +83,7 @@ ngx_http_unique_random_return(ngx_http_unique_random_pool_t **pools,
     }
 
     if (ngx_array_init(&jobs, temp, 4,
-                       sizeof(ngx_http_unique_random_return_t))
+                       sizeof(ngx_ur_return_t))
         != NGX_OK)
     {
         ngx_destroy_pool(temp);
@@ -103,28 +103,28 @@ ngx_http_unique_random_return(ngx_http_unique_random_pool_t **pools,
         shards = pools[i]->shards.elts;
 
         for (j = 0; j < pools[i]->shards.nelts && rc == NGX_OK; j++) {
-            rc = ngx_http_unique_random_return_take(&jobs, shards[j]);
+            rc = ngx_ur_return_take(&jobs, shards[j]);
         }
     }
 
     /* a thread that does not come back may use its job for ever */
 
-    if (ngx_http_unique_random_return_all(&jobs, deadline) == NGX_OK) {
+    if (ngx_ur_return_all(&jobs, deadline) == NGX_OK) {
         ngx_destroy_pool(temp);
     }
 }
 
 
 static ngx_int_t
-ngx_http_unique_random_return_take(ngx_array_t *jobs,
-    ngx_http_unique_random_shard_t *shard)
+ngx_ur_return_take(ngx_array_t *jobs,
+    ngx_ur_shard_t *shard)
 {
     ngx_uint_t                         i;
-    ngx_http_unique_random_rest_t     *rest;
-    ngx_http_unique_random_range_t   **ranges;
-    ngx_http_unique_random_return_t   *job;
+    ngx_ur_rest_t     *rest;
+    ngx_ur_range_t   **ranges;
+    ngx_ur_return_t   *job;
 
-    job = ngx_http_unique_random_return_job(jobs, shard);
+    job = ngx_ur_return_job(jobs, shard);
     if (job == NULL) {
         return NGX_ERROR;
     }
@@ -140,7 +140,7 @@ ngx_http_unique_random_return_take(ngx_array_t *jobs,
         rest->range = ranges[i];
         rest->back.state = GIVE_BACK_PENDING;
 
-        if (ngx_http_unique_random_slot_leave(ranges[i], &rest->leases,
+        if (ngx_ur_slot_leave(ranges[i], &rest->leases,
                                               &rest->left)
             == NGX_OK)
         {
@@ -148,7 +148,7 @@ ngx_http_unique_random_return_take(ngx_array_t *jobs,
         }
 
         if (rest->left) {
-            ngx_http_unique_random_return_burned(rest,
+            ngx_ur_return_burned(rest,
                                                  shard->down
                                                  ? "the shard is down"
                                                  : "the range is fenced");
@@ -163,19 +163,19 @@ ngx_http_unique_random_return_take(ngx_array_t *jobs,
 
 /* NULL if there is no memory */
 
-static ngx_http_unique_random_return_t *
-ngx_http_unique_random_return_job(ngx_array_t *jobs,
-    ngx_http_unique_random_shard_t *shard)
+static ngx_ur_return_t *
+ngx_ur_return_job(ngx_array_t *jobs,
+    ngx_ur_shard_t *shard)
 {
     ngx_str_t                         name, holder;
-    ngx_http_unique_random_return_t  *job;
+    ngx_ur_return_t  *job;
 
     job = ngx_array_push(jobs);
     if (job == NULL) {
         return NULL;
     }
 
-    ngx_memzero(job, sizeof(ngx_http_unique_random_return_t));
+    ngx_memzero(job, sizeof(ngx_ur_return_t));
 
     /* with the zeros that end them */
 
@@ -188,12 +188,12 @@ ngx_http_unique_random_return_job(ngx_array_t *jobs,
     job->shard = shard;
     job->caller.pool = (char *) ngx_pstrdup(jobs->pool, &name);
     job->caller.holder = (char *) ngx_pstrdup(jobs->pool, &holder);
-    job->caller.lock_wait = NGX_HTTP_UNIQUE_RANDOM_RETURN_LOCK;
+    job->caller.lock_wait = NGX_UR_RETURN_LOCK;
 
     if (job->caller.pool == NULL
         || job->caller.holder == NULL
         || ngx_array_init(&job->rests, jobs->pool, 1,
-                          sizeof(ngx_http_unique_random_rest_t))
+                          sizeof(ngx_ur_rest_t))
            != NGX_OK)
     {
         return NULL;
@@ -206,11 +206,11 @@ ngx_http_unique_random_return_job(ngx_array_t *jobs,
 /* NGX_AGAIN: a thread has not come back */
 
 static ngx_int_t
-ngx_http_unique_random_return_all(ngx_array_t *jobs, ngx_msec_t deadline)
+ngx_ur_return_all(ngx_array_t *jobs, ngx_msec_t deadline)
 {
     ngx_int_t                         rc;
     ngx_uint_t                        i, waiting;
-    ngx_http_unique_random_return_t  *job;
+    ngx_ur_return_t  *job;
 
     ngx_time_update();
 
@@ -228,17 +228,17 @@ ngx_http_unique_random_return_all(ngx_array_t *jobs, ngx_msec_t deadline)
             waiting = 1;
 
             if (job[i].attempt == NULL) {
-                ngx_http_unique_random_return_start(&job[i], deadline);
+                ngx_ur_return_start(&job[i], deadline);
             }
         }
 
     } while (waiting
-             && ngx_http_unique_random_thread_wait(deadline) == NGX_OK);
+             && ngx_ur_thread_wait(deadline) == NGX_OK);
 
     rc = NGX_OK;
 
     for (i = 0; i < jobs->nelts; i++) {
-        ngx_http_unique_random_return_tell(&job[i]);
+        ngx_ur_return_tell(&job[i]);
 
         if (job[i].attempt && !job[i].ended) {
             rc = NGX_AGAIN;
@@ -252,12 +252,12 @@ ngx_http_unique_random_return_all(ngx_array_t *jobs, ngx_msec_t deadline)
 /* not yet, if the worker had been connecting when it was told to exit */
 
 static void
-ngx_http_unique_random_return_start(ngx_http_unique_random_return_t *job,
+ngx_ur_return_start(ngx_ur_return_t *job,
     ngx_msec_t deadline)
 {
     ngx_uint_t                      i;
     ngx_msec_int_t                  left;
-    ngx_http_unique_random_rest_t  *rest;
+    ngx_ur_rest_t  *rest;
 
     job->reason = "no time is left";
 
@@ -266,7 +266,7 @@ ngx_http_unique_random_return_start(ngx_http_unique_random_return_t *job,
         return;
     }
 
-    job->attempt = ngx_http_unique_random_connect_borrow(job->shard);
+    job->attempt = ngx_ur_connect_borrow(job->shard);
 
     if (job->attempt == NULL) {
         job->reason = "the last attempt to connect has not come back";
@@ -276,19 +276,19 @@ ngx_http_unique_random_return_start(ngx_http_unique_random_return_t *job,
     rest = job->rests.elts;
 
     for (i = 0; i < job->rests.nelts; i++) {
-        ngx_http_unique_random_return_params(&rest[i], &job->caller);
+        ngx_ur_return_params(&rest[i], &job->caller);
     }
 
     /* a little more, so that it is the worker's time that is up first */
 
     attempt_begin(job->attempt, left + left / 20);
 
-    job->thread.run = ngx_http_unique_random_return_run;
-    job->thread.done = ngx_http_unique_random_return_done;
+    job->thread.run = ngx_ur_return_run;
+    job->thread.done = ngx_ur_return_done;
     job->thread.data = job;
 
-    if (ngx_http_unique_random_thread_start(&job->thread) != NGX_OK) {
-        ngx_http_unique_random_connect_give_back(job->shard);
+    if (ngx_ur_thread_start(&job->thread) != NGX_OK) {
+        ngx_ur_connect_give_back(job->shard);
         job->attempt = NULL;
         job->reason = "no thread can be started";
     }
@@ -296,7 +296,7 @@ ngx_http_unique_random_return_start(ngx_http_unique_random_return_t *job,
 
 
 static void
-ngx_http_unique_random_return_params(ngx_http_unique_random_rest_t *rest,
+ngx_ur_return_params(ngx_ur_rest_t *rest,
     const reservation_caller_t *caller)
 {
     char       c;
@@ -330,13 +330,13 @@ ngx_http_unique_random_return_params(ngx_http_unique_random_rest_t *rest,
 
 
 static void
-ngx_http_unique_random_return_run(void *data)
+ngx_ur_return_run(void *data)
 {
-    ngx_http_unique_random_return_t *job = data;
+    ngx_ur_return_t *job = data;
 
     int                             rc;
     ngx_uint_t                      i;
-    ngx_http_unique_random_rest_t  *rest;
+    ngx_ur_rest_t  *rest;
 
     rest = job->rests.elts;
     rc = 0;
@@ -356,25 +356,25 @@ ngx_http_unique_random_return_run(void *data)
 
 
 static void
-ngx_http_unique_random_return_done(void *data)
+ngx_ur_return_done(void *data)
 {
-    ngx_http_unique_random_return_t *job = data;
+    ngx_ur_return_t *job = data;
 
     job->ended = 1;
 
-    ngx_http_unique_random_connect_give_back(job->shard);
+    ngx_ur_connect_give_back(job->shard);
 }
 
 
 static void
-ngx_http_unique_random_return_tell(ngx_http_unique_random_return_t *job)
+ngx_ur_return_tell(ngx_ur_return_t *job)
 {
     ngx_uint_t                      i;
     give_back_state_e               state;
-    ngx_http_unique_random_rest_t  *rest;
+    ngx_ur_rest_t  *rest;
 
     if (job->ended) {
-        ngx_http_unique_random_connect_notice(job->shard);
+        ngx_ur_connect_notice(job->shard);
     }
 
     rest = job->rests.elts;
@@ -383,7 +383,7 @@ ngx_http_unique_random_return_tell(ngx_http_unique_random_return_t *job)
         state = give_back_state(&rest[i].back);
 
         if (state != GIVE_BACK_TAKEN) {
-            ngx_http_unique_random_return_burned(&rest[i],
+            ngx_ur_return_burned(&rest[i],
                                                  state == GIVE_BACK_REFUSED
                                                  ? rest[i].back.reason
                                                  : job->reason);
@@ -399,10 +399,10 @@ ngx_http_unique_random_return_tell(ngx_http_unique_random_return_t *job)
 
 
 static void
-ngx_http_unique_random_return_burned(ngx_http_unique_random_rest_t *rest,
+ngx_ur_return_burned(ngx_ur_rest_t *rest,
     const char *reason)
 {
-    ngx_http_unique_random_shard_t  *shard;
+    ngx_ur_shard_t  *shard;
 
     shard = rest->range->shard;
 

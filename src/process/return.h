@@ -6,8 +6,8 @@
  */
 
 
-#ifndef _NGX_HTTP_UNIQUE_RANDOM_RETURN_H_INCLUDED_
-#define _NGX_HTTP_UNIQUE_RANDOM_RETURN_H_INCLUDED_
+#ifndef _NGX_UR_RETURN_H_INCLUDED_
+#define _NGX_UR_RETURN_H_INCLUDED_
 
 
 #include "pool.h"
@@ -18,8 +18,8 @@
  * "returned" of their shards, all at once.  Blocks; what is not acknowledged
  * until the deadline, a value of ngx_current_msec, is burned.
  */
-void ngx_http_unique_random_return(ngx_http_unique_random_pool_t **pools,
+void ngx_ur_return(ngx_ur_pool_t **pools,
     ngx_uint_t n, ngx_msec_t deadline, ngx_log_t *log);
 
 
-#endif /* _NGX_HTTP_UNIQUE_RANDOM_RETURN_H_INCLUDED_ */
+#endif /* _NGX_UR_RETURN_H_INCLUDED_ */

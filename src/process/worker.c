@@ -25,15 +25,15 @@
  * How long an exit may take, in milliseconds: a master that was told to stop
  * turns TERM into KILL after one and a half seconds.
  */
-#define NGX_HTTP_UNIQUE_RANDOM_EXIT_TIME  1000
+#define NGX_UR_EXIT_TIME  1000
 
 
-static void ngx_http_unique_random_worker_finish(
-    ngx_http_unique_random_shard_t *shard, ngx_msec_t deadline);
-static ngx_connection_t *ngx_http_unique_random_worker_pending(
-    ngx_http_unique_random_shard_t *shard);
-static void ngx_http_unique_random_worker_abort(
-    ngx_http_unique_random_shard_t *shard);
+static void ngx_ur_worker_finish(
+    ngx_ur_shard_t *shard, ngx_msec_t deadline);
+static ngx_connection_t *ngx_ur_worker_pending(
+    ngx_ur_shard_t *shard);
+static void ngx_ur_worker_abort(
+    ngx_ur_shard_t *shard);
 
 
 /*
@@ -43,11 +43,11 @@ static void ngx_http_unique_random_worker_abort(
  */
 
 ngx_int_t
-ngx_http_unique_random_init_module(ngx_cycle_t *cycle)
+ngx_ur_init_module(ngx_cycle_t *cycle)
 {
     ngx_uint_t                           i;
-    ngx_http_unique_random_pool_t      **pools;
-    ngx_http_unique_random_main_conf_t  *umcf;
+    ngx_ur_pool_t      **pools;
+    ngx_ur_main_conf_t  *umcf;
 
     umcf = ngx_http_cycle_get_module_main_conf(cycle,
                                                ngx_http_unique_random_module);
@@ -58,7 +58,7 @@ ngx_http_unique_random_init_module(ngx_cycle_t *cycle)
     pools = umcf->pools.elts;
 
     for (i = 0; i < umcf->pools.nelts; i++) {
-        ngx_http_unique_random_places_accept(pools[i]);
+        ngx_ur_places_accept(pools[i]);
     }
 
     return NGX_OK;
@@ -66,11 +66,11 @@ ngx_http_unique_random_init_module(ngx_cycle_t *cycle)
 
 
 ngx_int_t
-ngx_http_unique_random_init_process(ngx_cycle_t *cycle)
+ngx_ur_init_process(ngx_cycle_t *cycle)
 {
     ngx_uint_t                           i;
-    ngx_http_unique_random_pool_t      **pools;
-    ngx_http_unique_random_main_conf_t  *umcf;
+    ngx_ur_pool_t      **pools;
+    ngx_ur_main_conf_t  *umcf;
 
     umcf = ngx_http_cycle_get_module_main_conf(cycle,
                                                ngx_http_unique_random_module);
@@ -85,7 +85,7 @@ ngx_http_unique_random_init_process(ngx_cycle_t *cycle)
     if (umcf->pools.nelts) {
         conninfo_unset_variables();
 
-        if (ngx_http_unique_random_thread_init(cycle) != NGX_OK) {
+        if (ngx_ur_thread_init(cycle) != NGX_OK) {
             return NGX_ERROR;
         }
     }
@@ -93,8 +93,8 @@ ngx_http_unique_random_init_process(ngx_cycle_t *cycle)
     pools = umcf->pools.elts;
 
     for (i = 0; i < umcf->pools.nelts; i++) {
-        ngx_http_unique_random_workers_enter(pools[i], cycle->log);
-        ngx_http_unique_random_memory_merge(pools[i], cycle->log);
+        ngx_ur_workers_enter(pools[i], cycle->log);
+        ngx_ur_memory_merge(pools[i], cycle->log);
     }
 
     return NGX_OK;
@@ -102,13 +102,13 @@ ngx_http_unique_random_init_process(ngx_cycle_t *cycle)
 
 
 void
-ngx_http_unique_random_exit_process(ngx_cycle_t *cycle)
+ngx_ur_exit_process(ngx_cycle_t *cycle)
 {
     ngx_uint_t                           i, j, n;
     ngx_msec_t                           deadline;
-    ngx_http_unique_random_pool_t      **pools, **last;
-    ngx_http_unique_random_shard_t     **shards;
-    ngx_http_unique_random_main_conf_t  *umcf;
+    ngx_ur_pool_t      **pools, **last;
+    ngx_ur_shard_t     **shards;
+    ngx_ur_main_conf_t  *umcf;
 
     umcf = ngx_http_cycle_get_module_main_conf(cycle,
                                                ngx_http_unique_random_module);
@@ -117,7 +117,7 @@ ngx_http_unique_random_exit_process(ngx_cycle_t *cycle)
     }
 
     ngx_time_update();
-    deadline = ngx_current_msec + NGX_HTTP_UNIQUE_RANDOM_EXIT_TIME;
+    deadline = ngx_current_msec + NGX_UR_EXIT_TIME;
 
     pools = umcf->pools.elts;
 
@@ -125,12 +125,12 @@ ngx_http_unique_random_exit_process(ngx_cycle_t *cycle)
         shards = pools[i]->shards.elts;
 
         for (j = 0; j < pools[i]->shards.nelts; j++) {
-            ngx_http_unique_random_worker_finish(shards[j], deadline
-                                    - NGX_HTTP_UNIQUE_RANDOM_EXIT_TIME / 2);
+            ngx_ur_worker_finish(shards[j], deadline
+                                    - NGX_UR_EXIT_TIME / 2);
         }
 
         for (j = 0; j < pools[i]->shards.nelts; j++) {
-            ngx_http_unique_random_worker_abort(shards[j]);
+            ngx_ur_worker_abort(shards[j]);
         }
     }
 
@@ -142,18 +142,18 @@ ngx_http_unique_random_exit_process(ngx_cycle_t *cycle)
     n = 0;
 
     for (i = 0; i < umcf->pools.nelts; i++) {
-        ngx_http_unique_random_batch_end(pools[i], cycle->log);
+        ngx_ur_batch_end(pools[i], cycle->log);
 
-        if (ngx_http_unique_random_workers_leave(pools[i])) {
+        if (ngx_ur_workers_leave(pools[i])) {
             last[n++] = pools[i];
         }
     }
 
-    ngx_http_unique_random_return(last, n, deadline, cycle->log);
+    ngx_ur_return(last, n, deadline, cycle->log);
 
     for (i = 0; i < n; i++) {
         if (last[i]->state) {
-            ngx_http_unique_random_memory_save(last[i], cycle->log);
+            ngx_ur_memory_save(last[i], cycle->log);
         }
     }
 }
@@ -165,7 +165,7 @@ ngx_http_unique_random_exit_process(ngx_cycle_t *cycle)
  */
 
 static void
-ngx_http_unique_random_worker_finish(ngx_http_unique_random_shard_t *shard,
+ngx_ur_worker_finish(ngx_ur_shard_t *shard,
     ngx_msec_t deadline)
 {
     struct pollfd      pfd;
@@ -173,7 +173,7 @@ ngx_http_unique_random_worker_finish(ngx_http_unique_random_shard_t *shard,
     ngx_connection_t  *c;
 
     for ( ;; ) {
-        c = ngx_http_unique_random_worker_pending(shard);
+        c = ngx_ur_worker_pending(shard);
 
         ngx_time_update();
         left = (ngx_msec_int_t) (deadline - ngx_current_msec);
@@ -198,27 +198,27 @@ ngx_http_unique_random_worker_finish(ngx_http_unique_random_shard_t *shard,
  */
 
 static ngx_connection_t *
-ngx_http_unique_random_worker_pending(ngx_http_unique_random_shard_t *shard)
+ngx_ur_worker_pending(ngx_ur_shard_t *shard)
 {
-    ngx_http_unique_random_reserve_end_asks(shard);
+    ngx_ur_reserve_end_asks(shard);
 
-    return (shard->postgres.state == NGX_HTTP_UNIQUE_RANDOM_POSTGRES_BUSY
-            && shard->step == NGX_HTTP_UNIQUE_RANDOM_STEP_RESERVE)
+    return (shard->postgres.state == NGX_UR_POSTGRES_BUSY
+            && shard->step == NGX_UR_STEP_RESERVE)
            ? shard->postgres.connection : NULL;
 }
 
 
 static void
-ngx_http_unique_random_worker_abort(ngx_http_unique_random_shard_t *shard)
+ngx_ur_worker_abort(ngx_ur_shard_t *shard)
 {
     ngx_uint_t  lost;
 
-    lost = (shard->postgres.state == NGX_HTTP_UNIQUE_RANDOM_POSTGRES_BUSY
-            && shard->step == NGX_HTTP_UNIQUE_RANDOM_STEP_RESERVE);
+    lost = (shard->postgres.state == NGX_UR_POSTGRES_BUSY
+            && shard->step == NGX_UR_STEP_RESERVE);
 
-    ngx_http_unique_random_connect_abort(shard, "exiting");
+    ngx_ur_connect_abort(shard, "exiting");
 
-    ngx_http_unique_random_reserve_end_all(shard, lost);
+    ngx_ur_reserve_end_all(shard, lost);
 
     shard->busy = 0;
 }

@@ -7,17 +7,17 @@
  */
 
 
-#ifndef _NGX_HTTP_UNIQUE_RANDOM_WORKER_H_INCLUDED_
-#define _NGX_HTTP_UNIQUE_RANDOM_WORKER_H_INCLUDED_
+#ifndef _NGX_UR_WORKER_H_INCLUDED_
+#define _NGX_UR_WORKER_H_INCLUDED_
 
 
 #include "module.h"
 
 
 /* of ngx_module_t; nginx calls the second in its helper processes, too */
-ngx_int_t ngx_http_unique_random_init_module(ngx_cycle_t *cycle);
-ngx_int_t ngx_http_unique_random_init_process(ngx_cycle_t *cycle);
-void ngx_http_unique_random_exit_process(ngx_cycle_t *cycle);
+ngx_int_t ngx_ur_init_module(ngx_cycle_t *cycle);
+ngx_int_t ngx_ur_init_process(ngx_cycle_t *cycle);
+void ngx_ur_exit_process(ngx_cycle_t *cycle);
 
 
-#endif /* _NGX_HTTP_UNIQUE_RANDOM_WORKER_H_INCLUDED_ */
+#endif /* _NGX_UR_WORKER_H_INCLUDED_ */

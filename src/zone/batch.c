@@ -18,32 +18,32 @@
  * How often the batches are looked at, and those for which there was no place,
  * in milliseconds.
  */
-#define NGX_HTTP_UNIQUE_RANDOM_TIDY   50
-#define NGX_HTTP_UNIQUE_RANDOM_AGAIN  1000
+#define NGX_UR_TIDY   50
+#define NGX_UR_AGAIN  1000
 
 /* a timer may be late, and a batch be drawn from just before it */
-#define ngx_http_unique_random_batch_hold(range, time)                        \
-    ngx_http_unique_random_workers_batch((range)->shard->pool,                \
+#define ngx_ur_batch_hold(range, time)                        \
+    ngx_ur_workers_batch((range)->shard->pool,                \
                                        2 * (time)                             \
-                                       + NGX_HTTP_UNIQUE_RANDOM_TIDY)
+                                       + NGX_UR_TIDY)
 
 
-static ngx_int_t ngx_http_unique_random_batch_map(
-    ngx_http_unique_random_range_t *range);
-static ngx_int_t ngx_http_unique_random_batch_return(
-    ngx_http_unique_random_range_t *range);
-static ngx_uint_t ngx_http_unique_random_batch_in_use(
-    ngx_http_unique_random_range_t *range);
+static ngx_int_t ngx_ur_batch_map(
+    ngx_ur_range_t *range);
+static ngx_int_t ngx_ur_batch_return(
+    ngx_ur_range_t *range);
+static ngx_uint_t ngx_ur_batch_in_use(
+    ngx_ur_range_t *range);
 
 
 ngx_uint_t
-ngx_http_unique_random_batch_left(ngx_http_unique_random_range_t *range)
+ngx_ur_batch_left(ngx_ur_range_t *range)
 {
-    ngx_http_unique_random_batch_t  *batch;
+    ngx_ur_batch_t  *batch;
 
     batch = &range->batch;
 
-    if (batch->next == batch->n || !ngx_http_unique_random_slot_issues(range)) {
+    if (batch->next == batch->n || !ngx_ur_slot_issues(range)) {
         return 0;
     }
 
@@ -55,27 +55,27 @@ ngx_http_unique_random_batch_left(ngx_http_unique_random_range_t *range)
 
 
 ngx_int_t
-ngx_http_unique_random_batch_take(ngx_http_unique_random_range_t *range)
+ngx_ur_batch_take(ngx_ur_range_t *range)
 {
-    ngx_http_unique_random_slot_t   *slot;
-    ngx_http_unique_random_batch_t  *batch;
+    ngx_ur_slot_t   *slot;
+    ngx_ur_batch_t  *batch;
 
     slot = range->slot;
     batch = &range->batch;
 
-    if (!ngx_http_unique_random_slot_issues(range)) {
+    if (!ngx_ur_slot_issues(range)) {
         return NGX_DECLINED;
     }
 
     slot->burned += batch->n - batch->next;
 
     batch->next = 0;
-    batch->n = leases_take(&slot->leases, NGX_HTTP_UNIQUE_RANDOM_BATCH,
+    batch->n = leases_take(&slot->leases, NGX_UR_BATCH,
                            &batch->start);
 
     ngx_memory_barrier();
 
-    if (batch->n == 0 || !ngx_http_unique_random_slot_issues(range)) {
+    if (batch->n == 0 || !ngx_ur_slot_issues(range)) {
 
         /* the place is being given away: what was read may be half cleared */
 
@@ -87,7 +87,7 @@ ngx_http_unique_random_batch_take(ngx_http_unique_random_range_t *range)
     batch->mapped = 0;
 
     if (batch->n > 1) {
-        ngx_http_unique_random_batch_hold(range, NGX_HTTP_UNIQUE_RANDOM_TIDY);
+        ngx_ur_batch_hold(range, NGX_UR_TIDY);
     }
 
     lease_rate_count(&slot->rate, &range->shard->pool->lease, batch->n,
@@ -98,23 +98,23 @@ ngx_http_unique_random_batch_take(ngx_http_unique_random_range_t *range)
 
 
 ngx_int_t
-ngx_http_unique_random_batch_issue(ngx_http_unique_random_range_t *range,
+ngx_ur_batch_issue(ngx_ur_range_t *range,
     uint64_t *position, uint64_t *value)
 {
     ngx_event_t                     *tidy;
-    ngx_http_unique_random_batch_t  *batch;
+    ngx_ur_batch_t  *batch;
 
     batch = &range->batch;
     tidy = &range->shard->pool->tidy;
 
     if (batch->n > 1 && !tidy->timer_set) {
-        ngx_add_timer(tidy, NGX_HTTP_UNIQUE_RANDOM_TIDY);
+        ngx_add_timer(tidy, NGX_UR_TIDY);
     }
 
     *position = batch->start + batch->next;
 
     if (!batch->mapped) {
-        if (ngx_http_unique_random_batch_map(range) != NGX_OK) {
+        if (ngx_ur_batch_map(range) != NGX_OK) {
 
             /* the reasons are dropped, or TLS would take them for its own */
             ERR_clear_error();
@@ -133,16 +133,16 @@ ngx_http_unique_random_batch_issue(ngx_http_unique_random_range_t *range,
 
 
 static ngx_int_t
-ngx_http_unique_random_batch_map(ngx_http_unique_random_range_t *range)
+ngx_ur_batch_map(ngx_ur_range_t *range)
 {
     u_char                           key[RESERVATION_KEY_LEN];
     ngx_uint_t                       i;
-    ngx_http_unique_random_batch_t  *batch;
+    ngx_ur_batch_t  *batch;
 
     batch = &range->batch;
 
     if (range->permutation == NULL) {
-        if (ngx_http_unique_random_slot_key(range, key) != NGX_OK) {
+        if (ngx_ur_slot_key(range, key) != NGX_OK) {
             return NGX_ERROR;
         }
 
@@ -167,42 +167,42 @@ ngx_http_unique_random_batch_map(ngx_http_unique_random_range_t *range)
 
 
 void
-ngx_http_unique_random_batch_tidy(ngx_event_t *ev)
+ngx_ur_batch_tidy(ngx_event_t *ev)
 {
     ngx_uint_t                        i;
     ngx_msec_t                        time, next;
-    ngx_http_unique_random_pool_t    *pool;
-    ngx_http_unique_random_range_t  **ranges;
+    ngx_ur_pool_t    *pool;
+    ngx_ur_range_t  **ranges;
 
     pool = ev->data;
     ranges = pool->ranges.elts;
 
     next = NGX_TIMER_INFINITE;
 
-    ngx_http_unique_random_zone_lock(pool);
+    ngx_ur_zone_lock(pool);
 
     for (i = 0; i < pool->ranges.nelts; i++) {
 
-        if (ngx_http_unique_random_batch_in_use(ranges[i])) {
-            time = NGX_HTTP_UNIQUE_RANDOM_TIDY;
+        if (ngx_ur_batch_in_use(ranges[i])) {
+            time = NGX_UR_TIDY;
 
-        } else if (ngx_http_unique_random_batch_return(ranges[i]) != NGX_OK) {
-            time = NGX_HTTP_UNIQUE_RANDOM_AGAIN;
+        } else if (ngx_ur_batch_return(ranges[i]) != NGX_OK) {
+            time = NGX_UR_AGAIN;
 
         } else {
             continue;
         }
 
-        ngx_http_unique_random_batch_hold(ranges[i], time);
+        ngx_ur_batch_hold(ranges[i], time);
 
         next = ngx_min(next, time);
     }
 
     if (next == NGX_TIMER_INFINITE) {
-        ngx_http_unique_random_workers_batch(pool, 0);
+        ngx_ur_workers_batch(pool, 0);
     }
 
-    ngx_http_unique_random_zone_unlock(pool);
+    ngx_ur_zone_unlock(pool);
 
     if (next != NGX_TIMER_INFINITE) {
         ngx_add_timer(ev, next);
@@ -213,14 +213,14 @@ ngx_http_unique_random_batch_tidy(ngx_event_t *ev)
 /* whether it was drawn from since the last time, and nobody needs it more */
 
 static ngx_uint_t
-ngx_http_unique_random_batch_in_use(ngx_http_unique_random_range_t *range)
+ngx_ur_batch_in_use(ngx_ur_range_t *range)
 {
     uint64_t                         at;
-    ngx_http_unique_random_batch_t  *batch;
+    ngx_ur_batch_t  *batch;
 
     batch = &range->batch;
 
-    if (ngx_http_unique_random_batch_left(range) == 0
+    if (ngx_ur_batch_left(range) == 0
         || leases_left(&range->slot->leases) == 0)
     {
         return 0;
@@ -244,11 +244,11 @@ ngx_http_unique_random_batch_in_use(ngx_http_unique_random_range_t *range)
  */
 
 static ngx_int_t
-ngx_http_unique_random_batch_return(ngx_http_unique_random_range_t *range)
+ngx_ur_batch_return(ngx_ur_range_t *range)
 {
     ngx_uint_t                       left;
-    ngx_http_unique_random_slot_t   *slot;
-    ngx_http_unique_random_batch_t  *batch;
+    ngx_ur_slot_t   *slot;
+    ngx_ur_batch_t  *batch;
 
     slot = range->slot;
     batch = &range->batch;
@@ -279,21 +279,21 @@ ngx_http_unique_random_batch_return(ngx_http_unique_random_range_t *range)
 
 
 void
-ngx_http_unique_random_batch_end(ngx_http_unique_random_pool_t *pool,
+ngx_ur_batch_end(ngx_ur_pool_t *pool,
     ngx_log_t *log)
 {
     ngx_uint_t                        i, left, burned;
-    ngx_http_unique_random_range_t  **ranges;
+    ngx_ur_range_t  **ranges;
 
     ranges = pool->ranges.elts;
 
     burned = 0;
 
-    ngx_http_unique_random_zone_lock(pool);
+    ngx_ur_zone_lock(pool);
 
     for (i = 0; i < pool->ranges.nelts; i++) {
 
-        if (ngx_http_unique_random_batch_return(ranges[i]) != NGX_OK) {
+        if (ngx_ur_batch_return(ranges[i]) != NGX_OK) {
             left = ranges[i]->batch.n - ranges[i]->batch.next;
 
             ranges[i]->slot->burned += left;
@@ -301,7 +301,7 @@ ngx_http_unique_random_batch_end(ngx_http_unique_random_pool_t *pool,
         }
     }
 
-    ngx_http_unique_random_zone_unlock(pool);
+    ngx_ur_zone_unlock(pool);
 
     if (burned) {
         ngx_log_error(NGX_LOG_WARN, log, 0,

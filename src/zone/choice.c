@@ -17,33 +17,33 @@
 
 
 /* how often a range that is used up is asked whether some came back */
-#define NGX_HTTP_UNIQUE_RANDOM_USED_UP   1000
+#define NGX_UR_USED_UP   1000
 
 /* how often one that will go on by itself is looked at */
-#define NGX_HTTP_UNIQUE_RANDOM_DEFERRED  250
+#define NGX_UR_DEFERRED  250
 
 /* draws by the same weights: one in so many looks at all ranges */
-#define NGX_HTTP_UNIQUE_RANDOM_DRAWS     16
+#define NGX_UR_DRAWS     16
 
 
-static ngx_http_unique_random_range_t *ngx_http_unique_random_choice_pick(
-    ngx_http_unique_random_pool_t *pool, ngx_http_unique_random_draw_t *draw);
-static ngx_int_t ngx_http_unique_random_choice_take(
-    ngx_http_unique_random_pool_t *pool, ngx_http_unique_random_range_t *range,
-    ngx_http_unique_random_draw_t *draw);
-static void ngx_http_unique_random_choice_weigh(
-    ngx_http_unique_random_pool_t *pool);
-static ngx_http_unique_random_range_t *ngx_http_unique_random_choice_among(
-    ngx_http_unique_random_pool_t *pool, uint64_t total, ngx_uint_t preferred);
-static uint64_t ngx_http_unique_random_choice_candidates(
-    ngx_http_unique_random_pool_t *pool,
-    ngx_http_unique_random_outlook_t *outlook);
-static ngx_http_unique_random_need_e ngx_http_unique_random_choice_need(
-    ngx_http_unique_random_range_t *range,
-    ngx_http_unique_random_cause_t *cause, ngx_msec_t *due);
-static ngx_msec_t ngx_http_unique_random_choice_due(
-    ngx_http_unique_random_range_t *range,
-    ngx_http_unique_random_cause_t *cause, ngx_msec_t at);
+static ngx_ur_range_t *ngx_ur_choice_pick(
+    ngx_ur_pool_t *pool, ngx_ur_draw_t *draw);
+static ngx_int_t ngx_ur_choice_take(
+    ngx_ur_pool_t *pool, ngx_ur_range_t *range,
+    ngx_ur_draw_t *draw);
+static void ngx_ur_choice_weigh(
+    ngx_ur_pool_t *pool);
+static ngx_ur_range_t *ngx_ur_choice_among(
+    ngx_ur_pool_t *pool, uint64_t total, ngx_uint_t preferred);
+static uint64_t ngx_ur_choice_candidates(
+    ngx_ur_pool_t *pool,
+    ngx_ur_outlook_t *outlook);
+static ngx_ur_need_e ngx_ur_choice_need(
+    ngx_ur_range_t *range,
+    ngx_ur_cause_t *cause, ngx_msec_t *due);
+static ngx_msec_t ngx_ur_choice_due(
+    ngx_ur_range_t *range,
+    ngx_ur_cause_t *cause, ngx_msec_t at);
 
 
 /*
@@ -53,29 +53,29 @@ static ngx_msec_t ngx_http_unique_random_choice_due(
  */
 
 ngx_int_t
-ngx_http_unique_random_choice_draw(ngx_http_unique_random_pool_t *pool,
-    ngx_http_unique_random_draw_t *draw)
+ngx_ur_choice_draw(ngx_ur_pool_t *pool,
+    ngx_ur_draw_t *draw)
 {
     ngx_int_t                        rc;
-    ngx_http_unique_random_range_t  *range;
+    ngx_ur_range_t  *range;
 
     do {
         draw->ask = 0;
 
-        range = ngx_http_unique_random_choice_pick(pool, draw);
+        range = ngx_ur_choice_pick(pool, draw);
 
         if (range
             && range == draw->range
-            && ngx_http_unique_random_batch_left(range))
+            && ngx_ur_batch_left(range))
         {
             return NGX_OK;
         }
 
-        ngx_http_unique_random_zone_lock(pool);
+        ngx_ur_zone_lock(pool);
 
-        rc = ngx_http_unique_random_choice_take(pool, range, draw);
+        rc = ngx_ur_choice_take(pool, range, draw);
 
-        ngx_http_unique_random_zone_unlock(pool);
+        ngx_ur_zone_unlock(pool);
 
     } while (rc == NGX_AGAIN);
 
@@ -89,11 +89,11 @@ ngx_http_unique_random_choice_draw(ngx_http_unique_random_pool_t *pool,
  * NULL if the weights are too old, or nothing was leased when they were taken.
  */
 
-static ngx_http_unique_random_range_t *
-ngx_http_unique_random_choice_pick(ngx_http_unique_random_pool_t *pool,
-    ngx_http_unique_random_draw_t *draw)
+static ngx_ur_range_t *
+ngx_ur_choice_pick(ngx_ur_pool_t *pool,
+    ngx_ur_draw_t *draw)
 {
-    ngx_http_unique_random_range_t  *range;
+    ngx_ur_range_t  *range;
 
     if (pool->draws == 0 || pool->leased == 0) {
         return NULL;
@@ -101,11 +101,11 @@ ngx_http_unique_random_choice_pick(ngx_http_unique_random_pool_t *pool,
 
     pool->draws--;
 
-    range = ngx_http_unique_random_choice_among(pool, pool->weight, 0);
+    range = ngx_ur_choice_among(pool, pool->weight, 0);
 
     draw->range = range->preferred
                   ? range
-                  : ngx_http_unique_random_choice_among(pool, pool->leased, 1);
+                  : ngx_ur_choice_among(pool, pool->leased, 1);
 
     return range;
 }
@@ -114,44 +114,44 @@ ngx_http_unique_random_choice_pick(ngx_http_unique_random_pool_t *pool,
 /* NGX_AGAIN: choose again, by new weights */
 
 static ngx_int_t
-ngx_http_unique_random_choice_take(ngx_http_unique_random_pool_t *pool,
-    ngx_http_unique_random_range_t *range, ngx_http_unique_random_draw_t *draw)
+ngx_ur_choice_take(ngx_ur_pool_t *pool,
+    ngx_ur_range_t *range, ngx_ur_draw_t *draw)
 {
     if (range
-        && (ngx_http_unique_random_batch_left(draw->range)
-            || ngx_http_unique_random_batch_take(draw->range) == NGX_OK))
+        && (ngx_ur_batch_left(draw->range)
+            || ngx_ur_batch_take(draw->range) == NGX_OK))
     {
-        ngx_memzero(&draw->cause, sizeof(ngx_http_unique_random_cause_t));
+        ngx_memzero(&draw->cause, sizeof(ngx_ur_cause_t));
 
         draw->cause.range = range;
 
         draw->ask = pool->look
-                    || ngx_http_unique_random_choice_ask(range, &draw->cause)
-                       == NGX_HTTP_UNIQUE_RANDOM_NEED_LEASE;
+                    || ngx_ur_choice_ask(range, &draw->cause)
+                       == NGX_UR_NEED_LEASE;
         pool->look = 0;
 
         return NGX_OK;
     }
 
-    ngx_http_unique_random_choice_weigh(pool);
+    ngx_ur_choice_weigh(pool);
 
     return pool->leased ? NGX_AGAIN : NGX_DECLINED;
 }
 
 
 static void
-ngx_http_unique_random_choice_weigh(ngx_http_unique_random_pool_t *pool)
+ngx_ur_choice_weigh(ngx_ur_pool_t *pool)
 {
     uint64_t                          left;
     ngx_uint_t                        i;
-    ngx_http_unique_random_range_t   *range, **ranges;
-    ngx_http_unique_random_cause_t    draw;
+    ngx_ur_range_t   *range, **ranges;
+    ngx_ur_cause_t    draw;
 
-    ngx_memzero(&draw, sizeof(ngx_http_unique_random_cause_t));
+    ngx_memzero(&draw, sizeof(ngx_ur_cause_t));
 
     ranges = pool->ranges.elts;
 
-    pool->draws = ngx_max(pool->ranges.nelts, NGX_HTTP_UNIQUE_RANDOM_DRAWS);
+    pool->draws = ngx_max(pool->ranges.nelts, NGX_UR_DRAWS);
     pool->weight = 0;
     pool->leased = 0;
     pool->look = 0;
@@ -164,18 +164,18 @@ ngx_http_unique_random_choice_weigh(ngx_http_unique_random_pool_t *pool)
         range->weight = 0;
         range->preferred = 0;
 
-        if (ngx_http_unique_random_choice_ask(range, &draw)
-            == NGX_HTTP_UNIQUE_RANDOM_NEED_LOOK)
+        if (ngx_ur_choice_ask(range, &draw)
+            == NGX_UR_NEED_LOOK)
         {
             pool->look = 1;
         }
 
-        if (!ngx_http_unique_random_slot_issues(range)) {
+        if (!ngx_ur_slot_issues(range)) {
             continue;
         }
 
         left = leases_left(&range->slot->leases)
-               + ngx_http_unique_random_batch_left(range);
+               + ngx_ur_batch_left(range);
 
         range->weight = left;
 
@@ -194,13 +194,13 @@ ngx_http_unique_random_choice_weigh(ngx_http_unique_random_pool_t *pool)
 
 
 ngx_uint_t
-ngx_http_unique_random_choice_ready(ngx_http_unique_random_pool_t *pool)
+ngx_ur_choice_ready(ngx_ur_pool_t *pool)
 {
-    ngx_http_unique_random_zone_lock(pool);
+    ngx_ur_zone_lock(pool);
 
-    ngx_http_unique_random_choice_weigh(pool);
+    ngx_ur_choice_weigh(pool);
 
-    ngx_http_unique_random_zone_unlock(pool);
+    ngx_ur_zone_unlock(pool);
 
     return pool->leased != 0;
 }
@@ -208,16 +208,16 @@ ngx_http_unique_random_choice_ready(ngx_http_unique_random_pool_t *pool)
 
 /* one of all ranges, or of the preferred ones, whose weights sum up to total */
 
-static ngx_http_unique_random_range_t *
-ngx_http_unique_random_choice_among(ngx_http_unique_random_pool_t *pool,
+static ngx_ur_range_t *
+ngx_ur_choice_among(ngx_ur_pool_t *pool,
     uint64_t total, ngx_uint_t preferred)
 {
     uint64_t                          pick;
     ngx_uint_t                        i;
-    ngx_http_unique_random_range_t  **ranges;
+    ngx_ur_range_t  **ranges;
 
     ranges = pool->ranges.elts;
-    pick = ngx_http_unique_random_below(ngx_http_unique_random_random(), total);
+    pick = ngx_ur_below(ngx_ur_random(), total);
 
     for (i = 0; /* void */ ; i++) {
 
@@ -235,19 +235,19 @@ ngx_http_unique_random_choice_among(ngx_http_unique_random_pool_t *pool,
 
 
 void
-ngx_http_unique_random_choice_outlook(ngx_http_unique_random_pool_t *pool,
-    ngx_http_unique_random_outlook_t *outlook)
+ngx_ur_choice_outlook(ngx_ur_pool_t *pool,
+    ngx_ur_outlook_t *outlook)
 {
     uint64_t    total;
     ngx_msec_t  wait;
 
-    ngx_memzero(outlook, sizeof(ngx_http_unique_random_outlook_t));
+    ngx_memzero(outlook, sizeof(ngx_ur_outlook_t));
 
     outlook->cause.waiting = 1;
 
-    ngx_http_unique_random_zone_lock(pool);
+    ngx_ur_zone_lock(pool);
 
-    total = ngx_http_unique_random_choice_candidates(pool, outlook);
+    total = ngx_ur_choice_candidates(pool, outlook);
 
     if (total == 0 && !outlook->exhausted) {
 
@@ -256,22 +256,22 @@ ngx_http_unique_random_choice_outlook(ngx_http_unique_random_pool_t *pool,
         wait = outlook->wait;
 
         outlook->cause.hasty = 1;
-        total = ngx_http_unique_random_choice_candidates(pool, outlook);
+        total = ngx_ur_choice_candidates(pool, outlook);
 
         outlook->wait = wait;
     }
 
-    outlook->asking = ngx_http_unique_random_workers_asking(pool);
-    outlook->batched = ngx_http_unique_random_workers_batched(pool);
+    outlook->asking = ngx_ur_workers_asking(pool);
+    outlook->batched = ngx_ur_workers_batched(pool);
 
-    ngx_http_unique_random_zone_unlock(pool);
+    ngx_ur_zone_unlock(pool);
 
     /* these weights are of another kind than those of draws */
 
     pool->draws = 0;
 
     if (total) {
-        outlook->cause.range = ngx_http_unique_random_choice_among(pool, total,
+        outlook->cause.range = ngx_ur_choice_among(pool, total,
                                                                    0);
         outlook->ask = 1;
     }
@@ -281,14 +281,14 @@ ngx_http_unique_random_choice_outlook(ngx_http_unique_random_pool_t *pool,
 /* weighs the ranges that may be asked for a lease, and returns the sum */
 
 static uint64_t
-ngx_http_unique_random_choice_candidates(ngx_http_unique_random_pool_t *pool,
-    ngx_http_unique_random_outlook_t *outlook)
+ngx_ur_choice_candidates(ngx_ur_pool_t *pool,
+    ngx_ur_outlook_t *outlook)
 {
     uint64_t                          total;
     ngx_msec_t                        due;
     ngx_uint_t                        i;
-    ngx_http_unique_random_range_t   *range, **ranges;
-    ngx_http_unique_random_need_e     need;
+    ngx_ur_range_t   *range, **ranges;
+    ngx_ur_need_e     need;
 
     ranges = pool->ranges.elts;
 
@@ -300,13 +300,13 @@ ngx_http_unique_random_choice_candidates(ngx_http_unique_random_pool_t *pool,
         range = ranges[i];
         range->weight = 0;
 
-        need = ngx_http_unique_random_choice_need(range, &outlook->cause, &due);
+        need = ngx_ur_choice_need(range, &outlook->cause, &due);
 
-        if (need == NGX_HTTP_UNIQUE_RANDOM_NEED_LOOK && due == 0) {
+        if (need == NGX_UR_NEED_LOOK && due == 0) {
             outlook->ask = 1;
         }
 
-        if (ngx_http_unique_random_slot(range)
+        if (ngx_ur_slot(range)
             && range->slot->outcome == RESERVATION_EXHAUSTED)
         {
             continue;
@@ -323,7 +323,7 @@ ngx_http_unique_random_choice_candidates(ngx_http_unique_random_pool_t *pool,
             continue;
         }
 
-        if (need == NGX_HTTP_UNIQUE_RANDOM_NEED_LEASE) {
+        if (need == NGX_UR_NEED_LEASE) {
             range->weight = ngx_max(range->slot->remaining, 1);
             total += range->weight;
         }
@@ -333,20 +333,20 @@ ngx_http_unique_random_choice_candidates(ngx_http_unique_random_pool_t *pool,
 }
 
 
-ngx_http_unique_random_need_e
-ngx_http_unique_random_choice_ask(ngx_http_unique_random_range_t *range,
-    ngx_http_unique_random_cause_t *cause)
+ngx_ur_need_e
+ngx_ur_choice_ask(ngx_ur_range_t *range,
+    ngx_ur_cause_t *cause)
 {
     ngx_msec_t                     due;
-    ngx_http_unique_random_need_e  need;
+    ngx_ur_need_e  need;
 
-    need = ngx_http_unique_random_choice_need(range, cause, &due);
+    need = ngx_ur_choice_need(range, cause, &due);
 
-    if (need == NGX_HTTP_UNIQUE_RANDOM_NEED_NONE || due) {
-        return NGX_HTTP_UNIQUE_RANDOM_NEED_NONE;
+    if (need == NGX_UR_NEED_NONE || due) {
+        return NGX_UR_NEED_NONE;
     }
 
-    if (need == NGX_HTTP_UNIQUE_RANDOM_NEED_LOOK || range == cause->range) {
+    if (need == NGX_UR_NEED_LOOK || range == cause->range) {
         return need;
     }
 
@@ -355,13 +355,13 @@ ngx_http_unique_random_choice_ask(ngx_http_unique_random_range_t *range,
     if (cause->waiting
         && !range->slot->has_key
         && range->shard->pool->lease.max
-        && !ngx_http_unique_random_workers_claimed(range->shard->pool,
+        && !ngx_ur_workers_claimed(range->shard->pool,
                                                    range->slot))
     {
         return need;
     }
 
-    return NGX_HTTP_UNIQUE_RANDOM_NEED_NONE;
+    return NGX_UR_NEED_NONE;
 }
 
 
@@ -370,27 +370,27 @@ ngx_http_unique_random_choice_ask(ngx_http_unique_random_range_t *range,
  * docs/internals.md says it in words.  With NEED_NONE, due is infinite.
  */
 
-static ngx_http_unique_random_need_e
-ngx_http_unique_random_choice_need(ngx_http_unique_random_range_t *range,
-    ngx_http_unique_random_cause_t *cause, ngx_msec_t *due)
+static ngx_ur_need_e
+ngx_ur_choice_need(ngx_ur_range_t *range,
+    ngx_ur_cause_t *cause, ngx_msec_t *due)
 {
     ngx_msec_t                       at;
-    ngx_http_unique_random_slot_t   *slot;
-    ngx_http_unique_random_shard_t  *shard;
-    ngx_http_unique_random_need_e    need;
+    ngx_ur_slot_t   *slot;
+    ngx_ur_shard_t  *shard;
+    ngx_ur_need_e    need;
 
     *due = NGX_TIMER_INFINITE;
 
     shard = range->shard;
-    slot = ngx_http_unique_random_slot(range);
+    slot = ngx_ur_slot(range);
 
     if (slot == NULL || shard->down
         || shard->drain || range->asked || (ngx_exiting && !cause->waiting))
     {
-        return NGX_HTTP_UNIQUE_RANDOM_NEED_NONE;
+        return NGX_UR_NEED_NONE;
     }
 
-    need = NGX_HTTP_UNIQUE_RANDOM_NEED_LOOK;
+    need = NGX_UR_NEED_LOOK;
     at = slot->answered_at;
 
     switch (slot->outcome) {
@@ -402,37 +402,37 @@ ngx_http_unique_random_choice_need(ngx_http_unique_random_range_t *range,
                 || slot->remaining == 0
                 || !leases_low(&slot->leases, slot->granted)))
         {
-            return NGX_HTTP_UNIQUE_RANDOM_NEED_NONE;
+            return NGX_UR_NEED_NONE;
         }
 
-        need = NGX_HTTP_UNIQUE_RANDOM_NEED_LEASE;
+        need = NGX_UR_NEED_LEASE;
         at = ngx_current_msec;
         break;
 
     case RESERVATION_EXHAUSTED:
 
         if (!cause->waiting) {
-            return NGX_HTTP_UNIQUE_RANDOM_NEED_NONE;
+            return NGX_UR_NEED_NONE;
         }
 
-        at += NGX_HTTP_UNIQUE_RANDOM_USED_UP;
+        at += NGX_UR_USED_UP;
         break;
 
     default: /* refused */
         at += (slot->outcome == RESERVATION_DEFERRED)
-              ? ngx_min(NGX_HTTP_UNIQUE_RANDOM_DEFERRED, shard->fail_timeout)
+              ? ngx_min(NGX_UR_DEFERRED, shard->fail_timeout)
               : shard->fail_timeout;
     }
 
     /* one worker asks for all, but for requests that wait each its own */
 
-    if ((need == NGX_HTTP_UNIQUE_RANDOM_NEED_LOOK || !cause->waiting)
-        && ngx_http_unique_random_workers_claimed(shard->pool, slot))
+    if ((need == NGX_UR_NEED_LOOK || !cause->waiting)
+        && ngx_ur_workers_claimed(shard->pool, slot))
     {
-        return NGX_HTTP_UNIQUE_RANDOM_NEED_NONE;
+        return NGX_UR_NEED_NONE;
     }
 
-    *due = ngx_http_unique_random_choice_due(range, cause, at);
+    *due = ngx_ur_choice_due(range, cause, at);
 
     return need;
 }
@@ -441,25 +441,25 @@ ngx_http_unique_random_choice_need(ngx_http_unique_random_range_t *range,
 /* in how many milliseconds the range may be asked for what is due then */
 
 static ngx_msec_t
-ngx_http_unique_random_choice_due(ngx_http_unique_random_range_t *range,
-    ngx_http_unique_random_cause_t *cause, ngx_msec_t at)
+ngx_ur_choice_due(ngx_ur_range_t *range,
+    ngx_ur_cause_t *cause, ngx_msec_t at)
 {
     ngx_msec_t                       due;
-    ngx_http_unique_random_shard_t  *shard;
+    ngx_ur_shard_t  *shard;
 
     shard = range->shard;
 
-    due = ngx_http_unique_random_health_due(shard, cause->hasty);
+    due = ngx_ur_health_due(shard, cause->hasty);
 
-    if (!ngx_http_unique_random_past(at)) {
+    if (!ngx_ur_past(at)) {
         due = ngx_max(due, at - ngx_current_msec);
     }
 
-    if (!ngx_http_unique_random_past(range->busy_until)) {
+    if (!ngx_ur_past(range->busy_until)) {
         due = ngx_max(due, range->busy_until - ngx_current_msec);
     }
 
-    if (!ngx_http_unique_random_past(shard->short_until)) {
+    if (!ngx_ur_past(shard->short_until)) {
         due = ngx_max(due, shard->short_until - ngx_current_msec);
     }
 

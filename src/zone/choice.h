@@ -7,8 +7,8 @@
  */
 
 
-#ifndef _NGX_HTTP_UNIQUE_RANDOM_CHOICE_H_INCLUDED_
-#define _NGX_HTTP_UNIQUE_RANDOM_CHOICE_H_INCLUDED_
+#ifndef _NGX_UR_CHOICE_H_INCLUDED_
+#define _NGX_UR_CHOICE_H_INCLUDED_
 
 
 #include "pool.h"
@@ -17,49 +17,49 @@
 /* for whom ranges are asked, and with what patience */
 
 typedef struct {
-    ngx_http_unique_random_range_t  *range;      /* chosen to, or NULL */
+    ngx_ur_range_t  *range;      /* chosen to, or NULL */
     unsigned                         waiting:1;  /* requests do, else a draw */
     unsigned                         hasty:1;    /* nothing else can be asked */
-} ngx_http_unique_random_cause_t;
+} ngx_ur_cause_t;
 
 
 typedef struct {
-    ngx_http_unique_random_range_t  *range;      /* whose batch has some left */
-    ngx_http_unique_random_cause_t   cause;
+    ngx_ur_range_t  *range;      /* whose batch has some left */
+    ngx_ur_cause_t   cause;
     unsigned                         ask:1;      /* for the cause */
-} ngx_http_unique_random_draw_t;
+} ngx_ur_draw_t;
 
 
 /* how a pool without a lease may get one */
 
 typedef struct {
-    ngx_http_unique_random_cause_t   cause;
+    ngx_ur_cause_t   cause;
     ngx_msec_t                       wait;     /* until one may be asked, or
                                                   NGX_TIMER_INFINITE */
     unsigned                         ask:1;    /* for the cause, now */
     unsigned                         asking:1; /* other workers are */
     unsigned                         batched:1;  /* some may come back */
     unsigned                         exhausted:1;
-} ngx_http_unique_random_outlook_t;
+} ngx_ur_outlook_t;
 
 
 /* NGX_DECLINED if the pool has no lease */
-ngx_int_t ngx_http_unique_random_choice_draw(
-    ngx_http_unique_random_pool_t *pool, ngx_http_unique_random_draw_t *draw);
+ngx_int_t ngx_ur_choice_draw(
+    ngx_ur_pool_t *pool, ngx_ur_draw_t *draw);
 
 /* whether the pool has a lease */
-ngx_uint_t ngx_http_unique_random_choice_ready(
-    ngx_http_unique_random_pool_t *pool);
+ngx_uint_t ngx_ur_choice_ready(
+    ngx_ur_pool_t *pool);
 
 /* for requests that wait, since the pool has no lease */
-void ngx_http_unique_random_choice_outlook(
-    ngx_http_unique_random_pool_t *pool,
-    ngx_http_unique_random_outlook_t *outlook);
+void ngx_ur_choice_outlook(
+    ngx_ur_pool_t *pool,
+    ngx_ur_outlook_t *outlook);
 
 /* what to ask the range for now, if anything; the caller has the mutex */
-ngx_http_unique_random_need_e ngx_http_unique_random_choice_ask(
-    ngx_http_unique_random_range_t *range,
-    ngx_http_unique_random_cause_t *cause);
+ngx_ur_need_e ngx_ur_choice_ask(
+    ngx_ur_range_t *range,
+    ngx_ur_cause_t *cause);
 
 
-#endif /* _NGX_HTTP_UNIQUE_RANDOM_CHOICE_H_INCLUDED_ */
+#endif /* _NGX_UR_CHOICE_H_INCLUDED_ */

@@ -8,45 +8,45 @@
  */
 
 
-#ifndef _NGX_HTTP_UNIQUE_RANDOM_HEALTH_H_INCLUDED_
-#define _NGX_HTTP_UNIQUE_RANDOM_HEALTH_H_INCLUDED_
+#ifndef _NGX_UR_HEALTH_H_INCLUDED_
+#define _NGX_UR_HEALTH_H_INCLUDED_
 
 
 #include "pool.h"
 
 
-#define NGX_HTTP_UNIQUE_RANDOM_HEALTHY  0
-#define NGX_HTTP_UNIQUE_RANDOM_FAILED   1
-#define NGX_HTTP_UNIQUE_RANDOM_BROKEN   2     /* and will stay so for a while */
+#define NGX_UR_HEALTHY  0
+#define NGX_UR_FAILED   1
+#define NGX_UR_BROKEN   2     /* and will stay so for a while */
 
 /* it was not asked: something is wanting here, or its thread is out */
-#define NGX_HTTP_UNIQUE_RANDOM_SHORT    3
-#define NGX_HTTP_UNIQUE_RANDOM_AWAY     4
+#define NGX_UR_SHORT    3
+#define NGX_UR_AWAY     4
 
 
 /* what an error of its database makes of a shard; "" is none of its own */
-ngx_uint_t ngx_http_unique_random_health_of(const char *sqlstate);
+ngx_uint_t ngx_ur_health_of(const char *sqlstate);
 
 /*
  * NGX_OK if the shard has become available, or has ceased to be; NGX_AGAIN if
  * it has failed and is available still.
  */
-ngx_int_t ngx_http_unique_random_health_report(
-    ngx_http_unique_random_shard_t *shard, ngx_uint_t result);
+ngx_int_t ngx_ur_health_report(
+    ngx_ur_shard_t *shard, ngx_uint_t result);
 
 /*
  * In how many milliseconds the shard may be asked; "hasty" if no other one
  * can be.  The caller has the mutex.
  */
-ngx_msec_t ngx_http_unique_random_health_due(
-    ngx_http_unique_random_shard_t *shard, ngx_uint_t hasty);
+ngx_msec_t ngx_ur_health_due(
+    ngx_ur_shard_t *shard, ngx_uint_t hasty);
 
 /*
  * NGX_OK if a warning of this kind is the first one of the shard's database,
  * in all workers and since the zone was made; NGX_DECLINED if it is not.
  */
-ngx_int_t ngx_http_unique_random_health_warned(
-    ngx_http_unique_random_shard_t *shard, uint32_t kind);
+ngx_int_t ngx_ur_health_warned(
+    ngx_ur_shard_t *shard, uint32_t kind);
 
 
-#endif /* _NGX_HTTP_UNIQUE_RANDOM_HEALTH_H_INCLUDED_ */
+#endif /* _NGX_UR_HEALTH_H_INCLUDED_ */

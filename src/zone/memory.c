@@ -15,31 +15,31 @@
 #include "zone/state_file.h"
 
 
-static ngx_uint_t ngx_http_unique_random_memory_same_file(
-    ngx_http_unique_random_pool_t *pool);
-static ngx_int_t ngx_http_unique_random_memory_inherit(
-    ngx_http_unique_random_pool_t *pool, ngx_log_t *log);
-static ngx_int_t ngx_http_unique_random_memory_remember(
-    ngx_http_unique_random_pool_t *pool, state_range_t *ranges, size_t n);
-static ngx_uint_t ngx_http_unique_random_memory_own(
-    ngx_http_unique_random_pool_t *pool, ngx_http_unique_random_slot_t *slot);
-static void ngx_http_unique_random_memory_conflict(
-    ngx_http_unique_random_pool_t *pool, ngx_http_unique_random_slot_t *slot,
+static ngx_uint_t ngx_ur_memory_same_file(
+    ngx_ur_pool_t *pool);
+static ngx_int_t ngx_ur_memory_inherit(
+    ngx_ur_pool_t *pool, ngx_log_t *log);
+static ngx_int_t ngx_ur_memory_remember(
+    ngx_ur_pool_t *pool, state_range_t *ranges, size_t n);
+static ngx_uint_t ngx_ur_memory_own(
+    ngx_ur_pool_t *pool, ngx_ur_slot_t *slot);
+static void ngx_ur_memory_conflict(
+    ngx_ur_pool_t *pool, ngx_ur_slot_t *slot,
     ngx_log_t *log);
-static ngx_int_t ngx_http_unique_random_memory_collect(
-    ngx_http_unique_random_shctx_t *sh, ngx_pool_t *temp, ngx_array_t *slots);
-static ngx_int_t ngx_http_unique_random_memory_write(
-    ngx_http_unique_random_pool_t *pool, ngx_array_t *slots, ngx_log_t *log);
-static ngx_int_t ngx_http_unique_random_memory_write_merged(
-    ngx_http_unique_random_pool_t *pool, ngx_array_t *slots, ngx_log_t *log);
-static ngx_uint_t ngx_http_unique_random_memory_add(
-    ngx_http_unique_random_pool_t *pool, state_range_t *ranges, size_t *n,
+static ngx_int_t ngx_ur_memory_collect(
+    ngx_ur_shctx_t *sh, ngx_pool_t *temp, ngx_array_t *slots);
+static ngx_int_t ngx_ur_memory_write(
+    ngx_ur_pool_t *pool, ngx_array_t *slots, ngx_log_t *log);
+static ngx_int_t ngx_ur_memory_write_merged(
+    ngx_ur_pool_t *pool, ngx_array_t *slots, ngx_log_t *log);
+static ngx_uint_t ngx_ur_memory_add(
+    ngx_ur_pool_t *pool, state_range_t *ranges, size_t *n,
     ngx_array_t *slots, ngx_log_t *log);
 
 
 ngx_int_t
-ngx_http_unique_random_memory_init(ngx_conf_t *cf,
-    ngx_http_unique_random_pool_t *pool, ngx_path_manager_pt manager,
+ngx_ur_memory_init(ngx_conf_t *cf,
+    ngx_ur_pool_t *pool, ngx_path_manager_pt manager,
     void *data)
 {
     size_t   len;
@@ -74,13 +74,13 @@ ngx_http_unique_random_memory_init(ngx_conf_t *cf,
 
 
 ngx_int_t
-ngx_http_unique_random_memory_load(ngx_http_unique_random_pool_t *pool,
+ngx_ur_memory_load(ngx_ur_pool_t *pool,
     ngx_log_t *log)
 {
     ngx_int_t   rc;
     ngx_uint_t  i;
 
-    rc = ngx_http_unique_random_state_file_load(pool, 0, &pool->known,
+    rc = ngx_ur_state_file_load(pool, 0, &pool->known,
                                                 &pool->nknown, log);
 
     if (rc == NGX_ERROR || rc == NGX_ABORT) {
@@ -95,9 +95,9 @@ ngx_http_unique_random_memory_load(ngx_http_unique_random_pool_t *pool,
     }
 
     pool->unsure = (rc == NGX_DECLINED || rc == NGX_AGAIN
-                    || ngx_http_unique_random_state_file_damaged(pool));
+                    || ngx_ur_state_file_damaged(pool));
 
-    if (rc != NGX_OK || !ngx_http_unique_random_memory_same_file(pool)) {
+    if (rc != NGX_OK || !ngx_ur_memory_same_file(pool)) {
 
         /* what another file has, or had, is not on disk */
 
@@ -113,11 +113,11 @@ ngx_http_unique_random_memory_load(ngx_http_unique_random_pool_t *pool,
 /* whether the configuration that is running saves to the same file */
 
 static ngx_uint_t
-ngx_http_unique_random_memory_same_file(ngx_http_unique_random_pool_t *pool)
+ngx_ur_memory_same_file(ngx_ur_pool_t *pool)
 {
-    ngx_http_unique_random_pool_t  *old;
+    ngx_ur_pool_t  *old;
 
-    old = ngx_http_unique_random_zone_running(pool);
+    old = ngx_ur_zone_running(pool);
 
     return old
            && old->state
@@ -131,13 +131,13 @@ ngx_http_unique_random_memory_same_file(ngx_http_unique_random_pool_t *pool)
  */
 
 ngx_int_t
-ngx_http_unique_random_memory_recall(ngx_http_unique_random_pool_t *pool,
+ngx_ur_memory_recall(ngx_ur_pool_t *pool,
     ngx_log_t *log)
 {
     ngx_int_t  rc;
 
     if (pool->known) {
-        rc = ngx_http_unique_random_memory_remember(pool, pool->known,
+        rc = ngx_ur_memory_remember(pool, pool->known,
                                                     pool->nknown);
         ngx_free(pool->known);
         pool->known = NULL;
@@ -147,14 +147,14 @@ ngx_http_unique_random_memory_recall(ngx_http_unique_random_pool_t *pool,
         }
     }
 
-    if (ngx_http_unique_random_memory_inherit(pool, log) != NGX_OK) {
+    if (ngx_ur_memory_inherit(pool, log) != NGX_OK) {
         return NGX_ERROR;
     }
 
     /* a new zone is not known to any worker that could hold its mutex */
 
     if (pool->generation == 1) {
-        ngx_http_unique_random_memory_merge(pool, log);
+        ngx_ur_memory_merge(pool, log);
     }
 
     return NGX_OK;
@@ -164,17 +164,17 @@ ngx_http_unique_random_memory_recall(ngx_http_unique_random_pool_t *pool,
 /* from the zone that is running, if this is another one: another holder's */
 
 static ngx_int_t
-ngx_http_unique_random_memory_inherit(ngx_http_unique_random_pool_t *pool,
+ngx_ur_memory_inherit(ngx_ur_pool_t *pool,
     ngx_log_t *log)
 {
     ngx_int_t                             rc;
     ngx_uint_t                            i;
     ngx_pool_t                           *temp;
     ngx_array_t                           slots;
-    ngx_http_unique_random_pool_t        *old;
-    ngx_http_unique_random_remembered_t  *r;
+    ngx_ur_pool_t        *old;
+    ngx_ur_remembered_t  *r;
 
-    old = ngx_http_unique_random_zone_running(pool);
+    old = ngx_ur_zone_running(pool);
 
     if (old == NULL || old->sh == pool->sh) {
         return NGX_OK;
@@ -185,14 +185,14 @@ ngx_http_unique_random_memory_inherit(ngx_http_unique_random_pool_t *pool,
         return NGX_ERROR;
     }
 
-    rc = ngx_http_unique_random_memory_collect(old->sh, temp, &slots);
+    rc = ngx_ur_memory_collect(old->sh, temp, &slots);
 
     r = slots.elts;
 
     for (i = 0; rc == NGX_OK && i < slots.nelts; i++) {
         r[i].range.memory.holder_serial = 0;
 
-        rc = ngx_http_unique_random_memory_remember(pool, &r[i].range, 1);
+        rc = ngx_ur_memory_remember(pool, &r[i].range, 1);
     }
 
     ngx_destroy_pool(temp);
@@ -204,13 +204,13 @@ ngx_http_unique_random_memory_inherit(ngx_http_unique_random_pool_t *pool,
 /* adds to pool->recalled what is for a slot of the zone */
 
 static ngx_int_t
-ngx_http_unique_random_memory_remember(ngx_http_unique_random_pool_t *pool,
+ngx_ur_memory_remember(ngx_ur_pool_t *pool,
     state_range_t *ranges, size_t n)
 {
     size_t                                i;
     ngx_uint_t                            j;
-    ngx_http_unique_random_slot_t        *slot;
-    ngx_http_unique_random_remembered_t  *r;
+    ngx_ur_slot_t        *slot;
+    ngx_ur_remembered_t  *r;
 
     for (i = 0; i < n; i++) {
 
@@ -231,7 +231,7 @@ ngx_http_unique_random_memory_remember(ngx_http_unique_random_pool_t *pool,
 
             r->slot = slot;
             r->id = slot->id;
-            r->own = ngx_http_unique_random_memory_own(pool, slot);
+            r->own = ngx_ur_memory_own(pool, slot);
             r->version = 0;
             r->range = ranges[i];
         }
@@ -242,11 +242,11 @@ ngx_http_unique_random_memory_remember(ngx_http_unique_random_pool_t *pool,
 
 
 static ngx_uint_t
-ngx_http_unique_random_memory_own(ngx_http_unique_random_pool_t *pool,
-    ngx_http_unique_random_slot_t *slot)
+ngx_ur_memory_own(ngx_ur_pool_t *pool,
+    ngx_ur_slot_t *slot)
 {
     ngx_uint_t                        i;
-    ngx_http_unique_random_range_t  **ranges;
+    ngx_ur_range_t  **ranges;
 
     ranges = pool->ranges.elts;
 
@@ -261,13 +261,13 @@ ngx_http_unique_random_memory_own(ngx_http_unique_random_pool_t *pool,
 
 
 void
-ngx_http_unique_random_memory_merge(ngx_http_unique_random_pool_t *pool,
+ngx_ur_memory_merge(ngx_ur_pool_t *pool,
     ngx_log_t *log)
 {
     ngx_uint_t                            i;
     memory_merge_e                        rc;
-    ngx_http_unique_random_slot_t        *slot;
-    ngx_http_unique_random_remembered_t  *r;
+    ngx_ur_slot_t        *slot;
+    ngx_ur_remembered_t  *r;
 
     r = pool->recalled.elts;
 
@@ -282,16 +282,16 @@ ngx_http_unique_random_memory_merge(ngx_http_unique_random_pool_t *pool,
         slot = r[i].slot;
         rc = MEMORY_SAME;
 
-        ngx_http_unique_random_zone_lock(pool);
+        ngx_ur_zone_lock(pool);
 
         if (slot->id == r[i].id) {
-            rc = ngx_http_unique_random_slot_learn(slot, &r[i].range.memory);
+            rc = ngx_ur_slot_learn(slot, &r[i].range.memory);
         }
 
-        ngx_http_unique_random_zone_unlock(pool);
+        ngx_ur_zone_unlock(pool);
 
         if (rc == MEMORY_CONFLICT) {
-            ngx_http_unique_random_memory_conflict(pool, slot, log);
+            ngx_ur_memory_conflict(pool, slot, log);
         }
     }
 }
@@ -300,8 +300,8 @@ ngx_http_unique_random_memory_merge(ngx_http_unique_random_pool_t *pool,
 /* once for each slot */
 
 static void
-ngx_http_unique_random_memory_conflict(ngx_http_unique_random_pool_t *pool,
-    ngx_http_unique_random_slot_t *slot, ngx_log_t *log)
+ngx_ur_memory_conflict(ngx_ur_pool_t *pool,
+    ngx_ur_slot_t *slot, ngx_log_t *log)
 {
     if (slot->conflict) {
         return;
@@ -319,7 +319,7 @@ ngx_http_unique_random_memory_conflict(ngx_http_unique_random_pool_t *pool,
 
 
 ngx_uint_t
-ngx_http_unique_random_memory_saved(ngx_http_unique_random_slot_t *slot)
+ngx_ur_memory_saved(ngx_ur_slot_t *slot)
 {
     return slot->memory.version == 0
            || (slot->saved_id == slot->id
@@ -328,18 +328,18 @@ ngx_http_unique_random_memory_saved(ngx_http_unique_random_slot_t *slot)
 
 
 void
-ngx_http_unique_random_memory_save(ngx_http_unique_random_pool_t *pool,
+ngx_ur_memory_save(ngx_ur_pool_t *pool,
     ngx_log_t *log)
 {
     ngx_uint_t                            i, saved;
     ngx_pool_t                           *temp;
     ngx_array_t                           slots;
-    ngx_http_unique_random_remembered_t  *r;
+    ngx_ur_remembered_t  *r;
 
     saved = 1;
 
     for (i = 0; i < pool->sh->places; i++) {
-        saved &= ngx_http_unique_random_memory_saved(&pool->sh->slots[i]);
+        saved &= ngx_ur_memory_saved(&pool->sh->slots[i]);
     }
 
     if (saved) {
@@ -351,8 +351,8 @@ ngx_http_unique_random_memory_save(ngx_http_unique_random_pool_t *pool,
         return;
     }
 
-    if (ngx_http_unique_random_memory_collect(pool->sh, temp, &slots) != NGX_OK
-        || ngx_http_unique_random_memory_write(pool, &slots, log) != NGX_OK)
+    if (ngx_ur_memory_collect(pool->sh, temp, &slots) != NGX_OK
+        || ngx_ur_memory_write(pool, &slots, log) != NGX_OK)
     {
         pool->unsaved = 1;
         ngx_destroy_pool(temp);
@@ -388,15 +388,15 @@ ngx_http_unique_random_memory_save(ngx_http_unique_random_pool_t *pool,
 /* whatever happens to a slot meanwhile: with this id it had this memory */
 
 static ngx_int_t
-ngx_http_unique_random_memory_collect(ngx_http_unique_random_shctx_t *sh,
+ngx_ur_memory_collect(ngx_ur_shctx_t *sh,
     ngx_pool_t *temp, ngx_array_t *slots)
 {
     ngx_uint_t                            i;
-    ngx_http_unique_random_slot_t        *slot;
-    ngx_http_unique_random_remembered_t  *r;
+    ngx_ur_slot_t        *slot;
+    ngx_ur_remembered_t  *r;
 
     if (ngx_array_init(slots, temp, 16,
-                       sizeof(ngx_http_unique_random_remembered_t))
+                       sizeof(ngx_ur_remembered_t))
         != NGX_OK)
     {
         return NGX_ERROR;
@@ -431,19 +431,19 @@ ngx_http_unique_random_memory_collect(ngx_http_unique_random_shctx_t *sh,
 
 
 static ngx_int_t
-ngx_http_unique_random_memory_write(ngx_http_unique_random_pool_t *pool,
+ngx_ur_memory_write(ngx_ur_pool_t *pool,
     ngx_array_t *slots, ngx_log_t *log)
 {
     ngx_fd_t   fd;
     ngx_int_t  rc;
 
-    fd = ngx_http_unique_random_state_file_lock(pool, log);
+    fd = ngx_ur_state_file_lock(pool, log);
 
     if (fd == NGX_INVALID_FILE) {
         return NGX_ERROR;
     }
 
-    rc = ngx_http_unique_random_memory_write_merged(pool, slots, log);
+    rc = ngx_ur_memory_write_merged(pool, slots, log);
 
     /* unlocks it */
 
@@ -454,7 +454,7 @@ ngx_http_unique_random_memory_write(ngx_http_unique_random_pool_t *pool,
 
 
 static ngx_int_t
-ngx_http_unique_random_memory_write_merged(ngx_http_unique_random_pool_t *pool,
+ngx_ur_memory_write_merged(ngx_ur_pool_t *pool,
     ngx_array_t *slots, ngx_log_t *log)
 {
     size_t          all, len;
@@ -462,7 +462,7 @@ ngx_http_unique_random_memory_write_merged(ngx_http_unique_random_pool_t *pool,
     ngx_int_t       rc;
     state_range_t  *ranges;
 
-    rc = ngx_http_unique_random_state_file_load(pool, slots->nelts, &ranges,
+    rc = ngx_ur_state_file_load(pool, slots->nelts, &ranges,
                                                 &all, log);
 
     if (rc == NGX_ERROR || rc == NGX_ABORT) {
@@ -478,10 +478,10 @@ ngx_http_unique_random_memory_write_merged(ngx_http_unique_random_pool_t *pool,
     }
 
     if (rc == NGX_DECLINED) {
-        ngx_http_unique_random_state_file_put_aside(pool, log);
+        ngx_ur_state_file_put_aside(pool, log);
     }
 
-    if (!ngx_http_unique_random_memory_add(pool, ranges, &all, slots, log)) {
+    if (!ngx_ur_memory_add(pool, ranges, &all, slots, log)) {
         ngx_free(ranges);
         return NGX_OK;
     }
@@ -494,7 +494,7 @@ ngx_http_unique_random_memory_write_merged(ngx_http_unique_random_pool_t *pool,
         len = state_print((char *) text, pool->state_name, ranges, all);
 
         if (len) {
-            rc = ngx_http_unique_random_state_file_replace(pool, text, len,
+            rc = ngx_ur_state_file_replace(pool, text, len,
                                                            log);
         }
 
@@ -510,11 +510,11 @@ ngx_http_unique_random_memory_write_merged(ngx_http_unique_random_pool_t *pool,
 /* whether there was anything to add to what the file remembers */
 
 static ngx_uint_t
-ngx_http_unique_random_memory_add(ngx_http_unique_random_pool_t *pool,
+ngx_ur_memory_add(ngx_ur_pool_t *pool,
     state_range_t *ranges, size_t *n, ngx_array_t *slots, ngx_log_t *log)
 {
     ngx_uint_t                            i, changed;
-    ngx_http_unique_random_remembered_t  *r;
+    ngx_ur_remembered_t  *r;
 
     changed = 0;
     r = slots->elts;
@@ -528,7 +528,7 @@ ngx_http_unique_random_memory_add(ngx_http_unique_random_pool_t *pool,
             break;
 
         case MEMORY_CONFLICT:
-            ngx_http_unique_random_memory_conflict(pool, r[i].slot, log);
+            ngx_ur_memory_conflict(pool, r[i].slot, log);
             break;
 
         default: /* MEMORY_SAME */

@@ -9,8 +9,8 @@
  */
 
 
-#ifndef _NGX_HTTP_UNIQUE_RANDOM_MEMORY_H_INCLUDED_
-#define _NGX_HTTP_UNIQUE_RANDOM_MEMORY_H_INCLUDED_
+#ifndef _NGX_UR_MEMORY_H_INCLUDED_
+#define _NGX_UR_MEMORY_H_INCLUDED_
 
 
 #include "core/state.h"
@@ -20,17 +20,17 @@
 /* of a slot, for as long as it has this id */
 
 typedef struct {
-    ngx_http_unique_random_slot_t  *slot;
+    ngx_ur_slot_t  *slot;
     uint64_t                        id;
     ngx_uint_t                      own;       /* of the configuration */
     uint64_t                        version;
     state_range_t                   range;
-} ngx_http_unique_random_remembered_t;
+} ngx_ur_remembered_t;
 
 
 /* "manager" is for all pools, since they may share a folder; so is its data */
-ngx_int_t ngx_http_unique_random_memory_init(ngx_conf_t *cf,
-    ngx_http_unique_random_pool_t *pool, ngx_path_manager_pt manager,
+ngx_int_t ngx_ur_memory_init(ngx_conf_t *cf,
+    ngx_ur_pool_t *pool, ngx_path_manager_pt manager,
     void *data);
 
 /*
@@ -38,18 +38,18 @@ ngx_int_t ngx_http_unique_random_memory_init(ngx_conf_t *cf,
  * A missing or damaged one is reported only, and "unsure" set; NGX_ERROR if it
  * is another pool's, or of a later version.
  */
-ngx_int_t ngx_http_unique_random_memory_load(
-    ngx_http_unique_random_pool_t *pool, ngx_log_t *log);
+ngx_int_t ngx_ur_memory_load(
+    ngx_ur_pool_t *pool, ngx_log_t *log);
 
 /*
  * After that: finds what the file and the running zone remember of the ranges
  * that have a slot.  Both are the master's, without a lock.
  */
-ngx_int_t ngx_http_unique_random_memory_recall(
-    ngx_http_unique_random_pool_t *pool, ngx_log_t *log);
+ngx_int_t ngx_ur_memory_recall(
+    ngx_ur_pool_t *pool, ngx_log_t *log);
 
 /* merges what was recalled into the slots; more than once changes nothing */
-void ngx_http_unique_random_memory_merge(ngx_http_unique_random_pool_t *pool,
+void ngx_ur_memory_merge(ngx_ur_pool_t *pool,
     ngx_log_t *log);
 
 /*
@@ -57,12 +57,12 @@ void ngx_http_unique_random_memory_merge(ngx_http_unique_random_pool_t *pool,
  * for the time of a fsync(): for a helper process, or at exit.  Without a
  * lock.
  */
-void ngx_http_unique_random_memory_save(ngx_http_unique_random_pool_t *pool,
+void ngx_ur_memory_save(ngx_ur_pool_t *pool,
     ngx_log_t *log);
 
 /* whether nothing is lost with the slot */
-ngx_uint_t ngx_http_unique_random_memory_saved(
-    ngx_http_unique_random_slot_t *slot);
+ngx_uint_t ngx_ur_memory_saved(
+    ngx_ur_slot_t *slot);
 
 
-#endif /* _NGX_HTTP_UNIQUE_RANDOM_MEMORY_H_INCLUDED_ */
+#endif /* _NGX_UR_MEMORY_H_INCLUDED_ */

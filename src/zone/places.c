@@ -21,44 +21,44 @@
 /* which places the new configuration has */
 
 typedef struct {
-    ngx_http_unique_random_pool_t   *pool;
-    ngx_http_unique_random_shctx_t  *sh;
+    ngx_ur_pool_t   *pool;
+    ngx_ur_shctx_t  *sh;
     ngx_log_t                       *log;
     u_char                          *slots;
     u_char                          *shards;
-} ngx_http_unique_random_plan_t;
+} ngx_ur_plan_t;
 
 
-static void ngx_http_unique_random_places_keep(
-    ngx_http_unique_random_generations_t *had_by, uint32_t generation);
-static ngx_int_t ngx_http_unique_random_places_ranges(
-    ngx_http_unique_random_plan_t *plan);
-static ngx_int_t ngx_http_unique_random_places_shards(
-    ngx_http_unique_random_plan_t *plan);
-static ngx_int_t ngx_http_unique_random_places_remembered(
-    ngx_http_unique_random_plan_t *plan);
-static ngx_http_unique_random_slot_t *ngx_http_unique_random_places_find(
-    ngx_http_unique_random_plan_t *plan, uint64_t first, uint64_t last);
-static ngx_http_unique_random_slot_t *ngx_http_unique_random_places_add(
-    ngx_http_unique_random_plan_t *plan, uint64_t first, uint64_t last);
-static ngx_http_unique_random_slot_t *ngx_http_unique_random_places_free(
-    ngx_http_unique_random_plan_t *plan);
-static ngx_http_unique_random_health_t *
-    ngx_http_unique_random_places_find_shard(
-    ngx_http_unique_random_plan_t *plan, ngx_str_t *name);
-static ngx_http_unique_random_health_t *
-    ngx_http_unique_random_places_add_shard(
-    ngx_http_unique_random_plan_t *plan, ngx_str_t *name);
-static void ngx_http_unique_random_places_shard_id(ngx_str_t *name,
+static void ngx_ur_places_keep(
+    ngx_ur_generations_t *had_by, uint32_t generation);
+static ngx_int_t ngx_ur_places_ranges(
+    ngx_ur_plan_t *plan);
+static ngx_int_t ngx_ur_places_shards(
+    ngx_ur_plan_t *plan);
+static ngx_int_t ngx_ur_places_remembered(
+    ngx_ur_plan_t *plan);
+static ngx_ur_slot_t *ngx_ur_places_find(
+    ngx_ur_plan_t *plan, uint64_t first, uint64_t last);
+static ngx_ur_slot_t *ngx_ur_places_add(
+    ngx_ur_plan_t *plan, uint64_t first, uint64_t last);
+static ngx_ur_slot_t *ngx_ur_places_free(
+    ngx_ur_plan_t *plan);
+static ngx_ur_health_t *
+    ngx_ur_places_find_shard(
+    ngx_ur_plan_t *plan, ngx_str_t *name);
+static ngx_ur_health_t *
+    ngx_ur_places_add_shard(
+    ngx_ur_plan_t *plan, ngx_str_t *name);
+static void ngx_ur_places_shard_id(ngx_str_t *name,
     u_char *id);
 
 
 ngx_int_t
-ngx_http_unique_random_places_plan(ngx_http_unique_random_pool_t *pool,
+ngx_ur_places_plan(ngx_ur_pool_t *pool,
     ngx_log_t *log)
 {
     ngx_int_t                      rc;
-    ngx_http_unique_random_plan_t  plan;
+    ngx_ur_plan_t  plan;
 
     plan.pool = pool;
     plan.sh = pool->sh;
@@ -71,14 +71,14 @@ ngx_http_unique_random_places_plan(ngx_http_unique_random_pool_t *pool,
 
     plan.shards = plan.slots + plan.sh->places;
 
-    rc = ngx_http_unique_random_places_ranges(&plan);
+    rc = ngx_ur_places_ranges(&plan);
 
     if (rc == NGX_OK) {
-        rc = ngx_http_unique_random_places_shards(&plan);
+        rc = ngx_ur_places_shards(&plan);
     }
 
     if (rc == NGX_OK) {
-        rc = ngx_http_unique_random_places_remembered(&plan);
+        rc = ngx_ur_places_remembered(&plan);
     }
 
     ngx_free(plan.slots);
@@ -88,22 +88,22 @@ ngx_http_unique_random_places_plan(ngx_http_unique_random_pool_t *pool,
 
 
 void
-ngx_http_unique_random_places_accept(ngx_http_unique_random_pool_t *pool)
+ngx_ur_places_accept(ngx_ur_pool_t *pool)
 {
     ngx_uint_t                        i;
-    ngx_http_unique_random_range_t  **ranges;
-    ngx_http_unique_random_shard_t  **shards;
+    ngx_ur_range_t  **ranges;
+    ngx_ur_shard_t  **shards;
 
     ranges = pool->ranges.elts;
     shards = pool->shards.elts;
 
     for (i = 0; i < pool->ranges.nelts; i++) {
-        ngx_http_unique_random_places_keep(&ranges[i]->slot->had_by,
+        ngx_ur_places_keep(&ranges[i]->slot->had_by,
                                            pool->generation);
     }
 
     for (i = 0; i < pool->shards.nelts; i++) {
-        ngx_http_unique_random_places_keep(&shards[i]->health->had_by,
+        ngx_ur_places_keep(&shards[i]->health->had_by,
                                            pool->generation);
     }
 
@@ -112,8 +112,8 @@ ngx_http_unique_random_places_accept(ngx_http_unique_random_pool_t *pool)
 
 
 static void
-ngx_http_unique_random_places_keep(
-    ngx_http_unique_random_generations_t *had_by, uint32_t generation)
+ngx_ur_places_keep(
+    ngx_ur_generations_t *had_by, uint32_t generation)
 {
     if (had_by->last == 0) {
         had_by->first = generation;
@@ -126,16 +126,16 @@ ngx_http_unique_random_places_keep(
 /* those that are there come first, so that none of them is given away */
 
 static ngx_int_t
-ngx_http_unique_random_places_ranges(ngx_http_unique_random_plan_t *plan)
+ngx_ur_places_ranges(ngx_ur_plan_t *plan)
 {
     ngx_uint_t                        i;
-    ngx_http_unique_random_range_t   *range, **ranges;
+    ngx_ur_range_t   *range, **ranges;
 
     ranges = plan->pool->ranges.elts;
 
     for (i = 0; i < plan->pool->ranges.nelts; i++) {
         range = ranges[i];
-        range->slot = ngx_http_unique_random_places_find(plan, range->first,
+        range->slot = ngx_ur_places_find(plan, range->first,
                                                          range->last);
     }
 
@@ -143,7 +143,7 @@ ngx_http_unique_random_places_ranges(ngx_http_unique_random_plan_t *plan)
         range = ranges[i];
 
         if (range->slot == NULL) {
-            range->slot = ngx_http_unique_random_places_add(plan, range->first,
+            range->slot = ngx_ur_places_add(plan, range->first,
                                                             range->last);
             if (range->slot == NULL) {
                 return NGX_DECLINED;
@@ -158,16 +158,16 @@ ngx_http_unique_random_places_ranges(ngx_http_unique_random_plan_t *plan)
 
 
 static ngx_int_t
-ngx_http_unique_random_places_shards(ngx_http_unique_random_plan_t *plan)
+ngx_ur_places_shards(ngx_ur_plan_t *plan)
 {
     ngx_uint_t                        i;
-    ngx_http_unique_random_shard_t   *shard, **shards;
+    ngx_ur_shard_t   *shard, **shards;
 
     shards = plan->pool->shards.elts;
 
     for (i = 0; i < plan->pool->shards.nelts; i++) {
         shard = shards[i];
-        shard->health = ngx_http_unique_random_places_find_shard(plan,
+        shard->health = ngx_ur_places_find_shard(plan,
                                                                &shard->name);
     }
 
@@ -175,7 +175,7 @@ ngx_http_unique_random_places_shards(ngx_http_unique_random_plan_t *plan)
         shard = shards[i];
 
         if (shard->health == NULL) {
-            shard->health = ngx_http_unique_random_places_add_shard(plan,
+            shard->health = ngx_ur_places_add_shard(plan,
                                                                 &shard->name);
             if (shard->health == NULL) {
                 return NGX_DECLINED;
@@ -193,13 +193,13 @@ ngx_http_unique_random_places_shards(ngx_http_unique_random_plan_t *plan)
  */
 
 static ngx_int_t
-ngx_http_unique_random_places_remembered(ngx_http_unique_random_plan_t *plan)
+ngx_ur_places_remembered(ngx_ur_plan_t *plan)
 {
     ngx_uint_t                      i;
-    ngx_http_unique_random_slot_t  *slot;
-    ngx_http_unique_random_pool_t  *old;
+    ngx_ur_slot_t  *slot;
+    ngx_ur_pool_t  *old;
 
-    old = ngx_http_unique_random_zone_running(plan->pool);
+    old = ngx_ur_zone_running(plan->pool);
 
     if (old == NULL || old->sh == plan->sh) {
         return NGX_OK;
@@ -208,14 +208,14 @@ ngx_http_unique_random_places_remembered(ngx_http_unique_random_plan_t *plan)
     for (i = 0; i < old->sh->places; i++) {
         slot = &old->sh->slots[i];
 
-        if (ngx_http_unique_random_memory_saved(slot)
-            || ngx_http_unique_random_places_find(plan, slot->first,
+        if (ngx_ur_memory_saved(slot)
+            || ngx_ur_places_find(plan, slot->first,
                                                   slot->last))
         {
             continue;
         }
 
-        if (ngx_http_unique_random_places_add(plan, slot->first, slot->last)
+        if (ngx_ur_places_add(plan, slot->first, slot->last)
             == NULL)
         {
             return NGX_DECLINED;
@@ -226,12 +226,12 @@ ngx_http_unique_random_places_remembered(ngx_http_unique_random_plan_t *plan)
 }
 
 
-static ngx_http_unique_random_slot_t *
-ngx_http_unique_random_places_find(ngx_http_unique_random_plan_t *plan,
+static ngx_ur_slot_t *
+ngx_ur_places_find(ngx_ur_plan_t *plan,
     uint64_t first, uint64_t last)
 {
     ngx_uint_t                      i;
-    ngx_http_unique_random_slot_t  *slot;
+    ngx_ur_slot_t  *slot;
 
     for (i = 0; i < plan->sh->places; i++) {
         slot = &plan->sh->slots[i];
@@ -246,13 +246,13 @@ ngx_http_unique_random_places_find(ngx_http_unique_random_plan_t *plan,
 }
 
 
-static ngx_http_unique_random_slot_t *
-ngx_http_unique_random_places_add(ngx_http_unique_random_plan_t *plan,
+static ngx_ur_slot_t *
+ngx_ur_places_add(ngx_ur_plan_t *plan,
     uint64_t first, uint64_t last)
 {
-    ngx_http_unique_random_slot_t  *slot;
+    ngx_ur_slot_t  *slot;
 
-    slot = ngx_http_unique_random_places_free(plan);
+    slot = ngx_ur_places_free(plan);
 
     if (slot == NULL) {
         return NULL;
@@ -272,7 +272,7 @@ ngx_http_unique_random_places_add(ngx_http_unique_random_plan_t *plan,
 
     ngx_memory_barrier();
 
-    ngx_memzero(slot, sizeof(ngx_http_unique_random_slot_t));
+    ngx_memzero(slot, sizeof(ngx_ur_slot_t));
 
     slot->first = first;
     slot->last = last;
@@ -292,11 +292,11 @@ ngx_http_unique_random_places_add(ngx_http_unique_random_plan_t *plan,
 
 /* one of no range, or that of one without a configuration for the longest */
 
-static ngx_http_unique_random_slot_t *
-ngx_http_unique_random_places_free(ngx_http_unique_random_plan_t *plan)
+static ngx_ur_slot_t *
+ngx_ur_places_free(ngx_ur_plan_t *plan)
 {
     ngx_uint_t                      i;
-    ngx_http_unique_random_slot_t  *slot, *unused;
+    ngx_ur_slot_t  *slot, *unused;
 
     unused = NULL;
 
@@ -309,8 +309,8 @@ ngx_http_unique_random_places_free(ngx_http_unique_random_plan_t *plan)
 
         if (!plan->slots[i]
             && (unused == NULL || slot->had_by.last < unused->had_by.last)
-            && ngx_http_unique_random_memory_saved(slot)
-            && !ngx_http_unique_random_workers_use(plan->sh, &slot->had_by))
+            && ngx_ur_memory_saved(slot)
+            && !ngx_ur_workers_use(plan->sh, &slot->had_by))
         {
             unused = slot;
         }
@@ -320,15 +320,15 @@ ngx_http_unique_random_places_free(ngx_http_unique_random_plan_t *plan)
 }
 
 
-static ngx_http_unique_random_health_t *
-ngx_http_unique_random_places_find_shard(ngx_http_unique_random_plan_t *plan,
+static ngx_ur_health_t *
+ngx_ur_places_find_shard(ngx_ur_plan_t *plan,
     ngx_str_t *name)
 {
     u_char                            id[16];
     ngx_uint_t                        i;
-    ngx_http_unique_random_health_t  *health;
+    ngx_ur_health_t  *health;
 
-    ngx_http_unique_random_places_shard_id(name, id);
+    ngx_ur_places_shard_id(name, id);
 
     for (i = 0; i < plan->sh->places; i++) {
         health = &plan->sh->shards[i];
@@ -343,27 +343,27 @@ ngx_http_unique_random_places_find_shard(ngx_http_unique_random_plan_t *plan,
 }
 
 
-static ngx_http_unique_random_health_t *
-ngx_http_unique_random_places_add_shard(ngx_http_unique_random_plan_t *plan,
+static ngx_ur_health_t *
+ngx_ur_places_add_shard(ngx_ur_plan_t *plan,
     ngx_str_t *name)
 {
     ngx_uint_t                        i;
-    ngx_http_unique_random_health_t  *health;
+    ngx_ur_health_t  *health;
 
     for (i = 0; i < plan->sh->places; i++) {
         health = &plan->sh->shards[i];
 
         if (health->used
             && (plan->shards[i]
-                || ngx_http_unique_random_workers_use(plan->sh,
+                || ngx_ur_workers_use(plan->sh,
                                                       &health->had_by)))
         {
             continue;
         }
 
-        ngx_memzero(health, sizeof(ngx_http_unique_random_health_t));
+        ngx_memzero(health, sizeof(ngx_ur_health_t));
 
-        ngx_http_unique_random_places_shard_id(name, health->id);
+        ngx_ur_places_shard_id(name, health->id);
 
         health->used = 1;
         plan->shards[i] = 1;
@@ -376,7 +376,7 @@ ngx_http_unique_random_places_add_shard(ngx_http_unique_random_plan_t *plan,
 
 
 static void
-ngx_http_unique_random_places_shard_id(ngx_str_t *name, u_char *id)
+ngx_ur_places_shard_id(ngx_str_t *name, u_char *id)
 {
     ngx_md5_t  md5;
 

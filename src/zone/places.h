@@ -6,8 +6,8 @@
  */
 
 
-#ifndef _NGX_HTTP_UNIQUE_RANDOM_PLACES_H_INCLUDED_
-#define _NGX_HTTP_UNIQUE_RANDOM_PLACES_H_INCLUDED_
+#ifndef _NGX_UR_PLACES_H_INCLUDED_
+#define _NGX_UR_PLACES_H_INCLUDED_
 
 
 #include "pool.h"
@@ -17,12 +17,12 @@
  * Gives each range and each shard of a configuration that is being read its
  * place.  The master's, without a lock.  NGX_DECLINED: there are too few.
  */
-ngx_int_t ngx_http_unique_random_places_plan(
-    ngx_http_unique_random_pool_t *pool, ngx_log_t *log);
+ngx_int_t ngx_ur_places_plan(
+    ngx_ur_pool_t *pool, ngx_log_t *log);
 
 /* the configuration is accepted: what it has it keeps */
-void ngx_http_unique_random_places_accept(
-    ngx_http_unique_random_pool_t *pool);
+void ngx_ur_places_accept(
+    ngx_ur_pool_t *pool);
 
 
-#endif /* _NGX_HTTP_UNIQUE_RANDOM_PLACES_H_INCLUDED_ */
+#endif /* _NGX_UR_PLACES_H_INCLUDED_ */

@@ -17,18 +17,18 @@ typedef struct {
     ngx_pid_t    pid;
     ngx_uint_t   left;
     uint64_t     numbers[512];
-} ngx_http_unique_random_buffer_t;
+} ngx_ur_buffer_t;
 
 
-static ngx_http_unique_random_buffer_t  ngx_http_unique_random_buffer;
+static ngx_ur_buffer_t  ngx_ur_buffer;
 
 
 uint64_t
-ngx_http_unique_random_random(void)
+ngx_ur_random(void)
 {
-    ngx_http_unique_random_buffer_t  *b;
+    ngx_ur_buffer_t  *b;
 
-    b = &ngx_http_unique_random_buffer;
+    b = &ngx_ur_buffer;
 
     if (b->left == 0 || b->pid != ngx_pid) {
 
@@ -48,7 +48,7 @@ ngx_http_unique_random_random(void)
 
 
 uint64_t
-ngx_http_unique_random_below(uint64_t random, uint64_t n)
+ngx_ur_below(uint64_t random, uint64_t n)
 {
     uint64_t  r;
 
@@ -59,7 +59,7 @@ ngx_http_unique_random_below(uint64_t random, uint64_t n)
 
 
 ngx_int_t
-ngx_http_unique_random_uuid(char *uuid)
+ngx_ur_uuid(char *uuid)
 {
     u_char  b[16];
 

@@ -15,34 +15,34 @@
  * Whether the database has nothing against the range.  One that is deferred is
  * judged as one that grants, for it lifts a fence and its leases go on.
  */
-#define ngx_http_unique_random_slot_in_order(reply)                           \
+#define ngx_ur_slot_in_order(reply)                           \
     ((reply)->outcome == RESERVATION_GRANTED                                  \
      || (reply)->outcome == RESERVATION_EXHAUSTED                             \
      || (reply)->outcome == RESERVATION_DEFERRED)
 
 
-static void ngx_http_unique_random_slot_want(
-    ngx_http_unique_random_slot_t *slot, ngx_http_unique_random_range_t *range,
+static void ngx_ur_slot_want(
+    ngx_ur_slot_t *slot, ngx_ur_range_t *range,
     ngx_uint_t waiting);
-static ngx_int_t ngx_http_unique_random_slot_take_in(
-    ngx_http_unique_random_slot_t *slot, ngx_http_unique_random_range_t *range,
+static ngx_int_t ngx_ur_slot_take_in(
+    ngx_ur_slot_t *slot, ngx_ur_range_t *range,
     reservation_t *reply);
-static ngx_uint_t ngx_http_unique_random_slot_overtaken(
-    ngx_http_unique_random_slot_t *slot, ngx_http_unique_random_range_t *range,
+static ngx_uint_t ngx_ur_slot_overtaken(
+    ngx_ur_slot_t *slot, ngx_ur_range_t *range,
     reservation_t *reply);
-static ngx_int_t ngx_http_unique_random_slot_conclude(
-    ngx_http_unique_random_slot_t *slot, reservation_t *reply);
-static void ngx_http_unique_random_slot_grant(
-    ngx_http_unique_random_slot_t *slot, reservation_t *reply);
-static char *ngx_http_unique_random_slot_contradiction(
-    ngx_http_unique_random_slot_t *slot, memory_t *then,
+static ngx_int_t ngx_ur_slot_conclude(
+    ngx_ur_slot_t *slot, reservation_t *reply);
+static void ngx_ur_slot_grant(
+    ngx_ur_slot_t *slot, reservation_t *reply);
+static char *ngx_ur_slot_contradiction(
+    ngx_ur_slot_t *slot, memory_t *then,
     reservation_t *reply);
-static void ngx_http_unique_random_slot_remember(
-    ngx_http_unique_random_slot_t *slot, reservation_t *reply);
+static void ngx_ur_slot_remember(
+    ngx_ur_slot_t *slot, reservation_t *reply);
 
 
-ngx_http_unique_random_slot_t *
-ngx_http_unique_random_slot(ngx_http_unique_random_range_t *range)
+ngx_ur_slot_t *
+ngx_ur_slot(ngx_ur_range_t *range)
 {
     return (range->slot->id == range->slot_id) ? range->slot : NULL;
 }
@@ -55,7 +55,7 @@ ngx_http_unique_random_slot(ngx_http_unique_random_range_t *range)
  */
 
 ngx_uint_t
-ngx_http_unique_random_slot_issues(ngx_http_unique_random_range_t *range)
+ngx_ur_slot_issues(ngx_ur_range_t *range)
 {
     if (range->shard->down || range->slot->outcome == RESERVATION_FENCED) {
         return 0;
@@ -68,59 +68,59 @@ ngx_http_unique_random_slot_issues(ngx_http_unique_random_range_t *range)
 
 
 ngx_int_t
-ngx_http_unique_random_slot_key(ngx_http_unique_random_range_t *range,
+ngx_ur_slot_key(ngx_ur_range_t *range,
     u_char *key)
 {
     ngx_int_t                       rc;
-    ngx_http_unique_random_slot_t  *slot;
+    ngx_ur_slot_t  *slot;
 
     rc = NGX_DECLINED;
 
-    ngx_http_unique_random_zone_lock(range->shard->pool);
+    ngx_ur_zone_lock(range->shard->pool);
 
-    slot = ngx_http_unique_random_slot(range);
+    slot = ngx_ur_slot(range);
 
     if (slot) {
         ngx_memcpy(key, slot->key, RESERVATION_KEY_LEN);
         rc = NGX_OK;
     }
 
-    ngx_http_unique_random_zone_unlock(range->shard->pool);
+    ngx_ur_zone_unlock(range->shard->pool);
 
     return rc;
 }
 
 
 ngx_uint_t
-ngx_http_unique_random_slot_known(ngx_http_unique_random_range_t *range)
+ngx_ur_slot_known(ngx_ur_range_t *range)
 {
     ngx_uint_t                      known;
-    ngx_http_unique_random_slot_t  *slot;
+    ngx_ur_slot_t  *slot;
 
-    ngx_http_unique_random_zone_lock(range->shard->pool);
+    ngx_ur_zone_lock(range->shard->pool);
 
-    slot = ngx_http_unique_random_slot(range);
+    slot = ngx_ur_slot(range);
 
     known = (slot == NULL || slot->memory.version != 0);
 
-    ngx_http_unique_random_zone_unlock(range->shard->pool);
+    ngx_ur_zone_unlock(range->shard->pool);
 
     return known;
 }
 
 
 ngx_int_t
-ngx_http_unique_random_slot_ask(ngx_http_unique_random_range_t *range,
+ngx_ur_slot_ask(ngx_ur_range_t *range,
     ngx_uint_t waiting)
 {
-    ngx_http_unique_random_pool_t  *pool;
-    ngx_http_unique_random_slot_t  *slot;
+    ngx_ur_pool_t  *pool;
+    ngx_ur_slot_t  *slot;
 
     pool = range->shard->pool;
 
-    ngx_http_unique_random_zone_lock(pool);
+    ngx_ur_zone_lock(pool);
 
-    slot = ngx_http_unique_random_slot(range);
+    slot = ngx_ur_slot(range);
 
     if (slot) {
         range->ask.first = range->first;
@@ -128,18 +128,18 @@ ngx_http_unique_random_slot_ask(ngx_http_unique_random_range_t *range,
         range->ask.memory = *memory_now(&slot->memory);
         range->ask.with_key = !slot->has_key;
 
-        ngx_http_unique_random_slot_want(slot, range, waiting);
+        ngx_ur_slot_want(slot, range, waiting);
     }
 
-    ngx_http_unique_random_zone_unlock(pool);
+    ngx_ur_zone_unlock(pool);
 
     return slot ? NGX_OK : NGX_DECLINED;
 }
 
 
 static void
-ngx_http_unique_random_slot_want(ngx_http_unique_random_slot_t *slot,
-    ngx_http_unique_random_range_t *range, ngx_uint_t waiting)
+ngx_ur_slot_want(ngx_ur_slot_t *slot,
+    ngx_ur_range_t *range, ngx_uint_t waiting)
 {
     uint64_t         want, places;
     lease_policy_t  *policy;
@@ -164,7 +164,7 @@ ngx_http_unique_random_slot_want(ngx_http_unique_random_slot_t *slot,
 
     /* a real reservation could lift a fence by itself */
 
-    if (range->need == NGX_HTTP_UNIQUE_RANDOM_NEED_LOOK
+    if (range->need == NGX_UR_NEED_LOOK
         || slot->outcome == RESERVATION_FENCED)
     {
         want = 0;
@@ -176,40 +176,40 @@ ngx_http_unique_random_slot_want(ngx_http_unique_random_slot_t *slot,
 
 
 ngx_int_t
-ngx_http_unique_random_slot_reply(ngx_http_unique_random_range_t *range,
+ngx_ur_slot_reply(ngx_ur_range_t *range,
     reservation_t *reply, uint64_t *known)
 {
     ngx_int_t                       rc;
-    ngx_http_unique_random_pool_t  *pool;
-    ngx_http_unique_random_slot_t  *slot;
+    ngx_ur_pool_t  *pool;
+    ngx_ur_slot_t  *slot;
 
     pool = range->shard->pool;
     rc = NGX_DECLINED;
     *known = reply->memory.reserved;
 
-    ngx_http_unique_random_zone_lock(pool);
+    ngx_ur_zone_lock(pool);
 
-    slot = ngx_http_unique_random_slot(range);
+    slot = ngx_ur_slot(range);
 
     if (slot) {
-        rc = ngx_http_unique_random_slot_take_in(slot, range, reply);
+        rc = ngx_ur_slot_take_in(slot, range, reply);
 
         *known = ngx_max(*known, memory_now(&slot->memory)->reserved);
     }
 
-    ngx_http_unique_random_zone_unlock(pool);
+    ngx_ur_zone_unlock(pool);
 
     return rc;
 }
 
 
 static ngx_int_t
-ngx_http_unique_random_slot_take_in(ngx_http_unique_random_slot_t *slot,
-    ngx_http_unique_random_range_t *range, reservation_t *reply)
+ngx_ur_slot_take_in(ngx_ur_slot_t *slot,
+    ngx_ur_range_t *range, reservation_t *reply)
 {
     char  *reason;
 
-    if (ngx_http_unique_random_slot_overtaken(slot, range, reply)) {
+    if (ngx_ur_slot_overtaken(slot, range, reply)) {
         slot->burned += reply->count;
         return NGX_DECLINED;
     }
@@ -224,7 +224,7 @@ ngx_http_unique_random_slot_take_in(ngx_http_unique_random_slot_t *slot,
         return NGX_DECLINED;
     }
 
-    reason = ngx_http_unique_random_slot_contradiction(slot,
+    reason = ngx_ur_slot_contradiction(slot,
                                                        &range->ask.memory,
                                                        reply);
 
@@ -247,27 +247,27 @@ ngx_http_unique_random_slot_take_in(ngx_http_unique_random_slot_t *slot,
         return NGX_DECLINED;
     }
 
-    if (ngx_http_unique_random_slot_in_order(reply)) {
-        ngx_http_unique_random_slot_remember(slot, reply);
+    if (ngx_ur_slot_in_order(reply)) {
+        ngx_ur_slot_remember(slot, reply);
     }
 
     if (reply->count) {
-        ngx_http_unique_random_slot_grant(slot, reply);
+        ngx_ur_slot_grant(slot, reply);
     }
 
     if (reply->outcome == RESERVATION_GRANTED && reply->remaining == 0) {
         reply->outcome = RESERVATION_EXHAUSTED;
     }
 
-    return ngx_http_unique_random_slot_conclude(slot, reply);
+    return ngx_ur_slot_conclude(slot, reply);
 }
 
 
 /* whether it was asked for before a life that others have seen meanwhile */
 
 static ngx_uint_t
-ngx_http_unique_random_slot_overtaken(ngx_http_unique_random_slot_t *slot,
-    ngx_http_unique_random_range_t *range, reservation_t *reply)
+ngx_ur_slot_overtaken(ngx_ur_slot_t *slot,
+    ngx_ur_range_t *range, reservation_t *reply)
 {
     uint64_t  epoch;
 
@@ -282,7 +282,7 @@ ngx_http_unique_random_slot_overtaken(ngx_http_unique_random_slot_t *slot,
 /* NGX_OK if it is another outcome than before, or another reason */
 
 static ngx_int_t
-ngx_http_unique_random_slot_conclude(ngx_http_unique_random_slot_t *slot,
+ngx_ur_slot_conclude(ngx_ur_slot_t *slot,
     reservation_t *reply)
 {
     uint32_t   detail;
@@ -306,7 +306,7 @@ ngx_http_unique_random_slot_conclude(ngx_http_unique_random_slot_t *slot,
 
 
 static void
-ngx_http_unique_random_slot_grant(ngx_http_unique_random_slot_t *slot,
+ngx_ur_slot_grant(ngx_ur_slot_t *slot,
     reservation_t *reply)
 {
     size_t                   i;
@@ -328,11 +328,11 @@ ngx_http_unique_random_slot_grant(ngx_http_unique_random_slot_t *slot,
 
 
 void
-ngx_http_unique_random_slot_failed(ngx_http_unique_random_range_t *range,
+ngx_ur_slot_failed(ngx_ur_range_t *range,
     ngx_uint_t lost)
 {
-    ngx_http_unique_random_pool_t  *pool;
-    ngx_http_unique_random_slot_t  *slot;
+    ngx_ur_pool_t  *pool;
+    ngx_ur_slot_t  *slot;
 
     if (!lost || range->ask.want == 0) {
         return;
@@ -340,35 +340,35 @@ ngx_http_unique_random_slot_failed(ngx_http_unique_random_range_t *range,
 
     pool = range->shard->pool;
 
-    ngx_http_unique_random_zone_lock(pool);
+    ngx_ur_zone_lock(pool);
 
-    slot = ngx_http_unique_random_slot(range);
+    slot = ngx_ur_slot(range);
 
     if (slot) {
         slot->burned += range->ask.want;
         slot->cautious = 1;
     }
 
-    ngx_http_unique_random_zone_unlock(pool);
+    ngx_ur_zone_unlock(pool);
 }
 
 
 ngx_int_t
-ngx_http_unique_random_slot_leave(ngx_http_unique_random_range_t *range,
+ngx_ur_slot_leave(ngx_ur_range_t *range,
     leases_t *leases, uint64_t *left)
 {
     ngx_int_t                       rc;
-    ngx_http_unique_random_pool_t  *pool;
-    ngx_http_unique_random_slot_t  *slot;
+    ngx_ur_pool_t  *pool;
+    ngx_ur_slot_t  *slot;
 
     pool = range->shard->pool;
 
     *left = 0;
     rc = NGX_DECLINED;
 
-    ngx_http_unique_random_zone_lock(pool);
+    ngx_ur_zone_lock(pool);
 
-    slot = ngx_http_unique_random_slot(range);
+    slot = ngx_ur_slot(range);
 
     if (slot) {
         *left = leases_left(&slot->leases);
@@ -387,7 +387,7 @@ ngx_http_unique_random_slot_leave(ngx_http_unique_random_range_t *range,
         }
     }
 
-    ngx_http_unique_random_zone_unlock(pool);
+    ngx_ur_zone_unlock(pool);
 
     return rc;
 }
@@ -400,7 +400,7 @@ ngx_http_unique_random_slot_leave(ngx_http_unique_random_range_t *range,
  */
 
 static char *
-ngx_http_unique_random_slot_contradiction(ngx_http_unique_random_slot_t *slot,
+ngx_ur_slot_contradiction(ngx_ur_slot_t *slot,
     memory_t *then, reservation_t *reply)
 {
     memory_t  *now, *row;
@@ -418,7 +418,7 @@ ngx_http_unique_random_slot_contradiction(ngx_http_unique_random_slot_t *slot,
         return RESERVATION_GONE;
     }
 
-    if (!ngx_http_unique_random_slot_in_order(reply)) {
+    if (!ngx_ur_slot_in_order(reply)) {
         return NULL;
     }
 
@@ -450,7 +450,7 @@ ngx_http_unique_random_slot_contradiction(ngx_http_unique_random_slot_t *slot,
 
 
 static void
-ngx_http_unique_random_slot_remember(ngx_http_unique_random_slot_t *slot,
+ngx_ur_slot_remember(ngx_ur_slot_t *slot,
     reservation_t *reply)
 {
     slot->remaining = reply->remaining;
@@ -461,12 +461,12 @@ ngx_http_unique_random_slot_remember(ngx_http_unique_random_slot_t *slot,
         slot->has_key = 1;
     }
 
-    (void) ngx_http_unique_random_slot_learn(slot, &reply->memory);
+    (void) ngx_ur_slot_learn(slot, &reply->memory);
 }
 
 
 memory_merge_e
-ngx_http_unique_random_slot_learn(ngx_http_unique_random_slot_t *slot,
+ngx_ur_slot_learn(ngx_ur_slot_t *slot,
     const memory_t *other)
 {
     memory_t        memory;

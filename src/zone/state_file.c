@@ -13,26 +13,26 @@
 
 
 /* how long to wait for another one that writes, in steps of 10 ms */
-#define NGX_HTTP_UNIQUE_RANDOM_STATE_TRIES  20
+#define NGX_UR_STATE_TRIES  20
 
-#define NGX_HTTP_UNIQUE_RANDOM_STATE_MAX    (16 * 1024 * 1024)
+#define NGX_UR_STATE_MAX    (16 * 1024 * 1024)
 
 
-static ngx_int_t ngx_http_unique_random_state_file_parse(
-    ngx_http_unique_random_pool_t *pool, u_char *text, size_t len,
+static ngx_int_t ngx_ur_state_file_parse(
+    ngx_ur_pool_t *pool, u_char *text, size_t len,
     state_range_t *ranges, size_t *n, ngx_log_t *log);
-static ngx_int_t ngx_http_unique_random_state_file_read(
-    ngx_http_unique_random_pool_t *pool, u_char **text, size_t *len,
+static ngx_int_t ngx_ur_state_file_read(
+    ngx_ur_pool_t *pool, u_char **text, size_t *len,
     ngx_log_t *log);
-static ngx_int_t ngx_http_unique_random_state_file_sync(
-    ngx_http_unique_random_pool_t *pool, ngx_log_t *log);
-static ngx_int_t ngx_http_unique_random_state_file_failed(
-    ngx_http_unique_random_pool_t *pool, ngx_log_t *log, char *call,
+static ngx_int_t ngx_ur_state_file_sync(
+    ngx_ur_pool_t *pool, ngx_log_t *log);
+static ngx_int_t ngx_ur_state_file_failed(
+    ngx_ur_pool_t *pool, ngx_log_t *log, char *call,
     u_char *file);
 
 
 ngx_int_t
-ngx_http_unique_random_state_file_load(ngx_http_unique_random_pool_t *pool,
+ngx_ur_state_file_load(ngx_ur_pool_t *pool,
     size_t more, state_range_t **ranges, size_t *n, ngx_log_t *log)
 {
     size_t      len;
@@ -41,7 +41,7 @@ ngx_http_unique_random_state_file_load(ngx_http_unique_random_pool_t *pool,
 
     *n = 0;
 
-    rc = ngx_http_unique_random_state_file_read(pool, &text, &len, log);
+    rc = ngx_ur_state_file_read(pool, &text, &len, log);
 
     if (rc == NGX_ERROR) {
         return NGX_ERROR;
@@ -53,7 +53,7 @@ ngx_http_unique_random_state_file_load(ngx_http_unique_random_pool_t *pool,
         rc = NGX_ERROR;
 
     } else if (rc == NGX_OK) {
-        rc = ngx_http_unique_random_state_file_parse(pool, text, len, *ranges,
+        rc = ngx_ur_state_file_parse(pool, text, len, *ranges,
                                                      n, log);
         if (rc == NGX_ABORT) {
             ngx_free(*ranges);
@@ -69,7 +69,7 @@ ngx_http_unique_random_state_file_load(ngx_http_unique_random_pool_t *pool,
 
 
 static ngx_int_t
-ngx_http_unique_random_state_file_parse(ngx_http_unique_random_pool_t *pool,
+ngx_ur_state_file_parse(ngx_ur_pool_t *pool,
     u_char *text, size_t len, state_range_t *ranges, size_t *n,
     ngx_log_t *log)
 {
@@ -106,7 +106,7 @@ ngx_http_unique_random_state_file_parse(ngx_http_unique_random_pool_t *pool,
 
 
 static ngx_int_t
-ngx_http_unique_random_state_file_read(ngx_http_unique_random_pool_t *pool,
+ngx_ur_state_file_read(ngx_ur_pool_t *pool,
     u_char **text, size_t *len, ngx_log_t *log)
 {
     ssize_t           n;
@@ -125,7 +125,7 @@ ngx_http_unique_random_state_file_read(ngx_http_unique_random_pool_t *pool,
             return NGX_DONE;
         }
 
-        (void) ngx_http_unique_random_state_file_failed(pool, log,
+        (void) ngx_ur_state_file_failed(pool, log,
                                                         ngx_open_file_n,
                                                         pool->state_file);
         return NGX_AGAIN;
@@ -134,13 +134,13 @@ ngx_http_unique_random_state_file_read(ngx_http_unique_random_pool_t *pool,
     rc = NGX_AGAIN;
 
     if (ngx_fd_info(fd, &fi) == NGX_FILE_ERROR) {
-        (void) ngx_http_unique_random_state_file_failed(pool, log,
+        (void) ngx_ur_state_file_failed(pool, log,
                                                         ngx_fd_info_n,
                                                         pool->state_file);
         goto done;
     }
 
-    *len = ngx_min(ngx_file_size(&fi), NGX_HTTP_UNIQUE_RANDOM_STATE_MAX);
+    *len = ngx_min(ngx_file_size(&fi), NGX_UR_STATE_MAX);
 
     *text = ngx_alloc(*len + 1, log);
 
@@ -152,7 +152,7 @@ ngx_http_unique_random_state_file_read(ngx_http_unique_random_pool_t *pool,
     n = ngx_read_fd(fd, *text, *len);
 
     if (n == -1) {
-        (void) ngx_http_unique_random_state_file_failed(pool, log,
+        (void) ngx_ur_state_file_failed(pool, log,
                                                         ngx_read_fd_n,
                                                         pool->state_file);
         *len = 0;
@@ -171,7 +171,7 @@ done:
 
 
 ngx_int_t
-ngx_http_unique_random_state_file_replace(ngx_http_unique_random_pool_t *pool,
+ngx_ur_state_file_replace(ngx_ur_pool_t *pool,
     u_char *text, size_t len, ngx_log_t *log)
 {
     char      *call;
@@ -181,7 +181,7 @@ ngx_http_unique_random_state_file_replace(ngx_http_unique_random_pool_t *pool,
                        NGX_FILE_OWNER_ACCESS);
 
     if (fd == NGX_INVALID_FILE) {
-        return ngx_http_unique_random_state_file_failed(pool, log,
+        return ngx_ur_state_file_failed(pool, log,
                                                         ngx_open_file_n,
                                                         pool->state_temp);
     }
@@ -200,13 +200,13 @@ ngx_http_unique_random_state_file_replace(ngx_http_unique_random_pool_t *pool,
     }
 
     if (call) {
-        (void) ngx_http_unique_random_state_file_failed(pool, log, call,
+        (void) ngx_ur_state_file_failed(pool, log, call,
                                                    pool->state_temp);
     }
 
     if (ngx_close_file(fd) == NGX_FILE_ERROR && call == NULL) {
         call = ngx_close_file_n;
-        (void) ngx_http_unique_random_state_file_failed(pool, log, call,
+        (void) ngx_ur_state_file_failed(pool, log, call,
                                                    pool->state_temp);
     }
 
@@ -218,17 +218,17 @@ ngx_http_unique_random_state_file_replace(ngx_http_unique_random_pool_t *pool,
     if (ngx_rename_file(pool->state_temp, pool->state_file)
         == NGX_FILE_ERROR)
     {
-        return ngx_http_unique_random_state_file_failed(pool, log,
+        return ngx_ur_state_file_failed(pool, log,
                                                    ngx_rename_file_n,
                                                    pool->state_file);
     }
 
-    return ngx_http_unique_random_state_file_sync(pool, log);
+    return ngx_ur_state_file_sync(pool, log);
 }
 
 
 static ngx_int_t
-ngx_http_unique_random_state_file_sync(ngx_http_unique_random_pool_t *pool,
+ngx_ur_state_file_sync(ngx_ur_pool_t *pool,
     ngx_log_t *log)
 {
     ngx_fd_t   fd;
@@ -238,7 +238,7 @@ ngx_http_unique_random_state_file_sync(ngx_http_unique_random_pool_t *pool,
                        0);
 
     rc = (fd == NGX_INVALID_FILE || fsync(fd) == -1)
-         ? ngx_http_unique_random_state_file_failed(pool, log, "fsync()",
+         ? ngx_ur_state_file_failed(pool, log, "fsync()",
                                                pool->state->name.data)
          : NGX_OK;
 
@@ -251,16 +251,16 @@ ngx_http_unique_random_state_file_sync(ngx_http_unique_random_pool_t *pool,
 
 
 void
-ngx_http_unique_random_state_file_put_aside(
-    ngx_http_unique_random_pool_t *pool, ngx_log_t *log)
+ngx_ur_state_file_put_aside(
+    ngx_ur_pool_t *pool, ngx_log_t *log)
 {
     /* the first one is the one that knows what was there before */
 
-    if (!ngx_http_unique_random_state_file_damaged(pool)
+    if (!ngx_ur_state_file_damaged(pool)
         && ngx_rename_file(pool->state_file, pool->state_damaged)
            == NGX_FILE_ERROR)
     {
-        (void) ngx_http_unique_random_state_file_failed(pool, log,
+        (void) ngx_ur_state_file_failed(pool, log,
                                                         ngx_rename_file_n,
                                                         pool->state_damaged);
     }
@@ -268,7 +268,7 @@ ngx_http_unique_random_state_file_put_aside(
 
 
 ngx_uint_t
-ngx_http_unique_random_state_file_damaged(ngx_http_unique_random_pool_t *pool)
+ngx_ur_state_file_damaged(ngx_ur_pool_t *pool)
 {
     ngx_file_info_t  fi;
 
@@ -277,7 +277,7 @@ ngx_http_unique_random_state_file_damaged(ngx_http_unique_random_pool_t *pool)
 
 
 ngx_fd_t
-ngx_http_unique_random_state_file_lock(ngx_http_unique_random_pool_t *pool,
+ngx_ur_state_file_lock(ngx_ur_pool_t *pool,
     ngx_log_t *log)
 {
     ngx_fd_t    fd;
@@ -287,13 +287,13 @@ ngx_http_unique_random_state_file_lock(ngx_http_unique_random_pool_t *pool,
                        NGX_FILE_CREATE_OR_OPEN, NGX_FILE_OWNER_ACCESS);
 
     if (fd == NGX_INVALID_FILE) {
-        (void) ngx_http_unique_random_state_file_failed(pool, log,
+        (void) ngx_ur_state_file_failed(pool, log,
                                                         ngx_open_file_n,
                                                         pool->state_lock);
         return NGX_INVALID_FILE;
     }
 
-    for (tries = NGX_HTTP_UNIQUE_RANDOM_STATE_TRIES; tries; tries--) {
+    for (tries = NGX_UR_STATE_TRIES; tries; tries--) {
 
         if (flock(fd, LOCK_EX|LOCK_NB) == 0) {
             return fd;
@@ -306,7 +306,7 @@ ngx_http_unique_random_state_file_lock(ngx_http_unique_random_pool_t *pool,
         ngx_msleep(10);
     }
 
-    (void) ngx_http_unique_random_state_file_failed(pool, log, "flock()",
+    (void) ngx_ur_state_file_failed(pool, log, "flock()",
                                                pool->state_lock);
 
     (void) ngx_close_file(fd);
@@ -316,7 +316,7 @@ ngx_http_unique_random_state_file_lock(ngx_http_unique_random_pool_t *pool,
 
 
 static ngx_int_t
-ngx_http_unique_random_state_file_failed(ngx_http_unique_random_pool_t *pool,
+ngx_ur_state_file_failed(ngx_ur_pool_t *pool,
     ngx_log_t *log, char *call, u_char *file)
 {
     ngx_uint_t  level;

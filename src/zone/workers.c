@@ -11,29 +11,29 @@
 #include "zone/workers.h"
 
 
-static ngx_int_t ngx_http_unique_random_workers_find_entry(
-    ngx_http_unique_random_pool_t *pool);
-static ngx_uint_t ngx_http_unique_random_workers_alive(ngx_pid_t pid);
-static ngx_uint_t ngx_http_unique_random_workers_until(
-    ngx_http_unique_random_worker_t *w, ngx_msec_t until);
+static ngx_int_t ngx_ur_workers_find_entry(
+    ngx_ur_pool_t *pool);
+static ngx_uint_t ngx_ur_workers_alive(ngx_pid_t pid);
+static ngx_uint_t ngx_ur_workers_until(
+    ngx_ur_worker_t *w, ngx_msec_t until);
 
 
 static ngx_int_t
-ngx_http_unique_random_workers_find_entry(ngx_http_unique_random_pool_t *pool)
+ngx_ur_workers_find_entry(ngx_ur_pool_t *pool)
 {
     ngx_uint_t                        i;
-    ngx_http_unique_random_shctx_t   *sh;
-    ngx_http_unique_random_worker_t  *w;
+    ngx_ur_shctx_t   *sh;
+    ngx_ur_worker_t  *w;
 
     sh = pool->sh;
     pool->worker = NULL;
 
-    for (i = 0; i < NGX_HTTP_UNIQUE_RANDOM_WORKERS; i++) {
+    for (i = 0; i < NGX_UR_WORKERS; i++) {
         w = &sh->workers[i];
 
         if (w->pid == 0
             || w->pid == ngx_pid
-            || !ngx_http_unique_random_workers_alive(w->pid))
+            || !ngx_ur_workers_alive(w->pid))
         {
             w->asking_until = 0;
             w->batches_until = 0;
@@ -55,48 +55,48 @@ ngx_http_unique_random_workers_find_entry(ngx_http_unique_random_pool_t *pool)
 
 
 void
-ngx_http_unique_random_workers_enter(ngx_http_unique_random_pool_t *pool,
+ngx_ur_workers_enter(ngx_ur_pool_t *pool,
     ngx_log_t *log)
 {
     ngx_int_t  rc;
 
-    ngx_http_unique_random_zone_lock(pool);
+    ngx_ur_zone_lock(pool);
 
-    rc = ngx_http_unique_random_workers_find_entry(pool);
+    rc = ngx_ur_workers_find_entry(pool);
 
     if (rc != NGX_OK) {
         pool->sh->crowded++;
         pool->crowded = 1;
     }
 
-    ngx_http_unique_random_zone_unlock(pool);
+    ngx_ur_zone_unlock(pool);
 
     if (rc != NGX_OK) {
         ngx_log_error(NGX_LOG_WARN, log, 0,
                       "more than %d workers, those of older configurations "
                       "included, use unique_random_pool \"%V\": it is not said "
                       "to be used up, nor are leases given back",
-                      NGX_HTTP_UNIQUE_RANDOM_WORKERS, &pool->name);
+                      NGX_UR_WORKERS, &pool->name);
     }
 }
 
 
 ngx_uint_t
-ngx_http_unique_random_workers_leave(ngx_http_unique_random_pool_t *pool)
+ngx_ur_workers_leave(ngx_ur_pool_t *pool)
 {
     ngx_uint_t                        i, last;
-    ngx_http_unique_random_shctx_t   *sh;
-    ngx_http_unique_random_worker_t  *w;
+    ngx_ur_shctx_t   *sh;
+    ngx_ur_worker_t  *w;
 
     sh = pool->sh;
 
-    ngx_http_unique_random_zone_lock(pool);
+    ngx_ur_zone_lock(pool);
 
     if (pool->worker == NULL) {
         sh->crowded -= pool->crowded;
         pool->crowded = 0;
 
-        ngx_http_unique_random_zone_unlock(pool);
+        ngx_ur_zone_unlock(pool);
         return 0;
     }
 
@@ -105,29 +105,29 @@ ngx_http_unique_random_workers_leave(ngx_http_unique_random_pool_t *pool)
     pool->worker->pid = 0;
     pool->worker = NULL;
 
-    for (i = 0; i < NGX_HTTP_UNIQUE_RANDOM_WORKERS; i++) {
+    for (i = 0; i < NGX_UR_WORKERS; i++) {
         w = &sh->workers[i];
 
         if (w->pid
             && w->generation == pool->generation
-            && ngx_http_unique_random_workers_alive(w->pid))
+            && ngx_ur_workers_alive(w->pid))
         {
             last = 0;
         }
     }
 
-    ngx_http_unique_random_zone_unlock(pool);
+    ngx_ur_zone_unlock(pool);
 
     return last;
 }
 
 
 ngx_uint_t
-ngx_http_unique_random_workers_use(ngx_http_unique_random_shctx_t *sh,
-    ngx_http_unique_random_generations_t *had_by)
+ngx_ur_workers_use(ngx_ur_shctx_t *sh,
+    ngx_ur_generations_t *had_by)
 {
     ngx_uint_t                        i;
-    ngx_http_unique_random_worker_t  *w;
+    ngx_ur_worker_t  *w;
 
     if (had_by->last == 0) {
         return 0;
@@ -137,13 +137,13 @@ ngx_http_unique_random_workers_use(ngx_http_unique_random_shctx_t *sh,
         return 1;
     }
 
-    for (i = 0; i < NGX_HTTP_UNIQUE_RANDOM_WORKERS; i++) {
+    for (i = 0; i < NGX_UR_WORKERS; i++) {
         w = &sh->workers[i];
 
         if (w->pid
             && w->generation >= had_by->first
             && w->generation <= had_by->last
-            && ngx_http_unique_random_workers_alive(w->pid))
+            && ngx_ur_workers_alive(w->pid))
         {
             return 1;
         }
@@ -154,16 +154,16 @@ ngx_http_unique_random_workers_use(ngx_http_unique_random_shctx_t *sh,
 
 
 void
-ngx_http_unique_random_workers_ask(ngx_http_unique_random_pool_t *pool,
+ngx_ur_workers_ask(ngx_ur_pool_t *pool,
     ngx_msec_t time)
 {
     ngx_msec_t                        until;
-    ngx_http_unique_random_worker_t  *w;
+    ngx_ur_worker_t  *w;
 
     /* one that found no entry may find one now */
 
     if (pool->crowded
-        && ngx_http_unique_random_workers_find_entry(pool) == NGX_OK)
+        && ngx_ur_workers_find_entry(pool) == NGX_OK)
     {
         pool->sh->crowded--;
         pool->crowded = 0;
@@ -193,11 +193,11 @@ ngx_http_unique_random_workers_ask(ngx_http_unique_random_pool_t *pool,
 
 
 void
-ngx_http_unique_random_workers_batch(ngx_http_unique_random_pool_t *pool,
+ngx_ur_workers_batch(ngx_ur_pool_t *pool,
     ngx_msec_t time)
 {
     ngx_msec_t                        until;
-    ngx_http_unique_random_worker_t  *w;
+    ngx_ur_worker_t  *w;
 
     w = pool->worker;
 
@@ -223,16 +223,16 @@ ngx_http_unique_random_workers_batch(ngx_http_unique_random_pool_t *pool,
 
 
 ngx_uint_t
-ngx_http_unique_random_workers_asking(ngx_http_unique_random_pool_t *pool)
+ngx_ur_workers_asking(ngx_ur_pool_t *pool)
 {
     ngx_uint_t                        i;
-    ngx_http_unique_random_worker_t  *w;
+    ngx_ur_worker_t  *w;
 
-    for (i = 0; i < NGX_HTTP_UNIQUE_RANDOM_WORKERS; i++) {
+    for (i = 0; i < NGX_UR_WORKERS; i++) {
         w = &pool->sh->workers[i];
 
         if (w != pool->worker
-            && ngx_http_unique_random_workers_until(w, w->asking_until))
+            && ngx_ur_workers_until(w, w->asking_until))
         {
             return 1;
         }
@@ -243,15 +243,15 @@ ngx_http_unique_random_workers_asking(ngx_http_unique_random_pool_t *pool)
 
 
 ngx_uint_t
-ngx_http_unique_random_workers_batched(ngx_http_unique_random_pool_t *pool)
+ngx_ur_workers_batched(ngx_ur_pool_t *pool)
 {
     ngx_uint_t                        i;
-    ngx_http_unique_random_worker_t  *w;
+    ngx_ur_worker_t  *w;
 
-    for (i = 0; i < NGX_HTTP_UNIQUE_RANDOM_WORKERS; i++) {
+    for (i = 0; i < NGX_UR_WORKERS; i++) {
         w = &pool->sh->workers[i];
 
-        if (ngx_http_unique_random_workers_until(w, w->batches_until)) {
+        if (ngx_ur_workers_until(w, w->batches_until)) {
             return 1;
         }
     }
@@ -261,8 +261,8 @@ ngx_http_unique_random_workers_batched(ngx_http_unique_random_pool_t *pool)
 
 
 void
-ngx_http_unique_random_workers_claim(ngx_http_unique_random_pool_t *pool,
-    ngx_http_unique_random_slot_t *slot)
+ngx_ur_workers_claim(ngx_ur_pool_t *pool,
+    ngx_ur_slot_t *slot)
 {
     if (pool->worker) {
         slot->asker_entry = (uint32_t) (pool->worker - pool->sh->workers);
@@ -272,7 +272,7 @@ ngx_http_unique_random_workers_claim(ngx_http_unique_random_pool_t *pool,
 
 
 void
-ngx_http_unique_random_workers_unclaim(ngx_http_unique_random_slot_t *slot)
+ngx_ur_workers_unclaim(ngx_ur_slot_t *slot)
 {
     if (slot->asker == ngx_pid) {
         slot->asker = 0;
@@ -281,10 +281,10 @@ ngx_http_unique_random_workers_unclaim(ngx_http_unique_random_slot_t *slot)
 
 
 ngx_uint_t
-ngx_http_unique_random_workers_claimed(ngx_http_unique_random_pool_t *pool,
-    ngx_http_unique_random_slot_t *slot)
+ngx_ur_workers_claimed(ngx_ur_pool_t *pool,
+    ngx_ur_slot_t *slot)
 {
-    ngx_http_unique_random_worker_t  *w;
+    ngx_ur_worker_t  *w;
 
     if (slot->asker == 0 || slot->asker == ngx_pid) {
         return 0;
@@ -293,23 +293,23 @@ ngx_http_unique_random_workers_claimed(ngx_http_unique_random_pool_t *pool,
     w = &pool->sh->workers[slot->asker_entry];
 
     return w->pid == slot->asker
-           && ngx_http_unique_random_workers_until(w, w->asking_until);
+           && ngx_ur_workers_until(w, w->asking_until);
 }
 
 
 static ngx_uint_t
-ngx_http_unique_random_workers_until(ngx_http_unique_random_worker_t *w,
+ngx_ur_workers_until(ngx_ur_worker_t *w,
     ngx_msec_t until)
 {
     return w->pid
            && until
-           && !ngx_http_unique_random_past(until)
-           && ngx_http_unique_random_workers_alive(w->pid);
+           && !ngx_ur_past(until)
+           && ngx_ur_workers_alive(w->pid);
 }
 
 
 static ngx_uint_t
-ngx_http_unique_random_workers_alive(ngx_pid_t pid)
+ngx_ur_workers_alive(ngx_pid_t pid)
 {
     return kill(pid, 0) == 0 || ngx_errno != NGX_ESRCH;
 }

@@ -13,28 +13,28 @@
 
 
 /* how often to try before others may run */
-#define NGX_HTTP_UNIQUE_RANDOM_SPINS   512
+#define NGX_UR_SPINS   512
 
 /* and how often they may, before it is somebody who stands still */
-#define NGX_HTTP_UNIQUE_RANDOM_YIELDS  64
+#define NGX_UR_YIELDS  64
 
 
-static ngx_int_t ngx_http_unique_random_zone_create(
-    ngx_http_unique_random_pool_t *pool, ngx_log_t *log);
-static ngx_int_t ngx_http_unique_random_zone_layout(
-    ngx_http_unique_random_pool_t *pool);
-static void ngx_http_unique_random_zone_left_behind(
-    ngx_http_unique_random_pool_t *pool, ngx_log_t *log);
+static ngx_int_t ngx_ur_zone_create(
+    ngx_ur_pool_t *pool, ngx_log_t *log);
+static ngx_int_t ngx_ur_zone_layout(
+    ngx_ur_pool_t *pool);
+static void ngx_ur_zone_left_behind(
+    ngx_ur_pool_t *pool, ngx_log_t *log);
 
 
 ngx_int_t
-ngx_http_unique_random_zone_init(ngx_shm_zone_t *shm_zone, void *data)
+ngx_ur_zone_init(ngx_shm_zone_t *shm_zone, void *data)
 {
-    ngx_http_unique_random_pool_t  *old = data;
+    ngx_ur_pool_t  *old = data;
 
     ngx_int_t                       rc;
     ngx_log_t                      *log;
-    ngx_http_unique_random_pool_t  *pool;
+    ngx_ur_pool_t  *pool;
 
     log = shm_zone->shm.log;
 
@@ -48,20 +48,20 @@ ngx_http_unique_random_zone_init(ngx_shm_zone_t *shm_zone, void *data)
         pool->sh = pool->shpool->data;
 
     } else {
-        if (ngx_http_unique_random_zone_create(pool, log) != NGX_OK) {
+        if (ngx_ur_zone_create(pool, log) != NGX_OK) {
             return NGX_ERROR;
         }
 
-        ngx_http_unique_random_zone_left_behind(pool, log);
+        ngx_ur_zone_left_behind(pool, log);
     }
 
     if (pool->state && !ngx_test_config
-        && ngx_http_unique_random_memory_load(pool, log) != NGX_OK)
+        && ngx_ur_memory_load(pool, log) != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    rc = ngx_http_unique_random_places_plan(pool, log);
+    rc = ngx_ur_places_plan(pool, log);
 
     if (rc == NGX_DECLINED) {
         ngx_log_error(NGX_LOG_EMERG, log, 0,
@@ -81,7 +81,7 @@ ngx_http_unique_random_zone_init(ngx_shm_zone_t *shm_zone, void *data)
     pool->generation = ++pool->sh->generations;
 
     return ngx_test_config ? NGX_OK
-                           : ngx_http_unique_random_memory_recall(pool, log);
+                           : ngx_ur_memory_recall(pool, log);
 }
 
 
@@ -92,7 +92,7 @@ ngx_http_unique_random_zone_init(ngx_shm_zone_t *shm_zone, void *data)
  */
 
 void
-ngx_http_unique_random_zone_lock(ngx_http_unique_random_pool_t *pool)
+ngx_ur_zone_lock(ngx_ur_pool_t *pool)
 {
     ngx_pid_t     pid;
     ngx_uint_t    n;
@@ -102,7 +102,7 @@ ngx_http_unique_random_zone_lock(ngx_http_unique_random_pool_t *pool)
 
     for (n = 1; !ngx_shmtx_trylock(mtx); n++) {
 
-        if (n % NGX_HTTP_UNIQUE_RANDOM_SPINS) {
+        if (n % NGX_UR_SPINS) {
             ngx_cpu_pause();
             continue;
         }
@@ -114,7 +114,7 @@ ngx_http_unique_random_zone_lock(ngx_http_unique_random_pool_t *pool)
             continue;
         }
 
-        if (n < NGX_HTTP_UNIQUE_RANDOM_SPINS * NGX_HTTP_UNIQUE_RANDOM_YIELDS) {
+        if (n < NGX_UR_SPINS * NGX_UR_YIELDS) {
             ngx_sched_yield();
 
         } else {
@@ -125,7 +125,7 @@ ngx_http_unique_random_zone_lock(ngx_http_unique_random_pool_t *pool)
 
 
 void
-ngx_http_unique_random_zone_unlock(ngx_http_unique_random_pool_t *pool)
+ngx_ur_zone_unlock(ngx_ur_pool_t *pool)
 {
     ngx_shmtx_unlock(&pool->shpool->mutex);
 }
@@ -134,20 +134,20 @@ ngx_http_unique_random_zone_unlock(ngx_http_unique_random_pool_t *pool)
 /* nobody else knows this memory yet, so its slab pool may be asked */
 
 static ngx_int_t
-ngx_http_unique_random_zone_create(ngx_http_unique_random_pool_t *pool,
+ngx_ur_zone_create(ngx_ur_pool_t *pool,
     ngx_log_t *log)
 {
     size_t  len;
 
     pool->sh = ngx_slab_calloc(pool->shpool,
-                               sizeof(ngx_http_unique_random_shctx_t));
+                               sizeof(ngx_ur_shctx_t));
     if (pool->sh == NULL) {
         return NGX_ERROR;
     }
 
     pool->shpool->data = pool->sh;
 
-    if (ngx_http_unique_random_uuid(pool->sh->holder) != NGX_OK) {
+    if (ngx_ur_uuid(pool->sh->holder) != NGX_OK) {
         ngx_log_error(NGX_LOG_EMERG, log, 0, "RAND_bytes() failed");
         return NGX_ERROR;
     }
@@ -162,47 +162,47 @@ ngx_http_unique_random_zone_create(ngx_http_unique_random_pool_t *pool,
     ngx_sprintf(pool->shpool->log_ctx, " in unique_random_pool \"%V\"%Z",
                 &pool->name);
 
-    return ngx_http_unique_random_zone_layout(pool);
+    return ngx_ur_zone_layout(pool);
 }
 
 
 /* all that is left becomes places, as many for shards as for ranges */
 
 static ngx_int_t
-ngx_http_unique_random_zone_layout(ngx_http_unique_random_pool_t *pool)
+ngx_ur_zone_layout(ngx_ur_pool_t *pool)
 {
     size_t                           size;
     u_char                          *p;
-    ngx_http_unique_random_shctx_t  *sh;
+    ngx_ur_shctx_t  *sh;
 
     sh = pool->sh;
 
     size = pool->shpool->pfree * ngx_pagesize;
 
-    sh->places = size / (sizeof(ngx_http_unique_random_slot_t)
-                         + sizeof(ngx_http_unique_random_health_t));
+    sh->places = size / (sizeof(ngx_ur_slot_t)
+                         + sizeof(ngx_ur_health_t));
 
     p = ngx_slab_calloc(pool->shpool, size);
     if (p == NULL) {
         return NGX_ERROR;
     }
 
-    sh->slots = (ngx_http_unique_random_slot_t *) p;
-    sh->shards = (ngx_http_unique_random_health_t *) (sh->slots + sh->places);
+    sh->slots = (ngx_ur_slot_t *) p;
+    sh->shards = (ngx_ur_health_t *) (sh->slots + sh->places);
 
     return NGX_OK;
 }
 
 
 static void
-ngx_http_unique_random_zone_left_behind(ngx_http_unique_random_pool_t *pool,
+ngx_ur_zone_left_behind(ngx_ur_pool_t *pool,
     ngx_log_t *log)
 {
     uint64_t                        left;
     ngx_uint_t                      i;
-    ngx_http_unique_random_pool_t  *old;
+    ngx_ur_pool_t  *old;
 
-    old = ngx_http_unique_random_zone_running(pool);
+    old = ngx_ur_zone_running(pool);
 
     if (old == NULL) {
         return;
@@ -221,14 +221,14 @@ ngx_http_unique_random_zone_left_behind(ngx_http_unique_random_pool_t *pool,
 }
 
 
-ngx_http_unique_random_pool_t *
-ngx_http_unique_random_zone_running(ngx_http_unique_random_pool_t *pool)
+ngx_ur_pool_t *
+ngx_ur_zone_running(ngx_ur_pool_t *pool)
 {
     ngx_str_t                      *name;
     ngx_uint_t                      i;
     ngx_shm_zone_t                 *zone;
     ngx_list_part_t                *part;
-    ngx_http_unique_random_pool_t  *old;
+    ngx_ur_pool_t  *old;
 
     name = &pool->shm_zone->shm.name;
 

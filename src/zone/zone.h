@@ -13,8 +13,8 @@
  */
 
 
-#ifndef _NGX_HTTP_UNIQUE_RANDOM_ZONE_H_INCLUDED_
-#define _NGX_HTTP_UNIQUE_RANDOM_ZONE_H_INCLUDED_
+#ifndef _NGX_UR_ZONE_H_INCLUDED_
+#define _NGX_UR_ZONE_H_INCLUDED_
 
 
 #include <ngx_config.h>
@@ -25,9 +25,9 @@
 #include "core/reservation.h"
 
 
-typedef struct ngx_http_unique_random_pool_s   ngx_http_unique_random_pool_t;
-typedef struct ngx_http_unique_random_shard_s  ngx_http_unique_random_shard_t;
-typedef struct ngx_http_unique_random_range_s  ngx_http_unique_random_range_t;
+typedef struct ngx_ur_pool_s   ngx_ur_pool_t;
+typedef struct ngx_ur_shard_s  ngx_ur_shard_t;
+typedef struct ngx_ur_range_s  ngx_ur_range_t;
 
 
 /*
@@ -38,7 +38,7 @@ typedef struct ngx_http_unique_random_range_s  ngx_http_unique_random_range_t;
 typedef struct {
     uint32_t                   first;
     uint32_t                   last;
-} ngx_http_unique_random_generations_t;
+} ngx_ur_generations_t;
 
 
 /*
@@ -69,7 +69,7 @@ typedef struct {
     ngx_msec_t                 answered_at;
     uint32_t                   detail;         /* of outcome: a text's CRC */
 
-    ngx_http_unique_random_generations_t  had_by;
+    ngx_ur_generations_t  had_by;
 
     /* the version of "memory" that is on disk, if saved_id is id */
     uint64_t                   saved;
@@ -84,11 +84,11 @@ typedef struct {
 
     unsigned                   has_key:1;
     unsigned                   cautious:1;     /* a reply was lost (I3) */
-} ngx_http_unique_random_slot_t;
+} ngx_ur_slot_t;
 
 
 /* kinds of warnings that are known to have been logged */
-#define NGX_HTTP_UNIQUE_RANDOM_WARNINGS  16
+#define NGX_UR_WARNINGS  16
 
 
 /* found by the MD5 of the shard's name */
@@ -96,7 +96,7 @@ typedef struct {
 typedef struct {
     u_char                     id[16];
     ngx_uint_t                 used;           /* by a shard, once */
-    ngx_http_unique_random_generations_t  had_by;
+    ngx_ur_generations_t  had_by;
 
     ngx_uint_t                 fails;
     ngx_msec_t                 failed_at;
@@ -104,8 +104,8 @@ typedef struct {
 
     /* a new kind takes the place of the oldest */
     ngx_uint_t                 nwarnings;      /* so far */
-    uint32_t                   warnings[NGX_HTTP_UNIQUE_RANDOM_WARNINGS];
-} ngx_http_unique_random_health_t;
+    uint32_t                   warnings[NGX_UR_WARNINGS];
+} ngx_ur_health_t;
 
 
 /*
@@ -119,10 +119,10 @@ typedef struct {
     uint32_t                   generation;
     ngx_msec_t                 asking_until;   /* reservations */
     ngx_msec_t                 batches_until;  /* that it may put back */
-} ngx_http_unique_random_worker_t;
+} ngx_ur_worker_t;
 
 
-#define NGX_HTTP_UNIQUE_RANDOM_WORKERS  256
+#define NGX_UR_WORKERS  256
 
 
 typedef struct {
@@ -137,19 +137,19 @@ typedef struct {
     ngx_uint_t                 crowded;
 
     ngx_uint_t                 places;         /* of each of the two */
-    ngx_http_unique_random_slot_t    *slots;
-    ngx_http_unique_random_health_t  *shards;
+    ngx_ur_slot_t    *slots;
+    ngx_ur_health_t  *shards;
 
-    ngx_http_unique_random_worker_t   workers[NGX_HTTP_UNIQUE_RANDOM_WORKERS];
-} ngx_http_unique_random_shctx_t;
+    ngx_ur_worker_t   workers[NGX_UR_WORKERS];
+} ngx_ur_shctx_t;
 
 
-#define ngx_http_unique_random_past(time)                                     \
+#define ngx_ur_past(time)                                     \
     ((ngx_msec_int_t) (ngx_current_msec - (time)) >= 0)
 
 
 /* the init handler of the shared memory zone */
-ngx_int_t ngx_http_unique_random_zone_init(ngx_shm_zone_t *shm_zone,
+ngx_int_t ngx_ur_zone_init(ngx_shm_zone_t *shm_zone,
     void *data);
 
 
@@ -157,12 +157,12 @@ ngx_int_t ngx_http_unique_random_zone_init(ngx_shm_zone_t *shm_zone,
  * The mutex of a pool's zone, for workers: never for long, and not for ever if
  * whoever has it was killed.
  */
-void ngx_http_unique_random_zone_lock(ngx_http_unique_random_pool_t *pool);
-void ngx_http_unique_random_zone_unlock(ngx_http_unique_random_pool_t *pool);
+void ngx_ur_zone_lock(ngx_ur_pool_t *pool);
+void ngx_ur_zone_unlock(ngx_ur_pool_t *pool);
 
 /* the pool of the same name in the configuration that is running, or NULL */
-ngx_http_unique_random_pool_t *ngx_http_unique_random_zone_running(
-    ngx_http_unique_random_pool_t *pool);
+ngx_ur_pool_t *ngx_ur_zone_running(
+    ngx_ur_pool_t *pool);
 
 
-#endif /* _NGX_HTTP_UNIQUE_RANDOM_ZONE_H_INCLUDED_ */
+#endif /* _NGX_UR_ZONE_H_INCLUDED_ */

@@ -53,7 +53,7 @@ static ngx_uint_t  fuzz_failed;
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 
 static ngx_uint_t fuzz_shard_args(ngx_conf_t *cf, fuzz_text_t *text);
-static void fuzz_shard_pool(ngx_http_unique_random_pool_t *pool);
+static void fuzz_shard_pool(ngx_ur_pool_t *pool);
 static ngx_uint_t fuzz_shard_shown(ngx_conf_t *cf);
 static ngx_uint_t fuzz_shard_secret(const void *text, size_t len);
 static ngx_uint_t fuzz_shard_named(ngx_str_t *value);
@@ -92,12 +92,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     ngx_conf_t                      cf;
     fuzz_text_t                     text;
     ngx_conf_file_t                 file;
-    ngx_http_unique_random_pool_t   pool;
+    ngx_ur_pool_t   pool;
 
     ngx_memzero(&log, sizeof(ngx_log_t));
     ngx_memzero(&cf, sizeof(ngx_conf_t));
     ngx_memzero(&file, sizeof(ngx_conf_file_t));
-    ngx_memzero(&pool, sizeof(ngx_http_unique_random_pool_t));
+    ngx_memzero(&pool, sizeof(ngx_ur_pool_t));
 
     file.file.name.data = (u_char *) "nginx.conf";
     file.line = 1;
@@ -122,7 +122,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         fuzz_errors_len = 0;
         fuzz_failed = 0;
 
-        rv = ngx_http_unique_random_shard(&cf, NULL, &pool);
+        rv = ngx_ur_shard(&cf, NULL, &pool);
 
         /* if it is refused, it is said why, once */
 
@@ -205,7 +205,7 @@ volatile ngx_cycle_t  *ngx_cycle;
 /* no connection was ever opened */
 
 void
-ngx_http_unique_random_postgres_close(ngx_http_unique_random_postgres_t *pg,
+ngx_ur_postgres_close(ngx_ur_postgres_t *pg,
     char *reason)
 {
     (void) pg;
@@ -216,7 +216,7 @@ ngx_http_unique_random_postgres_close(ngx_http_unique_random_postgres_t *pg,
 
 
 void
-ngx_http_unique_random_connect_destroy(ngx_http_unique_random_shard_t *shard)
+ngx_ur_connect_destroy(ngx_ur_shard_t *shard)
 {
     (void) shard;
 }
@@ -265,11 +265,11 @@ fuzz_shard_args(ngx_conf_t *cf, fuzz_text_t *text)
 /* what the rest of the module relies upon */
 
 static void
-fuzz_shard_pool(ngx_http_unique_random_pool_t *pool)
+fuzz_shard_pool(ngx_ur_pool_t *pool)
 {
     ngx_uint_t                        i, j;
-    ngx_http_unique_random_range_t  **ranges;
-    ngx_http_unique_random_shard_t  **shards, *shard;
+    ngx_ur_range_t  **ranges;
+    ngx_ur_shard_t  **shards, *shard;
 
     ranges = pool->ranges.elts;
 
@@ -334,7 +334,7 @@ fuzz_shard_shown(ngx_conf_t *cf)
 
     for (i = 2; i < cf->args->nelts; i++) {
 
-        if (ngx_http_unique_random_env(cf, &value[i], &text) == NGX_OK
+        if (ngx_ur_env(cf, &value[i], &text) == NGX_OK
             && fuzz_shard_own(&text)
             && fuzz_shard_secret(text.data, text.len))
         {
@@ -342,7 +342,7 @@ fuzz_shard_shown(ngx_conf_t *cf)
         }
     }
 
-    if (ngx_http_unique_random_env(cf, &value[1], &text) != NGX_OK) {
+    if (ngx_ur_env(cf, &value[1], &text) != NGX_OK) {
         return 0;
     }
 
@@ -412,9 +412,9 @@ fuzz_shard_named(ngx_str_t *value)
 static ngx_uint_t
 fuzz_shard_own(ngx_str_t *value)
 {
-    ngx_http_unique_random_shard_param_t  *param;
+    ngx_ur_shard_param_t  *param;
 
-    for (param = ngx_http_unique_random_shard_params; param->name.len; param++)
+    for (param = ngx_ur_shard_params; param->name.len; param++)
     {
         if (value->len >= param->name.len
             && ngx_memcmp(value->data, param->name.data, param->name.len) == 0)

@@ -84,7 +84,7 @@ inline insert_tail()
 
 /*
  * The last worker of an nginx that is told to stop:
- * ngx_http_unique_random_slot_leave(), then ngx_http_unique_random_return().
+ * ngx_ur_slot_leave(), then ngx_ur_return().
  */
 
 proctype stop(byte z)

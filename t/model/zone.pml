@@ -12,7 +12,7 @@
 #define latched(z)  (zone[z].fenced)
 #endif
 
-/* ngx_http_unique_random_slot_ask() */
+/* ngx_ur_slot_ask() */
 
 #define ask(z)                                                                \
     copy_memory(then, zone[z].memory);                                        \
@@ -22,7 +22,7 @@
     printf("zone %d asks for %d\n", z, want)
 
 
-/* ngx_http_unique_random_slot_contradiction() */
+/* ngx_ur_slot_contradiction() */
 
 #ifdef CONSUMING_KEEPS_SERIAL
 #define AT_LEAST_ONE  0
@@ -113,7 +113,7 @@ inline burn(z)
 }
 
 
-/* ngx_http_unique_random_slot_remember() */
+/* ngx_ur_slot_remember() */
 
 #define raise(field)                                                          \
     zone[z].memory.field = (row.field > zone[z].memory.field                  \
@@ -159,7 +159,7 @@ inline remember(z)
 #endif
 
 
-/* ngx_http_unique_random_slot_reply() */
+/* ngx_ur_slot_reply() */
 
 inline zone_reply(z)
 {
@@ -201,7 +201,7 @@ inline zone_reply(z)
 
 
 /*
- * ngx_http_unique_random_slot_failed(): a reply that was lost is burned, which
+ * ngx_ur_slot_failed(): a reply that was lost is burned, which
  * takes nothing but to do nothing.  Believing to have been granted what came
  * next would be the mistake.
  */
@@ -220,7 +220,7 @@ inline zone_failed(z)
 
 
 /*
- * A draw, ngx_http_unique_random_choice_draw() and leases_take(): one step under
+ * A draw, ngx_ur_choice_draw() and leases_take(): one step under
  * the mutex, and the position is passed before it is used (I4).
  */
 
@@ -272,7 +272,7 @@ inline issue(z)
 
 /*
  * Workers that take a position out of the zone, and issue it later, without
- * the mutex, if it may still be issued: ngx_http_unique_random_batch_left().
+ * the mutex, if it may still be issued: ngx_ur_batch_left().
  * Or it comes back; or is burned, by a worker that is killed.
  */
 
