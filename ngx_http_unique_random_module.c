@@ -22,24 +22,19 @@
 
 static void *ngx_ur_create_main_conf(ngx_conf_t *cf);
 static void *ngx_ur_create_loc_conf(ngx_conf_t *cf);
-static char *ngx_ur_merge_loc_conf(ngx_conf_t *cf,
-    void *parent, void *child);
+static char *ngx_ur_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child);
 static char *ngx_http_unique_random(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
-static char *ngx_ur_ready(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
+static char *ngx_ur_ready(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 static char *ngx_ur_use(ngx_conf_t *cf, ngx_command_t *cmd,
     ngx_ur_loc_conf_t *urlcf, ngx_http_handler_pt handler);
 static ngx_int_t ngx_ur_add_variables(ngx_conf_t *cf);
 static ngx_int_t ngx_ur_init(ngx_conf_t *cf);
-static ngx_int_t ngx_ur_find_pool(ngx_conf_t *cf,
-    ngx_ur_main_conf_t *umcf,
+static ngx_int_t ngx_ur_find_pool(ngx_conf_t *cf, ngx_ur_main_conf_t *umcf,
     ngx_ur_use_t *use);
-static ngx_int_t ngx_ur_use_error(ngx_conf_t *cf,
-    ngx_ur_main_conf_t *umcf,
+static ngx_int_t ngx_ur_use_error(ngx_conf_t *cf, ngx_ur_main_conf_t *umcf,
     ngx_ur_use_t *use);
-static void ngx_ur_start_pool(ngx_conf_t *cf,
-    ngx_ur_pool_t *pool);
+static void ngx_ur_start_pool(ngx_conf_t *cf, ngx_ur_pool_t *pool);
 static ngx_msec_t ngx_ur_manager(void *data);
 
 static ngx_int_t ngx_ur_number_variable(ngx_http_request_t *r,
@@ -50,8 +45,7 @@ static ngx_int_t ngx_ur_status_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_ur_wait_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_ur_variable(ngx_http_variable_value_t *v,
-    ngx_str_t *s);
+static ngx_int_t ngx_ur_variable(ngx_http_variable_value_t *v, ngx_str_t *s);
 
 
 static ngx_command_t  ngx_ur_commands[] = {
@@ -171,8 +165,7 @@ ngx_ur_create_loc_conf(ngx_conf_t *cf)
 
 
 static char *
-ngx_ur_merge_loc_conf(ngx_conf_t *cf, void *parent,
-    void *child)
+ngx_ur_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 {
     ngx_ur_loc_conf_t  *prev = parent;
     ngx_ur_loc_conf_t  *conf = child;
@@ -198,27 +191,25 @@ ngx_ur_merge_loc_conf(ngx_conf_t *cf, void *parent,
 static char *
 ngx_http_unique_random(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    return ngx_ur_use(cf, cmd, conf,
-                                      ngx_ur_handler);
+    return ngx_ur_use(cf, cmd, conf, ngx_ur_handler);
 }
 
 
 static char *
 ngx_ur_ready(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    return ngx_ur_use(cf, cmd, conf,
-                                      ngx_ur_ready_handler);
+    return ngx_ur_use(cf, cmd, conf, ngx_ur_ready_handler);
 }
 
 
 static char *
-ngx_ur_use(ngx_conf_t *cf, ngx_command_t *cmd,
-    ngx_ur_loc_conf_t *urlcf, ngx_http_handler_pt handler)
+ngx_ur_use(ngx_conf_t *cf, ngx_command_t *cmd, ngx_ur_loc_conf_t *urlcf,
+    ngx_http_handler_pt handler)
 {
-    ngx_str_t                            *value;
-    ngx_http_core_loc_conf_t             *clcf;
-    ngx_ur_use_t         *use, **u;
-    ngx_ur_main_conf_t   *umcf;
+    ngx_str_t                 *value;
+    ngx_ur_use_t              *use, **u;
+    ngx_ur_main_conf_t        *umcf;
+    ngx_http_core_loc_conf_t  *clcf;
 
     if (urlcf->use) {
         return "is duplicate";
@@ -289,11 +280,11 @@ ngx_ur_add_variables(ngx_conf_t *cf)
 static ngx_int_t
 ngx_ur_init(ngx_conf_t *cf)
 {
-    u_char                              *others;
-    ngx_uint_t                           i;
-    ngx_ur_use_t       **uses;
-    ngx_ur_pool_t      **pools;
-    ngx_ur_main_conf_t  *umcf;
+    u_char               *others;
+    ngx_uint_t            i;
+    ngx_ur_use_t        **uses;
+    ngx_ur_pool_t       **pools;
+    ngx_ur_main_conf_t   *umcf;
 
     umcf = ngx_http_conf_get_module_main_conf(cf,
                                               ngx_http_unique_random_module);
@@ -332,11 +323,9 @@ ngx_ur_init(ngx_conf_t *cf)
 
 
 static ngx_int_t
-ngx_ur_find_pool(ngx_conf_t *cf,
-    ngx_ur_main_conf_t *umcf,
-    ngx_ur_use_t *use)
+ngx_ur_find_pool(ngx_conf_t *cf, ngx_ur_main_conf_t *umcf, ngx_ur_use_t *use)
 {
-    ngx_uint_t                       i;
+    ngx_uint_t       i;
     ngx_ur_pool_t  **pools;
 
     pools = umcf->pools.elts;
@@ -361,14 +350,12 @@ ngx_ur_find_pool(ngx_conf_t *cf,
 
 
 static ngx_int_t
-ngx_ur_use_error(ngx_conf_t *cf,
-    ngx_ur_main_conf_t *umcf,
-    ngx_ur_use_t *use)
+ngx_ur_use_error(ngx_conf_t *cf, ngx_ur_main_conf_t *umcf, ngx_ur_use_t *use)
 {
-    size_t                           len;
-    u_char                          *p;
-    ngx_str_t                        list;
-    ngx_uint_t                       i;
+    size_t           len;
+    u_char          *p;
+    ngx_str_t        list;
+    ngx_uint_t       i;
     ngx_ur_pool_t  **pools;
 
     if (umcf->pools.nelts == 0) {
@@ -414,13 +401,12 @@ ngx_ur_use_error(ngx_conf_t *cf,
 
 
 static void
-ngx_ur_start_pool(ngx_conf_t *cf,
-    ngx_ur_pool_t *pool)
+ngx_ur_start_pool(ngx_conf_t *cf, ngx_ur_pool_t *pool)
 {
-    ngx_log_t                          *log;
-    ngx_uint_t                          i;
-    ngx_ur_shard_t    **shards;
-    ngx_ur_postgres_t  *pg;
+    ngx_log_t           *log;
+    ngx_uint_t           i;
+    ngx_ur_shard_t     **shards;
+    ngx_ur_postgres_t   *pg;
 
     /* of a cycle that is yet to be the one that runs */
     log = &cf->cycle->new_log;
@@ -472,10 +458,10 @@ ngx_ur_manager(void *data)
 
 
 static ngx_int_t
-ngx_ur_number_variable(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data)
+ngx_ur_number_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
+    uintptr_t data)
 {
-    ngx_str_t                      s;
+    ngx_str_t      s;
     ngx_ur_ctx_t  *ctx;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_unique_random_module);
@@ -496,8 +482,8 @@ ngx_ur_number_variable(ngx_http_request_t *r,
 
 
 static ngx_int_t
-ngx_ur_shard_variable(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data)
+ngx_ur_shard_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
+    uintptr_t data)
 {
     ngx_ur_ctx_t  *ctx;
 
@@ -508,8 +494,8 @@ ngx_ur_shard_variable(ngx_http_request_t *r,
 
 
 static ngx_int_t
-ngx_ur_status_variable(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data)
+ngx_ur_status_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
+    uintptr_t data)
 {
     ngx_ur_ctx_t  *ctx;
 
@@ -520,16 +506,15 @@ ngx_ur_status_variable(ngx_http_request_t *r,
         return ngx_ur_variable(v, NULL);
     }
 
-    return ngx_ur_variable(v,
-                              &ngx_ur_statuses[ctx->status]);
+    return ngx_ur_variable(v, &ngx_ur_statuses[ctx->status]);
 }
 
 
 static ngx_int_t
-ngx_ur_wait_variable(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data)
+ngx_ur_wait_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
+    uintptr_t data)
 {
-    ngx_str_t                      s;
+    ngx_str_t      s;
     ngx_ur_ctx_t  *ctx;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_unique_random_module);

@@ -193,23 +193,17 @@ struct ngx_ur_pool_s {
 
 
 /* "unique_random_pool NAME { }" */
-char *ngx_ur_pool_block(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
+char *ngx_ur_pool_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 /* the names of the pools, as an array of SQL; NULL if there is no memory */
 u_char *ngx_ur_pool_names(ngx_conf_t *cf, ngx_array_t *list);
 
 /* in a pool */
-char *ngx_ur_zone(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-char *ngx_ur_lease(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-char *ngx_ur_state(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-char *ngx_ur_queue(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-char *ngx_ur_shard(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
+char *ngx_ur_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_ur_lease(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_ur_state(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_ur_queue(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_ur_shard(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 
 #endif /* _NGX_UR_POOL_H_INCLUDED_ */

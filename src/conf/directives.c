@@ -9,8 +9,8 @@
 #include "pool.h"
 
 
-static ngx_int_t ngx_ur_lease_param(ngx_conf_t *cf,
-    lease_policy_t *given, ngx_str_t *value);
+static ngx_int_t ngx_ur_lease_param(ngx_conf_t *cf, lease_policy_t *given,
+    ngx_str_t *value);
 
 
 char *
@@ -75,9 +75,7 @@ ngx_ur_lease(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_memzero(&given, sizeof(lease_policy_t));
 
     for (i = 1; i < cf->args->nelts; i++) {
-        if (ngx_ur_lease_param(cf, &given, &value[i])
-            != NGX_OK)
-        {
+        if (ngx_ur_lease_param(cf, &given, &value[i]) != NGX_OK) {
             return NGX_CONF_ERROR;
         }
     }
@@ -100,8 +98,7 @@ ngx_ur_lease(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 static ngx_int_t
-ngx_ur_lease_param(ngx_conf_t *cf, lease_policy_t *given,
-    ngx_str_t *value)
+ngx_ur_lease_param(ngx_conf_t *cf, lease_policy_t *given, ngx_str_t *value)
 {
     u_char     *eq;
     uint64_t   *field;

@@ -10,10 +10,10 @@
 #include "conf/env.h"
 
 
-static ngx_int_t ngx_ur_env_next(ngx_conf_t *cf, u_char **pos,
-    u_char *last, ngx_str_t *part);
-static ngx_int_t ngx_ur_env_get(ngx_conf_t *cf, u_char *name,
-    u_char *last, ngx_str_t *part);
+static ngx_int_t ngx_ur_env_next(ngx_conf_t *cf, u_char **pos, u_char *last,
+    ngx_str_t *part);
+static ngx_int_t ngx_ur_env_get(ngx_conf_t *cf, u_char *name, u_char *last,
+    ngx_str_t *part);
 
 
 ngx_int_t
@@ -56,8 +56,7 @@ ngx_ur_env(ngx_conf_t *cf, ngx_str_t *value, ngx_str_t *text)
 /* the next variable, or the text up to it */
 
 static ngx_int_t
-ngx_ur_env_next(ngx_conf_t *cf, u_char **pos, u_char *last,
-    ngx_str_t *part)
+ngx_ur_env_next(ngx_conf_t *cf, u_char **pos, u_char *last, ngx_str_t *part)
 {
     u_char  *p, *end;
 
@@ -93,8 +92,7 @@ ngx_ur_env_next(ngx_conf_t *cf, u_char **pos, u_char *last,
 
 
 static ngx_int_t
-ngx_ur_env_get(ngx_conf_t *cf, u_char *name, u_char *last,
-    ngx_str_t *part)
+ngx_ur_env_get(ngx_conf_t *cf, u_char *name, u_char *last, ngx_str_t *part)
 {
     char       *found;
     u_char     *p, *fallback, buf[256];

@@ -18,8 +18,7 @@
  * Replaces ${NAME}, and ${NAME:-default}, whose default also stands for an
  * empty variable.  The text ends with a zero.
  */
-ngx_int_t ngx_ur_env(ngx_conf_t *cf, ngx_str_t *value,
-    ngx_str_t *text);
+ngx_int_t ngx_ur_env(ngx_conf_t *cf, ngx_str_t *value, ngx_str_t *text);
 
 
 #endif /* _NGX_UR_ENV_H_INCLUDED_ */

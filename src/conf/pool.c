@@ -14,18 +14,14 @@
 #define NGX_UR_ZONE_SIZE  (256 * 1024)
 
 
-static char *ngx_ur_pool_directive(ngx_conf_t *cf,
-    ngx_command_t *dummy, void *conf);
-static ngx_command_t *ngx_ur_pool_command(ngx_conf_t *cf,
-    ngx_str_t *name);
-static ngx_ur_pool_t *ngx_ur_pool_create(
-    ngx_conf_t *cf, ngx_str_t *name);
-static ngx_int_t ngx_ur_pool_literal(ngx_conf_t *cf,
-    ngx_str_t *name, ngx_str_t *literal);
-static char *ngx_ur_pool_init(ngx_conf_t *cf,
-    ngx_ur_pool_t *pool);
-static char *ngx_ur_positive(ngx_conf_t *cf, void *post,
-    void *data);
+static char *ngx_ur_pool_directive(ngx_conf_t *cf, ngx_command_t *dummy,
+    void *conf);
+static ngx_command_t *ngx_ur_pool_command(ngx_conf_t *cf, ngx_str_t *name);
+static ngx_ur_pool_t *ngx_ur_pool_create(ngx_conf_t *cf, ngx_str_t *name);
+static ngx_int_t ngx_ur_pool_literal(ngx_conf_t *cf, ngx_str_t *name,
+    ngx_str_t *literal);
+static char *ngx_ur_pool_init(ngx_conf_t *cf, ngx_ur_pool_t *pool);
+static char *ngx_ur_positive(ngx_conf_t *cf, void *post, void *data);
 
 
 static ngx_conf_post_t  ngx_ur_positive_post =
@@ -111,8 +107,7 @@ static ngx_command_t  ngx_ur_pool_commands[] = {
 
 
 char *
-ngx_ur_pool_block(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf)
+ngx_ur_pool_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_ur_main_conf_t *umcf = conf;
 
@@ -176,8 +171,7 @@ ngx_ur_pool_block(ngx_conf_t *cf, ngx_command_t *cmd,
 /* what ngx_conf_parse() does for a directive, for those of the block */
 
 static char *
-ngx_ur_pool_directive(ngx_conf_t *cf, ngx_command_t *dummy,
-    void *conf)
+ngx_ur_pool_directive(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
 {
     char           *rv;
     ngx_str_t      *value;
@@ -298,9 +292,7 @@ ngx_ur_pool_create(ngx_conf_t *cf, ngx_str_t *name)
         return NULL;
     }
 
-    if (ngx_ur_pool_literal(cf, name, &pool->literal)
-        != NGX_OK)
-    {
+    if (ngx_ur_pool_literal(cf, name, &pool->literal) != NGX_OK) {
         return NULL;
     }
 
@@ -325,8 +317,7 @@ ngx_ur_pool_create(ngx_conf_t *cf, ngx_str_t *name)
 /* for the SQL that messages tell an operator to run */
 
 static ngx_int_t
-ngx_ur_pool_literal(ngx_conf_t *cf, ngx_str_t *name,
-    ngx_str_t *literal)
+ngx_ur_pool_literal(ngx_conf_t *cf, ngx_str_t *name, ngx_str_t *literal)
 {
     u_char      *p;
     ngx_uint_t   i;
@@ -357,12 +348,11 @@ ngx_ur_pool_literal(ngx_conf_t *cf, ngx_str_t *name,
 
 
 u_char *
-ngx_ur_pool_names(ngx_conf_t *cf,
-    ngx_array_t *list)
+ngx_ur_pool_names(ngx_conf_t *cf, ngx_array_t *list)
 {
-    size_t                           len;
-    u_char                          *names, *p;
-    ngx_uint_t                       i, j;
+    size_t           len;
+    u_char          *names, *p;
+    ngx_uint_t       i, j;
     ngx_ur_pool_t  **pools;
 
     pools = list->elts;
@@ -410,8 +400,7 @@ ngx_ur_pool_names(ngx_conf_t *cf,
 
 
 static char *
-ngx_ur_pool_init(ngx_conf_t *cf,
-    ngx_ur_pool_t *pool)
+ngx_ur_pool_init(ngx_conf_t *cf, ngx_ur_pool_t *pool)
 {
     ngx_str_t  name;
 

@@ -36,23 +36,19 @@ typedef struct {
 } ngx_ur_shard_param_t;
 
 
-static ngx_ur_shard_t *ngx_ur_shard_create(
-    ngx_conf_t *cf, ngx_ur_pool_t *pool, ngx_str_t *conninfo);
+static ngx_ur_shard_t *ngx_ur_shard_create(ngx_conf_t *cf, ngx_ur_pool_t *pool,
+    ngx_str_t *conninfo);
 static void ngx_ur_shard_cleanup(void *data);
-static char *ngx_ur_shard_param(ngx_conf_t *cf,
-    ngx_ur_shard_t *shard, ngx_uint_t n, ngx_str_t *value);
-static char *ngx_ur_shard_set(ngx_conf_t *cf,
-    ngx_ur_shard_t *shard,
-    ngx_ur_shard_param_t *param, ngx_str_t *value,
-    ngx_str_t *arg);
-static char *ngx_ur_shard_range(ngx_conf_t *cf,
-    ngx_ur_shard_t *shard, ngx_str_t *value, ngx_str_t *arg);
-static char *ngx_ur_shard_add_range(ngx_conf_t *cf,
-    ngx_ur_shard_t *shard, uint64_t first, uint64_t last);
-static char *ngx_ur_shard_name(ngx_conf_t *cf,
-    ngx_ur_shard_t *shard);
-static char *ngx_ur_shard_hostaddr(ngx_conf_t *cf,
-    ngx_ur_shard_t *shard);
+static char *ngx_ur_shard_param(ngx_conf_t *cf, ngx_ur_shard_t *shard,
+    ngx_uint_t n, ngx_str_t *value);
+static char *ngx_ur_shard_set(ngx_conf_t *cf, ngx_ur_shard_t *shard,
+    ngx_ur_shard_param_t *param, ngx_str_t *value, ngx_str_t *arg);
+static char *ngx_ur_shard_range(ngx_conf_t *cf, ngx_ur_shard_t *shard,
+    ngx_str_t *value, ngx_str_t *arg);
+static char *ngx_ur_shard_add_range(ngx_conf_t *cf, ngx_ur_shard_t *shard,
+    uint64_t first, uint64_t last);
+static char *ngx_ur_shard_name(ngx_conf_t *cf, ngx_ur_shard_t *shard);
+static char *ngx_ur_shard_hostaddr(ngx_conf_t *cf, ngx_ur_shard_t *shard);
 
 
 static ngx_ur_shard_param_t
@@ -135,12 +131,11 @@ ngx_ur_shard(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 static ngx_ur_shard_t *
-ngx_ur_shard_create(ngx_conf_t *cf,
-    ngx_ur_pool_t *pool, ngx_str_t *conninfo)
+ngx_ur_shard_create(ngx_conf_t *cf, ngx_ur_pool_t *pool, ngx_str_t *conninfo)
 {
-    const char                      *error;
-    ngx_pool_cleanup_t              *cln;
-    ngx_ur_shard_t  *shard;
+    const char          *error;
+    ngx_ur_shard_t      *shard;
+    ngx_pool_cleanup_t  *cln;
 
     shard = ngx_pcalloc(cf->pool, sizeof(ngx_ur_shard_t));
     if (shard == NULL) {
@@ -209,12 +204,12 @@ ngx_ur_shard_cleanup(void *data)
 
 
 static char *
-ngx_ur_shard_param(ngx_conf_t *cf,
-    ngx_ur_shard_t *shard, ngx_uint_t n, ngx_str_t *value)
+ngx_ur_shard_param(ngx_conf_t *cf, ngx_ur_shard_t *shard, ngx_uint_t n,
+    ngx_str_t *value)
 {
-    u_char                                 *eq;
-    ngx_str_t                               name, arg;
-    ngx_ur_shard_param_t   *param;
+    u_char                *eq;
+    ngx_str_t              name, arg;
+    ngx_ur_shard_param_t  *param;
 
     eq = ngx_strlchr(value->data, value->data + value->len, '=');
 
@@ -261,10 +256,8 @@ ngx_ur_shard_param(ngx_conf_t *cf,
 
 
 static char *
-ngx_ur_shard_set(ngx_conf_t *cf,
-    ngx_ur_shard_t *shard,
-    ngx_ur_shard_param_t *param, ngx_str_t *value,
-    ngx_str_t *arg)
+ngx_ur_shard_set(ngx_conf_t *cf, ngx_ur_shard_t *shard,
+    ngx_ur_shard_param_t *param, ngx_str_t *value, ngx_str_t *arg)
 {
     ngx_int_t   n;
     ngx_msec_t  time;
@@ -329,12 +322,12 @@ ngx_ur_shard_set(ngx_conf_t *cf,
 
 
 static char *
-ngx_ur_shard_range(ngx_conf_t *cf,
-    ngx_ur_shard_t *shard, ngx_str_t *value, ngx_str_t *arg)
+ngx_ur_shard_range(ngx_conf_t *cf, ngx_ur_shard_t *shard, ngx_str_t *value,
+    ngx_str_t *arg)
 {
-    u_char                           *dash, *end;
-    uint64_t                          first, last;
-    ngx_uint_t                        i;
+    u_char           *dash, *end;
+    uint64_t          first, last;
+    ngx_uint_t        i;
     ngx_ur_pool_t    *pool;
     ngx_ur_range_t  **ranges;
 
@@ -391,8 +384,8 @@ ngx_ur_shard_range(ngx_conf_t *cf,
 
 
 static char *
-ngx_ur_shard_add_range(ngx_conf_t *cf,
-    ngx_ur_shard_t *shard, uint64_t first, uint64_t last)
+ngx_ur_shard_add_range(ngx_conf_t *cf, ngx_ur_shard_t *shard, uint64_t first,
+    uint64_t last)
 {
     ngx_ur_range_t  *range, **in_pool, **in_shard;
 
@@ -416,12 +409,11 @@ ngx_ur_shard_add_range(ngx_conf_t *cf,
 
 
 static char *
-ngx_ur_shard_name(ngx_conf_t *cf,
-    ngx_ur_shard_t *shard)
+ngx_ur_shard_name(ngx_conf_t *cf, ngx_ur_shard_t *shard)
 {
-    size_t                            len;
-    ngx_uint_t                        i;
-    const char                       *host, *port, *dbname;
+    size_t            len;
+    ngx_uint_t        i;
+    const char       *host, *port, *dbname;
     ngx_ur_shard_t  **shards;
 
     if (shard->name.len == 0) {
@@ -478,8 +470,7 @@ ngx_ur_shard_name(ngx_conf_t *cf,
 /* libpq finds out only when it connects */
 
 static char *
-ngx_ur_shard_hostaddr(ngx_conf_t *cf,
-    ngx_ur_shard_t *shard)
+ngx_ur_shard_hostaddr(ngx_conf_t *cf, ngx_ur_shard_t *shard)
 {
     size_t       i;
     const char  *addr;

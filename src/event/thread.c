@@ -83,8 +83,7 @@ ngx_ur_thread_start(ngx_ur_thread_t *thread)
         return NGX_ERROR;
     }
 
-    (void) pthread_attr_setstacksize(&attr,
-                                     NGX_UR_THREAD_STACK);
+    (void) pthread_attr_setstacksize(&attr, NGX_UR_THREAD_STACK);
 
     /* as in nginx's own threads: signals are to wake the event loop */
 
@@ -97,8 +96,7 @@ ngx_ur_thread_start(ngx_ur_thread_t *thread)
 
     (void) pthread_sigmask(SIG_SETMASK, &all, &old);
 
-    err = pthread_create(&thread->tid, &attr,
-                         ngx_ur_thread_run, thread);
+    err = pthread_create(&thread->tid, &attr, ngx_ur_thread_run, thread);
 
     (void) pthread_sigmask(SIG_SETMASK, &old, NULL);
 

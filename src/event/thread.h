@@ -41,8 +41,7 @@ ngx_int_t ngx_ur_thread_init(ngx_cycle_t *cycle);
  * The task is the thread's until done() is called.  NGX_ERROR: there are no
  * means for another thread, ngx_errno has the reason.
  */
-ngx_int_t ngx_ur_thread_start(
-    ngx_ur_thread_t *thread);
+ngx_int_t ngx_ur_thread_start(ngx_ur_thread_t *thread);
 
 /*
  * For a worker that exits and has no event loop any more: calls done() of the

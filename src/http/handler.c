@@ -15,21 +15,16 @@
 #include "zone/batch.h"
 
 
-static ngx_int_t ngx_ur_start(ngx_http_request_t *r,
-    ngx_uint_t methods, ngx_str_t *allow, ngx_ur_ctx_t **ctx);
-static ngx_int_t ngx_ur_join(
-    ngx_ur_ctx_t *ctx);
-static ngx_int_t ngx_ur_number(
-    ngx_ur_ctx_t *ctx, ngx_ur_draw_t *draw);
-static ngx_int_t ngx_ur_answer(
-    ngx_ur_ctx_t *ctx);
-static ngx_int_t ngx_ur_answer_ready(
-    ngx_ur_ctx_t *ctx);
-static ngx_int_t ngx_ur_send(
-    ngx_ur_ctx_t *ctx, ngx_uint_t status, ngx_str_t *text,
-    ngx_str_t *key, ngx_str_t *value);
-static ngx_int_t ngx_ur_add_header(ngx_http_request_t *r,
-    ngx_str_t *key, ngx_str_t *value);
+static ngx_int_t ngx_ur_start(ngx_http_request_t *r, ngx_uint_t methods,
+    ngx_str_t *allow, ngx_ur_ctx_t **ctx);
+static ngx_int_t ngx_ur_join(ngx_ur_ctx_t *ctx);
+static ngx_int_t ngx_ur_number(ngx_ur_ctx_t *ctx, ngx_ur_draw_t *draw);
+static ngx_int_t ngx_ur_answer(ngx_ur_ctx_t *ctx);
+static ngx_int_t ngx_ur_answer_ready(ngx_ur_ctx_t *ctx);
+static ngx_int_t ngx_ur_send(ngx_ur_ctx_t *ctx, ngx_uint_t status,
+    ngx_str_t *text, ngx_str_t *key, ngx_str_t *value);
+static ngx_int_t ngx_ur_add_header(ngx_http_request_t *r, ngx_str_t *key,
+    ngx_str_t *value);
 
 
 static ngx_str_t  ngx_ur_json =
@@ -68,12 +63,11 @@ static ngx_str_t  ngx_ur_not_ready_in_time =
 ngx_int_t
 ngx_ur_handler(ngx_http_request_t *r)
 {
-    ngx_int_t                       rc;
+    ngx_int_t       rc;
     ngx_ur_ctx_t   *ctx;
     ngx_ur_draw_t   draw;
 
-    rc = ngx_ur_start(r, NGX_HTTP_GET|NGX_HTTP_POST,
-                                      &ngx_ur_methods, &ctx);
+    rc = ngx_ur_start(r, NGX_HTTP_GET|NGX_HTTP_POST, &ngx_ur_methods, &ctx);
     if (ctx == NULL) {
         return rc;
     }
@@ -101,12 +95,11 @@ ngx_ur_handler(ngx_http_request_t *r)
 ngx_int_t
 ngx_ur_ready_handler(ngx_http_request_t *r)
 {
-    ngx_int_t                      rc;
+    ngx_int_t      rc;
     ngx_ur_ctx_t  *ctx;
 
-    rc = ngx_ur_start(r, NGX_HTTP_GET|NGX_HTTP_HEAD,
-                                      &ngx_ur_ready_methods,
-                                      &ctx);
+    rc = ngx_ur_start(r, NGX_HTTP_GET|NGX_HTTP_HEAD, &ngx_ur_ready_methods,
+                      &ctx);
     if (ctx == NULL) {
         return rc;
     }
@@ -125,10 +118,10 @@ ngx_ur_ready_handler(ngx_http_request_t *r)
 /* without a context, the request is answered, or has failed */
 
 static ngx_int_t
-ngx_ur_start(ngx_http_request_t *r, ngx_uint_t methods,
-    ngx_str_t *allow, ngx_ur_ctx_t **ctx)
+ngx_ur_start(ngx_http_request_t *r, ngx_uint_t methods, ngx_str_t *allow,
+    ngx_ur_ctx_t **ctx)
 {
-    ngx_int_t                           rc;
+    ngx_int_t           rc;
     ngx_ur_ctx_t       *c;
     ngx_ur_loc_conf_t  *urlcf;
 
@@ -148,10 +141,8 @@ ngx_ur_start(ngx_http_request_t *r, ngx_uint_t methods,
     c->request = r;
 
     if (!(r->method & methods)) {
-        return ngx_ur_send(c, NGX_HTTP_NOT_ALLOWED,
-                                          &ngx_ur_not_allowed,
-                                          &ngx_ur_allow,
-                                          allow);
+        return ngx_ur_send(c, NGX_HTTP_NOT_ALLOWED, &ngx_ur_not_allowed,
+                           &ngx_ur_allow, allow);
     }
 
     urlcf = ngx_http_get_module_loc_conf(r, ngx_http_unique_random_module);
@@ -182,9 +173,7 @@ ngx_ur_join(ngx_ur_ctx_t *ctx)
 
 
 void
-ngx_ur_finish(ngx_ur_ctx_t *ctx,
-    ngx_ur_status_e status,
-    ngx_ur_draw_t *draw)
+ngx_ur_finish(ngx_ur_ctx_t *ctx, ngx_ur_status_e status, ngx_ur_draw_t *draw)
 {
     ngx_int_t            rc;
     ngx_connection_t    *c;
@@ -222,11 +211,10 @@ ngx_ur_finish(ngx_ur_ctx_t *ctx,
 /* the position is taken, so whatever fails from here on burns it */
 
 static ngx_int_t
-ngx_ur_number(ngx_ur_ctx_t *ctx,
-    ngx_ur_draw_t *draw)
+ngx_ur_number(ngx_ur_ctx_t *ctx, ngx_ur_draw_t *draw)
 {
-    uint64_t                         position, value;
-    ngx_int_t                        rc;
+    uint64_t         position, value;
+    ngx_int_t        rc;
     ngx_ur_range_t  *range;
 
     range = draw->range;
@@ -261,15 +249,13 @@ ngx_ur_answer(ngx_ur_ctx_t *ctx)
     switch (ctx->status) {
 
     case NGX_UR_EXHAUSTED:
-        return ngx_ur_send(ctx, NGX_HTTP_CONFLICT,
-                                           &ngx_ur_used_up,
-                                           NULL, NULL);
+        return ngx_ur_send(ctx, NGX_HTTP_CONFLICT, &ngx_ur_used_up, NULL,
+                           NULL);
 
     case NGX_UR_UNAVAILABLE:
         return ngx_ur_send(ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
-                                          &ngx_ur_not_in_time,
-                                          &ngx_ur_retry_after,
-                                          &ngx_ur_one_second);
+                           &ngx_ur_not_in_time, &ngx_ur_retry_after,
+                           &ngx_ur_one_second);
 
     default:
         return ngx_ur_send(ctx, NGX_HTTP_OK, NULL, NULL, NULL);
@@ -293,22 +279,19 @@ ngx_ur_answer_ready(ngx_ur_ctx_t *ctx)
         break;
 
     default:
-        return ngx_ur_send(ctx, NGX_HTTP_OK,
-                                           &ngx_ur_is_ready,
-                                           NULL, NULL);
+        return ngx_ur_send(ctx, NGX_HTTP_OK, &ngx_ur_is_ready, NULL, NULL);
     }
 
     return ngx_ur_send(ctx, NGX_HTTP_SERVICE_UNAVAILABLE, text,
-                                       &ngx_ur_retry_after,
-                                       &ngx_ur_one_second);
+                       &ngx_ur_retry_after, &ngx_ur_one_second);
 }
 
 
 /* without text, the number is the body */
 
 static ngx_int_t
-ngx_ur_send(ngx_ur_ctx_t *ctx,
-    ngx_uint_t status, ngx_str_t *text, ngx_str_t *key, ngx_str_t *value)
+ngx_ur_send(ngx_ur_ctx_t *ctx, ngx_uint_t status, ngx_str_t *text,
+    ngx_str_t *key, ngx_str_t *value)
 {
     ngx_int_t            rc;
     ngx_buf_t           *b;
@@ -328,8 +311,7 @@ ngx_ur_send(ngx_ur_ctx_t *ctx,
         b->pos = number_print(b->last - 1, ctx->number);
 
         b->pos -= sizeof(NGX_UR_JSON) - 1;
-        ngx_memcpy(b->pos, NGX_UR_JSON,
-                   sizeof(NGX_UR_JSON) - 1);
+        ngx_memcpy(b->pos, NGX_UR_JSON, sizeof(NGX_UR_JSON) - 1);
     }
 
     b->memory = 1;
@@ -371,8 +353,7 @@ ngx_ur_send(ngx_ur_ctx_t *ctx,
  */
 
 static ngx_int_t
-ngx_ur_add_header(ngx_http_request_t *r, ngx_str_t *key,
-    ngx_str_t *value)
+ngx_ur_add_header(ngx_http_request_t *r, ngx_str_t *key, ngx_str_t *value)
 {
     ngx_table_elt_t  *h;
 

@@ -56,8 +56,7 @@ ngx_int_t ngx_ur_handler(ngx_http_request_t *r);
 ngx_int_t ngx_ur_ready_handler(ngx_http_request_t *r);
 
 /* answers a request that has waited; the status is the outcome of the wait */
-void ngx_ur_finish(ngx_ur_ctx_t *ctx,
-    ngx_ur_status_e status,
+void ngx_ur_finish(ngx_ur_ctx_t *ctx, ngx_ur_status_e status,
     ngx_ur_draw_t *draw);
 
 

@@ -25,23 +25,16 @@
 static ngx_int_t ngx_ur_wait_watch(ngx_http_request_t *r);
 static void ngx_ur_wait_read(ngx_http_request_t *r);
 static ngx_uint_t ngx_ur_wait_gone(ngx_http_request_t *r);
-static void ngx_ur_wait_leave(
-    ngx_ur_ctx_t *ctx);
+static void ngx_ur_wait_leave(ngx_ur_ctx_t *ctx);
 static void ngx_ur_wait_cleanup(void *data);
-static void ngx_ur_wait_remove(
-    ngx_ur_ctx_t *ctx);
-static ngx_ur_ctx_t *ngx_ur_wait_first(
-    ngx_ur_pool_t *pool);
-static void ngx_ur_wait_serve(
-    ngx_ur_pool_t *pool);
-static void ngx_ur_wait_refuse(
-    ngx_ur_pool_t *pool, ngx_msec_t wait,
+static void ngx_ur_wait_remove(ngx_ur_ctx_t *ctx);
+static ngx_ur_ctx_t *ngx_ur_wait_first(ngx_ur_pool_t *pool);
+static void ngx_ur_wait_serve(ngx_ur_pool_t *pool);
+static void ngx_ur_wait_refuse(ngx_ur_pool_t *pool, ngx_msec_t wait,
     ngx_ur_status_e status);
-static ngx_msec_t ngx_ur_wait_ask(
-    ngx_ur_pool_t *pool,
+static ngx_msec_t ngx_ur_wait_ask(ngx_ur_pool_t *pool,
     ngx_ur_status_e *status);
-static ngx_msec_t ngx_ur_wait_left(
-    ngx_ur_ctx_t *ctx);
+static ngx_msec_t ngx_ur_wait_left(ngx_ur_ctx_t *ctx);
 
 
 #define ngx_ur_wait_head(pool)                                \
@@ -52,9 +45,9 @@ static ngx_msec_t ngx_ur_wait_left(
 ngx_int_t
 ngx_ur_wait(ngx_ur_ctx_t *ctx)
 {
-    ngx_http_request_t             *r;
-    ngx_http_cleanup_t             *cln;
-    ngx_ur_pool_t  *pool;
+    ngx_ur_pool_t       *pool;
+    ngx_http_request_t  *r;
+    ngx_http_cleanup_t  *cln;
 
     r = ctx->request;
     pool = ctx->pool;
@@ -149,10 +142,10 @@ ngx_ur_wait_watch(ngx_http_request_t *r)
 static void
 ngx_ur_wait_read(ngx_http_request_t *r)
 {
-    ngx_int_t                      rc;
-    ngx_event_t                   *rev;
-    ngx_connection_t              *c;
-    ngx_ur_ctx_t  *ctx;
+    ngx_int_t          rc;
+    ngx_event_t       *rev;
+    ngx_ur_ctx_t      *ctx;
+    ngx_connection_t  *c;
 
     c = r->connection;
     rev = c->read;
@@ -237,9 +230,9 @@ ngx_ur_wait_gone(ngx_http_request_t *r)
 void
 ngx_ur_wake(ngx_event_t *ev)
 {
-    ngx_msec_t                       wait, left;
-    ngx_ur_pool_t   *pool;
-    ngx_ur_status_e  status;
+    ngx_msec_t        wait, left;
+    ngx_ur_pool_t    *pool;
+    ngx_ur_status_e   status;
 
     pool = ev->data;
 
@@ -257,15 +250,12 @@ ngx_ur_wake(ngx_event_t *ev)
 
     /* the first to come is the first whose time is up */
 
-    ngx_ur_wait_refuse(pool, 0,
-                                       NGX_UR_UNAVAILABLE);
+    ngx_ur_wait_refuse(pool, 0, NGX_UR_UNAVAILABLE);
 
     if (pool->nwaiters) {
-        left = ngx_ur_wait_left(
-                                      ngx_ur_wait_head(pool));
+        left = ngx_ur_wait_left(ngx_ur_wait_head(pool));
 
-        ngx_ur_timer_set(&pool->wake,
-                                         ngx_max(ngx_min(wait, left), 1));
+        ngx_ur_timer_set(&pool->wake, ngx_max(ngx_min(wait, left), 1));
     }
 }
 
@@ -331,9 +321,9 @@ ngx_ur_wait_remove(ngx_ur_ctx_t *ctx)
 static ngx_ur_ctx_t *
 ngx_ur_wait_first(ngx_ur_pool_t *pool)
 {
-    ngx_connection_t              *c;
-    ngx_http_request_t            *r;
-    ngx_ur_ctx_t  *ctx;
+    ngx_ur_ctx_t        *ctx;
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
 
     while (pool->nwaiters) {
         ctx = ngx_ur_wait_head(pool);
@@ -380,8 +370,7 @@ ngx_ur_wait_serve(ngx_ur_pool_t *pool)
 
         ngx_ur_wait_remove(ctx);
 
-        ngx_ur_finish(ctx, NGX_UR_WAITED,
-                                      ctx->ready ? NULL : &draw);
+        ngx_ur_finish(ctx, NGX_UR_WAITED, ctx->ready ? NULL : &draw);
     }
 }
 
@@ -389,8 +378,8 @@ ngx_ur_wait_serve(ngx_ur_pool_t *pool)
 /* refuses those that have less than "wait" left */
 
 static void
-ngx_ur_wait_refuse(ngx_ur_pool_t *pool,
-    ngx_msec_t wait, ngx_ur_status_e status)
+ngx_ur_wait_refuse(ngx_ur_pool_t *pool, ngx_msec_t wait,
+    ngx_ur_status_e status)
 {
     ngx_ur_ctx_t  *ctx;
 
@@ -414,11 +403,10 @@ ngx_ur_wait_refuse(ngx_ur_pool_t *pool,
  */
 
 static ngx_msec_t
-ngx_ur_wait_ask(ngx_ur_pool_t *pool,
-    ngx_ur_status_e *status)
+ngx_ur_wait_ask(ngx_ur_pool_t *pool, ngx_ur_status_e *status)
 {
-    ngx_msec_t                         patience;
-    ngx_ur_outlook_t   outlook;
+    ngx_msec_t        patience;
+    ngx_ur_outlook_t  outlook;
 
     *status = NGX_UR_UNAVAILABLE;
 

@@ -12,14 +12,13 @@
 #include "zone/slot.h"
 
 
-static ngx_int_t ngx_ur_bootstrap_ranges(
-    ngx_ur_shard_t *shard);
+static ngx_int_t ngx_ur_bootstrap_ranges(ngx_ur_shard_t *shard);
 
 
 ngx_uint_t
 ngx_ur_bootstrap_allowed(ngx_ur_shard_t *shard)
 {
-    ngx_uint_t                        i;
+    ngx_uint_t        i;
     ngx_ur_range_t  **ranges;
 
     if (!shard->pool->bootstrap
@@ -57,8 +56,7 @@ ngx_ur_bootstrap_allowed(ngx_ur_shard_t *shard)
 
 
 ngx_int_t
-ngx_ur_bootstrap(ngx_ur_shard_t *shard,
-    ngx_uint_t schema)
+ngx_ur_bootstrap(ngx_ur_shard_t *shard, ngx_uint_t schema)
 {
     shard->bootstrapped = 1;
 
@@ -68,17 +66,15 @@ ngx_ur_bootstrap(ngx_ur_shard_t *shard,
 
     shard->step = NGX_UR_STEP_SCHEMA;
 
-    return ngx_ur_postgres_query(&shard->postgres,
-                                              ngx_ur_schema,
-                                              0, NULL,
-                                              shard->pool->reserve_timeout);
+    return ngx_ur_postgres_query(&shard->postgres, ngx_ur_schema, 0, NULL,
+                                 shard->pool->reserve_timeout);
 }
 
 
 ngx_int_t
 ngx_ur_bootstrap_handler(ngx_ur_shard_t *shard)
 {
-    ngx_int_t                           rc;
+    ngx_int_t           rc;
     ngx_ur_postgres_t  *pg;
 
     pg = &shard->postgres;
@@ -108,11 +104,11 @@ ngx_ur_bootstrap_handler(ngx_ur_shard_t *shard)
 static ngx_int_t
 ngx_ur_bootstrap_ranges(ngx_ur_shard_t *shard)
 {
-    size_t                            size;
-    u_char                           *buf, *first, *last;
-    ngx_int_t                         rc;
-    ngx_uint_t                        i;
-    const char                       *values[5];
+    size_t            size;
+    u_char           *buf, *first, *last;
+    ngx_int_t         rc;
+    ngx_uint_t        i;
+    const char       *values[5];
     ngx_ur_range_t  **ranges;
 
     ranges = shard->ranges.elts;
@@ -120,8 +116,7 @@ ngx_ur_bootstrap_ranges(ngx_ur_shard_t *shard)
 
     buf = ngx_alloc(2 * size, shard->postgres.log);
     if (buf == NULL) {
-        ngx_ur_postgres_set_error(&shard->postgres,
-                                                  "out of memory");
+        ngx_ur_postgres_set_error(&shard->postgres, "out of memory");
         return NGX_ERROR;
     }
 

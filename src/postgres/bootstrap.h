@@ -17,16 +17,13 @@
  * Whether this shard is to be bootstrapped, and has not been yet: not if
  * anything is remembered of its ranges, or might have been.
  */
-ngx_uint_t ngx_ur_bootstrap_allowed(
-    ngx_ur_shard_t *shard);
+ngx_uint_t ngx_ur_bootstrap_allowed(ngx_ur_shard_t *shard);
 
 /* sends the first query; "schema": even the schema is missing */
-ngx_int_t ngx_ur_bootstrap(
-    ngx_ur_shard_t *shard, ngx_uint_t schema);
+ngx_int_t ngx_ur_bootstrap(ngx_ur_shard_t *shard, ngx_uint_t schema);
 
 /* goes on after a query: NGX_AGAIN until it is done */
-ngx_int_t ngx_ur_bootstrap_handler(
-    ngx_ur_shard_t *shard);
+ngx_int_t ngx_ur_bootstrap_handler(ngx_ur_shard_t *shard);
 
 
 #endif /* _NGX_UR_BOOTSTRAP_H_INCLUDED_ */

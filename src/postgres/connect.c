@@ -20,22 +20,15 @@
 #define NGX_UR_CONNECT_LATE  500
 
 
-static ngx_ur_connect_t *ngx_ur_connect_get(
-    ngx_ur_shard_t *shard);
-static void ngx_ur_connect_begin(
-    ngx_ur_connect_t *c);
-static ngx_uint_t ngx_ur_connect_start(
-    ngx_ur_connect_t *c);
+static ngx_ur_connect_t *ngx_ur_connect_get(ngx_ur_shard_t *shard);
+static void ngx_ur_connect_begin(ngx_ur_connect_t *c);
+static ngx_uint_t ngx_ur_connect_start(ngx_ur_connect_t *c);
 static void ngx_ur_connect_run(void *data);
 static void ngx_ur_connect_done(void *data);
-static ngx_uint_t ngx_ur_connect_take_over(
-    ngx_ur_connect_t *c);
-static ngx_uint_t ngx_ur_connect_failed(
-    ngx_ur_connect_t *c);
-static void ngx_ur_connect_late(
-    ngx_ur_connect_t *c);
-static void ngx_ur_connect_tell(
-    ngx_ur_connect_t *c);
+static ngx_uint_t ngx_ur_connect_take_over(ngx_ur_connect_t *c);
+static ngx_uint_t ngx_ur_connect_failed(ngx_ur_connect_t *c);
+static void ngx_ur_connect_late(ngx_ur_connect_t *c);
+static void ngx_ur_connect_tell(ngx_ur_connect_t *c);
 static void ngx_ur_connect_timer_handler(ngx_event_t *ev);
 
 
@@ -47,8 +40,7 @@ ngx_ur_connect(ngx_ur_shard_t *shard)
     c = ngx_ur_connect_get(shard);
 
     if (c == NULL) {
-        ngx_ur_postgres_set_error(&shard->postgres,
-                                                  "out of memory");
+        ngx_ur_postgres_set_error(&shard->postgres, "out of memory");
         return NGX_UR_SHORT;
     }
 
@@ -89,8 +81,7 @@ ngx_ur_connect_next(ngx_ur_shard_t *shard)
 
 
 void
-ngx_ur_connect_abort(ngx_ur_shard_t *shard,
-    char *reason)
+ngx_ur_connect_abort(ngx_ur_shard_t *shard, char *reason)
 {
     ngx_ur_connect_t  *c;
 
@@ -185,8 +176,7 @@ ngx_ur_connect_get(ngx_ur_shard_t *shard)
         return shard->connect;
     }
 
-    c = ngx_calloc(sizeof(ngx_ur_connect_t),
-                   shard->postgres.log);
+    c = ngx_calloc(sizeof(ngx_ur_connect_t), shard->postgres.log);
     if (c == NULL) {
         return NULL;
     }
@@ -236,8 +226,8 @@ ngx_ur_connect_begin(ngx_ur_connect_t *c)
 static ngx_uint_t
 ngx_ur_connect_start(ngx_ur_connect_t *c)
 {
-    u_char                           text[128], *p;
-    ngx_msec_t                       timeout;
+    u_char           text[128], *p;
+    ngx_msec_t       timeout;
     ngx_ur_shard_t  *shard;
 
     shard = c->shard;
@@ -245,8 +235,7 @@ ngx_ur_connect_start(ngx_ur_connect_t *c)
     if (ngx_cycle->free_connection_n == 0
         && ngx_cycle->reusable_connections_n == 0)
     {
-        ngx_ur_postgres_set_error(&shard->postgres,
-                                                  "no connection available");
+        ngx_ur_postgres_set_error(&shard->postgres, "no connection available");
         return NGX_UR_SHORT;
     }
 
@@ -260,8 +249,7 @@ ngx_ur_connect_start(ngx_ur_connect_t *c)
         p = ngx_strerror(ngx_errno, p, text + sizeof(text) - 1 - p);
         *p = '\0';
 
-        ngx_ur_postgres_set_error(&shard->postgres,
-                                                  (char *) text);
+        ngx_ur_postgres_set_error(&shard->postgres, (char *) text);
         return NGX_UR_SHORT;
     }
 
@@ -303,8 +291,7 @@ ngx_ur_connect_done(void *data)
         return;
     }
 
-    ngx_ur_reserve_connected(c->shard,
-                                  ngx_ur_connect_take_over(c));
+    ngx_ur_reserve_connected(c->shard, ngx_ur_connect_take_over(c));
 }
 
 
@@ -313,8 +300,8 @@ ngx_ur_connect_done(void *data)
 static ngx_uint_t
 ngx_ur_connect_take_over(ngx_ur_connect_t *c)
 {
-    ngx_int_t                           rc;
-    attempt_t                          *attempt;
+    ngx_int_t           rc;
+    attempt_t          *attempt;
     ngx_ur_postgres_t  *pg;
 
     attempt = c->attempt;
@@ -341,15 +328,13 @@ ngx_ur_connect_take_over(ngx_ur_connect_t *c)
 static ngx_uint_t
 ngx_ur_connect_failed(ngx_ur_connect_t *c)
 {
-    ngx_uint_t  i;
-    attempt_t  *attempt;
+    attempt_t   *attempt;
+    ngx_uint_t   i;
 
     attempt = c->attempt;
 
     for (i = 0; i < attempt->nfailures; i++) {
-        if (ngx_ur_health_of(attempt->failures[i].sqlstate)
-            != NGX_UR_BROKEN)
-        {
+        if (ngx_ur_health_of(attempt->failures[i].sqlstate) != NGX_UR_BROKEN) {
             return NGX_UR_FAILED;
         }
     }
@@ -363,7 +348,7 @@ ngx_ur_connect_failed(ngx_ur_connect_t *c)
 static void
 ngx_ur_connect_late(ngx_ur_connect_t *c)
 {
-    ngx_uint_t                          level;
+    ngx_uint_t          level;
     ngx_ur_postgres_t  *pg;
 
     pg = &c->shard->postgres;
@@ -386,9 +371,7 @@ ngx_ur_connect_late(ngx_ur_connect_t *c)
         return;
     }
 
-    if (ngx_ur_connect_take_over(c)
-        == NGX_UR_HEALTHY)
-    {
+    if (ngx_ur_connect_take_over(c) == NGX_UR_HEALTHY) {
         ngx_ur_postgres_park(pg);
     }
 }
@@ -397,10 +380,10 @@ ngx_ur_connect_late(ngx_ur_connect_t *c)
 static void
 ngx_ur_connect_tell(ngx_ur_connect_t *c)
 {
-    ngx_log_t                       *log;
-    attempt_t                       *attempt;
-    attempt_failure_t               *failure;
-    ngx_ur_shard_t  *shard;
+    ngx_log_t          *log;
+    attempt_t          *attempt;
+    ngx_ur_shard_t     *shard;
+    attempt_failure_t  *failure;
 
     attempt = c->attempt;
     shard = c->shard;
@@ -423,8 +406,8 @@ ngx_ur_connect_tell(ngx_ur_connect_t *c)
 static void
 ngx_ur_connect_timer_handler(ngx_event_t *ev)
 {
-    u_char                             text[128];
-    const char                        *host;
+    u_char             text[128];
+    const char        *host;
     ngx_ur_shard_t    *shard;
     ngx_ur_connect_t  *c;
 
@@ -445,15 +428,12 @@ ngx_ur_connect_timer_handler(ngx_event_t *ev)
 
     c->given_up = 1;
 
-    ngx_ur_timer_set(&c->timer,
-                                     NGX_UR_CONNECT_LATE);
+    ngx_ur_timer_set(&c->timer, NGX_UR_CONNECT_LATE);
 
     ngx_snprintf(text, sizeof(text), "connect to \"%s\" timed out%Z", host);
     text[sizeof(text) - 1] = '\0';
 
-    ngx_ur_postgres_set_error(&shard->postgres,
-                                              (char *) text);
+    ngx_ur_postgres_set_error(&shard->postgres, (char *) text);
 
-    ngx_ur_reserve_connected(shard,
-                                             NGX_UR_FAILED);
+    ngx_ur_reserve_connected(shard, NGX_UR_FAILED);
 }

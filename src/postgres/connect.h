@@ -43,39 +43,32 @@ struct ngx_ur_connect_s {
  * ngx_ur_reserve_connected() is called from an event, when
  * connect_timeout is over at the latest, unless the attempt is aborted.
  */
-ngx_uint_t ngx_ur_connect(
-    ngx_ur_shard_t *shard);
+ngx_uint_t ngx_ur_connect(ngx_ur_shard_t *shard);
 
 /*
  * The host in use is of no use, for the reason in the connection's "error":
  * goes on with the others, likewise, but in the time that is left.
  */
-ngx_uint_t ngx_ur_connect_next(
-    ngx_ur_shard_t *shard);
+ngx_uint_t ngx_ur_connect_next(ngx_ur_shard_t *shard);
 
 /* gives up what is under way, without a call */
-void ngx_ur_connect_abort(
-    ngx_ur_shard_t *shard, char *reason);
+void ngx_ur_connect_abort(ngx_ur_shard_t *shard, char *reason);
 
 /*
  * For a task of another thread: the attempt of the shard, which is that task's
  * until it says that it does not run; NULL if a thread has it, or there is no
  * memory.
  */
-attempt_t *ngx_ur_connect_borrow(
-    ngx_ur_shard_t *shard);
+attempt_t *ngx_ur_connect_borrow(ngx_ur_shard_t *shard);
 
 /* the task has ended, or has not begun */
-void ngx_ur_connect_give_back(
-    ngx_ur_shard_t *shard);
+void ngx_ur_connect_give_back(ngx_ur_shard_t *shard);
 
 /* logs what the server has told the attempt, if anything */
-void ngx_ur_connect_notice(
-    ngx_ur_shard_t *shard);
+void ngx_ur_connect_notice(ngx_ur_shard_t *shard);
 
 /* the shard ends */
-void ngx_ur_connect_destroy(
-    ngx_ur_shard_t *shard);
+void ngx_ur_connect_destroy(ngx_ur_shard_t *shard);
 
 
 #endif /* _NGX_UR_CONNECT_H_INCLUDED_ */

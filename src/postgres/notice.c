@@ -30,14 +30,11 @@ typedef struct {
 } ngx_ur_notice_t;
 
 
-static void ngx_ur_notice_read(
-    ngx_ur_notice_t *notice, const PGresult *result);
-static const char *ngx_ur_notice_field(const PGresult *result,
-    int field);
-static ngx_uint_t ngx_ur_notice_doubtful(
-    ngx_ur_notice_t *notice);
-static ngx_int_t ngx_ur_notice_first(
-    ngx_ur_shard_t *shard,
+static void ngx_ur_notice_read(ngx_ur_notice_t *notice,
+    const PGresult *result);
+static const char *ngx_ur_notice_field(const PGresult *result, int field);
+static ngx_uint_t ngx_ur_notice_doubtful(ngx_ur_notice_t *notice);
+static ngx_int_t ngx_ur_notice_first(ngx_ur_shard_t *shard,
     ngx_ur_notice_t *notice);
 
 
@@ -87,23 +84,18 @@ ngx_ur_notice(void *data, const PGresult *result)
 
 
 static void
-ngx_ur_notice_read(ngx_ur_notice_t *notice,
-    const PGresult *result)
+ngx_ur_notice_read(ngx_ur_notice_t *notice, const PGresult *result)
 {
     notice->severity = ngx_ur_notice_field(result,
-                                                PG_DIAG_SEVERITY_NONLOCALIZED);
+                                           PG_DIAG_SEVERITY_NONLOCALIZED);
 
     if (ngx_strcmp(notice->severity, "-") == 0) {
-        notice->severity = ngx_ur_notice_field(result,
-                                                PG_DIAG_SEVERITY);
+        notice->severity = ngx_ur_notice_field(result, PG_DIAG_SEVERITY);
     }
 
-    notice->sqlstate = ngx_ur_notice_field(result,
-                                                PG_DIAG_SQLSTATE);
-    notice->function = ngx_ur_notice_field(result,
-                                                PG_DIAG_SOURCE_FUNCTION);
-    notice->line = ngx_ur_notice_field(result,
-                                                PG_DIAG_SOURCE_LINE);
+    notice->sqlstate = ngx_ur_notice_field(result, PG_DIAG_SQLSTATE);
+    notice->function = ngx_ur_notice_field(result, PG_DIAG_SOURCE_FUNCTION);
+    notice->line = ngx_ur_notice_field(result, PG_DIAG_SOURCE_LINE);
 
     ngx_cpystrn(notice->text,
                 (u_char *) ngx_ur_notice_field(result,
@@ -146,10 +138,7 @@ ngx_ur_notice_doubtful(ngx_ur_notice_t *notice)
         return ngx_strcmp(notice->function, "-") == 0;
     }
 
-    for (severity = ngx_ur_notice_severities;
-         *severity;
-         severity++)
-    {
+    for (severity = ngx_ur_notice_severities; *severity; severity++) {
         if (ngx_strcmp(notice->severity, *severity) == 0) {
             return 0;
         }
@@ -162,8 +151,7 @@ ngx_ur_notice_doubtful(ngx_ur_notice_t *notice)
 /* the text is no part of a kind: counters and durations in it differ */
 
 static ngx_int_t
-ngx_ur_notice_first(ngx_ur_shard_t *shard,
-    ngx_ur_notice_t *notice)
+ngx_ur_notice_first(ngx_ur_shard_t *shard, ngx_ur_notice_t *notice)
 {
     uint32_t  kind;
 
@@ -172,8 +160,7 @@ ngx_ur_notice_first(ngx_ur_shard_t *shard,
                      ngx_strlen(notice->sqlstate) + 1);
     ngx_crc32_update(&kind, (u_char *) notice->function,
                      ngx_strlen(notice->function) + 1);
-    ngx_crc32_update(&kind, (u_char *) notice->line,
-                     ngx_strlen(notice->line));
+    ngx_crc32_update(&kind, (u_char *) notice->line, ngx_strlen(notice->line));
     ngx_crc32_final(kind);
 
     return ngx_ur_health_warned(shard, kind);

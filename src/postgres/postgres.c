@@ -28,32 +28,23 @@
 #define NGX_UR_POSTGRES_READS  100
 
 
-static ngx_int_t ngx_ur_postgres_attach(
-    ngx_ur_postgres_t *pg);
-static void ngx_ur_postgres_detach(
-    ngx_ur_postgres_t *pg);
+static ngx_int_t ngx_ur_postgres_attach(ngx_ur_postgres_t *pg);
+static void ngx_ur_postgres_detach(ngx_ur_postgres_t *pg);
 static void ngx_ur_postgres_read_handler(ngx_event_t *rev);
 static void ngx_ur_postgres_write_handler(ngx_event_t *wev);
 static void ngx_ur_postgres_timer_handler(ngx_event_t *ev);
-static void ngx_ur_postgres_set_sqlstate(
-    ngx_ur_postgres_t *pg, const char *state);
-static ngx_int_t ngx_ur_postgres_flush(
-    ngx_ur_postgres_t *pg);
-static ngx_int_t ngx_ur_postgres_read(
-    ngx_ur_postgres_t *pg);
-static void ngx_ur_postgres_consume(
-    ngx_ur_postgres_t *pg);
-static void ngx_ur_postgres_result(
-    ngx_ur_postgres_t *pg, PGresult *result);
-static void ngx_ur_postgres_done(
-    ngx_ur_postgres_t *pg);
-static void ngx_ur_postgres_fail(
-    ngx_ur_postgres_t *pg);
+static void ngx_ur_postgres_set_sqlstate(ngx_ur_postgres_t *pg,
+    const char *state);
+static ngx_int_t ngx_ur_postgres_flush(ngx_ur_postgres_t *pg);
+static ngx_int_t ngx_ur_postgres_read(ngx_ur_postgres_t *pg);
+static void ngx_ur_postgres_consume(ngx_ur_postgres_t *pg);
+static void ngx_ur_postgres_result(ngx_ur_postgres_t *pg, PGresult *result);
+static void ngx_ur_postgres_done(ngx_ur_postgres_t *pg);
+static void ngx_ur_postgres_fail(ngx_ur_postgres_t *pg);
 
 
 ngx_int_t
-ngx_ur_postgres_open(ngx_ur_postgres_t *pg,
-    PGconn *conn)
+ngx_ur_postgres_open(ngx_ur_postgres_t *pg, PGconn *conn)
 {
     pg->conn = conn;
 
@@ -63,8 +54,7 @@ ngx_ur_postgres_open(ngx_ur_postgres_t *pg,
         || ngx_add_event(pg->connection->read, NGX_READ_EVENT, NGX_LEVEL_EVENT)
            != NGX_OK)
     {
-        ngx_ur_postgres_set_error(pg,
-                                                  "no connection available");
+        ngx_ur_postgres_set_error(pg, "no connection available");
         ngx_ur_postgres_close(pg, "open failed");
         return NGX_ERROR;
     }
@@ -84,8 +74,8 @@ ngx_ur_postgres_open(ngx_ur_postgres_t *pg,
 
 
 ngx_int_t
-ngx_ur_postgres_query(ngx_ur_postgres_t *pg,
-    const char *text, ngx_uint_t n, const char **values, ngx_msec_t timeout)
+ngx_ur_postgres_query(ngx_ur_postgres_t *pg, const char *text, ngx_uint_t n,
+    const char **values, ngx_msec_t timeout)
 {
     int  sent;
 
@@ -101,8 +91,7 @@ ngx_ur_postgres_query(ngx_ur_postgres_t *pg,
              : PQsendQuery(pg->conn, text);
 
     if (sent != 1 || ngx_ur_postgres_flush(pg) != NGX_OK) {
-        ngx_ur_postgres_set_error(pg,
-                                                  PQerrorMessage(pg->conn));
+        ngx_ur_postgres_set_error(pg, PQerrorMessage(pg->conn));
         ngx_ur_postgres_close(pg, "send failed");
         return NGX_ERROR;
     }
@@ -131,8 +120,7 @@ ngx_ur_postgres_park(ngx_ur_postgres_t *pg)
 
 
 void
-ngx_ur_postgres_close(ngx_ur_postgres_t *pg,
-    char *reason)
+ngx_ur_postgres_close(ngx_ur_postgres_t *pg, char *reason)
 {
     ngx_log_debug2(NGX_LOG_DEBUG_EVENT, pg->log, 0,
                    "unique random: close connection to shard \"%V\": %s",
@@ -164,8 +152,7 @@ ngx_ur_postgres_close(ngx_ur_postgres_t *pg,
 
 
 void
-ngx_ur_postgres_set_error(
-    ngx_ur_postgres_t *pg, const char *text)
+ngx_ur_postgres_set_error(ngx_ur_postgres_t *pg, const char *text)
 {
     reservation_line((char *) pg->error, sizeof(pg->error), text);
 }
@@ -233,7 +220,7 @@ ngx_ur_postgres_detach(ngx_ur_postgres_t *pg)
 static void
 ngx_ur_postgres_read_handler(ngx_event_t *rev)
 {
-    ngx_connection_t                   *c;
+    ngx_connection_t   *c;
     ngx_ur_postgres_t  *pg;
 
     c = rev->data;
@@ -271,15 +258,14 @@ ngx_ur_postgres_read_handler(ngx_event_t *rev)
 static void
 ngx_ur_postgres_write_handler(ngx_event_t *wev)
 {
-    ngx_connection_t                   *c;
+    ngx_connection_t   *c;
     ngx_ur_postgres_t  *pg;
 
     c = wev->data;
     pg = c->data;
 
     if (ngx_ur_postgres_flush(pg) != NGX_OK) {
-        ngx_ur_postgres_set_error(pg,
-                                                  PQerrorMessage(pg->conn));
+        ngx_ur_postgres_set_error(pg, PQerrorMessage(pg->conn));
         ngx_ur_postgres_fail(pg);
     }
 }
@@ -303,8 +289,7 @@ ngx_ur_postgres_timer_handler(ngx_event_t *ev)
 
 
 static void
-ngx_ur_postgres_set_sqlstate(
-    ngx_ur_postgres_t *pg, const char *state)
+ngx_ur_postgres_set_sqlstate(ngx_ur_postgres_t *pg, const char *state)
 {
     ngx_cpystrn((u_char *) pg->sqlstate, (u_char *) (state ? state : ""),
                 sizeof(pg->sqlstate));
@@ -358,8 +343,7 @@ ngx_ur_postgres_consume(ngx_ur_postgres_t *pg)
     PGresult  *result;
 
     if (ngx_ur_postgres_read(pg) != NGX_OK) {
-        ngx_ur_postgres_set_error(pg,
-                                                  PQerrorMessage(pg->conn));
+        ngx_ur_postgres_set_error(pg, PQerrorMessage(pg->conn));
         ngx_ur_postgres_fail(pg);
         return;
     }
@@ -379,8 +363,7 @@ ngx_ur_postgres_consume(ngx_ur_postgres_t *pg)
 
 
 static void
-ngx_ur_postgres_result(ngx_ur_postgres_t *pg,
-    PGresult *result)
+ngx_ur_postgres_result(ngx_ur_postgres_t *pg, PGresult *result)
 {
     switch (PQresultStatus(result)) {
 
@@ -418,8 +401,7 @@ ngx_ur_postgres_done(ngx_ur_postgres_t *pg)
         || PQtransactionStatus(pg->conn) != PQTRANS_IDLE)
     {
         if (pg->failure == NULL) {
-            ngx_ur_postgres_set_error(pg,
-                                                "no end of the transaction");
+            ngx_ur_postgres_set_error(pg, "no end of the transaction");
         }
 
         ngx_ur_postgres_fail(pg);

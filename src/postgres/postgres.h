@@ -19,8 +19,7 @@
 typedef struct ngx_ur_postgres_s
     ngx_ur_postgres_t;
 
-typedef void (*ngx_ur_postgres_pt)(
-    ngx_ur_postgres_t *pg, ngx_int_t rc);
+typedef void (*ngx_ur_postgres_pt)(ngx_ur_postgres_t *pg, ngx_int_t rc);
 
 
 typedef enum {
@@ -64,29 +63,24 @@ struct ngx_ur_postgres_s {
  * Takes over a connection that stands, and is idle then.  NGX_ERROR: for want
  * of a connection of nginx; it is closed.
  */
-ngx_int_t ngx_ur_postgres_open(
-    ngx_ur_postgres_t *pg, PGconn *conn);
+ngx_int_t ngx_ur_postgres_open(ngx_ur_postgres_t *pg, PGconn *conn);
 
 /*
  * Returns NGX_ERROR, with "error" set and the connection closed, or NGX_OK and
  * calls the handler later.  The strings are not kept.  With n = 0, text may be
  * several statements.
  */
-ngx_int_t ngx_ur_postgres_query(
-    ngx_ur_postgres_t *pg, const char *text, ngx_uint_t n,
-    const char **values, ngx_msec_t timeout);
+ngx_int_t ngx_ur_postgres_query(ngx_ur_postgres_t *pg, const char *text,
+    ngx_uint_t n, const char **values, ngx_msec_t timeout);
 
 /* nothing is to be asked for the moment */
-void ngx_ur_postgres_park(
-    ngx_ur_postgres_t *pg);
+void ngx_ur_postgres_park(ngx_ur_postgres_t *pg);
 
 /* the one way in which a connection ends */
-void ngx_ur_postgres_close(
-    ngx_ur_postgres_t *pg, char *reason);
+void ngx_ur_postgres_close(ngx_ur_postgres_t *pg, char *reason);
 
 /* a line for the log, from a text of libpq or of our own */
-void ngx_ur_postgres_set_error(
-    ngx_ur_postgres_t *pg, const char *text);
+void ngx_ur_postgres_set_error(ngx_ur_postgres_t *pg, const char *text);
 
 
 #endif /* _NGX_UR_POSTGRES_H_INCLUDED_ */

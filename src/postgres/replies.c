@@ -35,40 +35,31 @@ typedef enum {
 } ngx_ur_next_e;
 
 
-static void ngx_ur_replies_error(
-    ngx_ur_shard_t *shard);
-static void ngx_ur_replies_locked(
-    ngx_ur_shard_t *shard);
-static void ngx_ur_replies_busy(
-    ngx_ur_range_t *range);
-static void ngx_ur_replies_refused(
-    ngx_ur_shard_t *shard, const char *state);
-static void ngx_ur_replies_no_schema(
-    ngx_ur_shard_t *shard);
-static ngx_ur_next_e ngx_ur_replies_rows(
-    ngx_ur_shard_t *shard, PGresult *result);
-static ngx_ur_next_e ngx_ur_replies_row(
-    ngx_ur_shard_t *shard,
+static void ngx_ur_replies_error(ngx_ur_shard_t *shard);
+static void ngx_ur_replies_locked(ngx_ur_shard_t *shard);
+static void ngx_ur_replies_busy(ngx_ur_range_t *range);
+static void ngx_ur_replies_refused(ngx_ur_shard_t *shard, const char *state);
+static void ngx_ur_replies_no_schema(ngx_ur_shard_t *shard);
+static ngx_ur_next_e ngx_ur_replies_rows(ngx_ur_shard_t *shard,
+    PGresult *result);
+static ngx_ur_next_e ngx_ur_replies_row(ngx_ur_shard_t *shard,
     ngx_ur_range_t *range, reservation_t *reply);
-static ngx_int_t ngx_ur_replies_check(
-    ngx_ur_shard_t *shard, reservation_t *reply);
-static void ngx_ur_replies_take_in(
-    ngx_ur_range_t *range, reservation_t *reply);
-static void ngx_ur_replies_next(
-    ngx_ur_shard_t *shard, ngx_ur_next_e next,
+static ngx_int_t ngx_ur_replies_check(ngx_ur_shard_t *shard,
+    reservation_t *reply);
+static void ngx_ur_replies_take_in(ngx_ur_range_t *range,
+    reservation_t *reply);
+static void ngx_ur_replies_next(ngx_ur_shard_t *shard, ngx_ur_next_e next,
     ngx_uint_t schema);
-static void ngx_ur_replies_healthy(
-    ngx_ur_shard_t *shard);
-static void ngx_ur_replies_invalid(
-    ngx_ur_shard_t *shard);
+static void ngx_ur_replies_healthy(ngx_ur_shard_t *shard);
+static void ngx_ur_replies_invalid(ngx_ur_shard_t *shard);
 
 
 void
 ngx_ur_replies(ngx_ur_shard_t *shard)
 {
-    size_t                              n;
-    PGresult                           *result;
-    ngx_queue_t                        *q;
+    size_t              n;
+    PGresult           *result;
+    ngx_queue_t        *q;
     ngx_ur_next_e       next;
     ngx_ur_postgres_t  *pg;
 
@@ -111,7 +102,7 @@ ngx_ur_replies(ngx_ur_shard_t *shard)
 void
 ngx_ur_replies_lost(ngx_ur_shard_t *shard)
 {
-    u_char                              text[256];
+    u_char              text[256];
     ngx_ur_postgres_t  *pg;
 
     pg = &shard->postgres;
@@ -127,8 +118,7 @@ ngx_ur_replies_lost(ngx_ur_shard_t *shard)
         ngx_ur_postgres_set_error(pg, (char *) text);
     }
 
-    ngx_ur_reserve_failed(shard,
-                                          NGX_UR_FAILED, 1);
+    ngx_ur_reserve_failed(shard, NGX_UR_FAILED, 1);
 }
 
 
@@ -137,7 +127,7 @@ ngx_ur_replies_lost(ngx_ur_shard_t *shard)
 static void
 ngx_ur_replies_error(ngx_ur_shard_t *shard)
 {
-    const char                         *state;
+    const char         *state;
     ngx_ur_postgres_t  *pg;
 
     pg = &shard->postgres;
@@ -178,8 +168,7 @@ ngx_ur_replies_error(ngx_ur_shard_t *shard)
         || ngx_strcmp(state, "42704") == 0)
     {
         if (ngx_ur_bootstrap_allowed(shard)) {
-            ngx_ur_replies_next(shard,
-                                     NGX_UR_NEXT_BOOTSTRAP, 1);
+            ngx_ur_replies_next(shard, NGX_UR_NEXT_BOOTSTRAP, 1);
             return;
         }
 
@@ -196,7 +185,7 @@ ngx_ur_replies_error(ngx_ur_shard_t *shard)
 static void
 ngx_ur_replies_locked(ngx_ur_shard_t *shard)
 {
-    ngx_queue_t                     *q;
+    ngx_queue_t     *q;
     ngx_ur_range_t  *range;
 
     while (!ngx_queue_empty(&shard->sent)) {
@@ -210,8 +199,7 @@ ngx_ur_replies_locked(ngx_ur_shard_t *shard)
         ngx_ur_reserve_end(range);
     }
 
-    ngx_ur_replies_next(shard,
-                                        NGX_UR_NEXT_DONE, 0);
+    ngx_ur_replies_next(shard, NGX_UR_NEXT_DONE, 0);
 }
 
 
@@ -234,21 +222,19 @@ ngx_ur_replies_busy(ngx_ur_range_t *range)
 
 
 static void
-ngx_ur_replies_refused(ngx_ur_shard_t *shard,
-    const char *state)
+ngx_ur_replies_refused(ngx_ur_shard_t *shard, const char *state)
 {
     ngx_ur_report_refused(shard, state);
 
-    ngx_ur_reserve_failed(shard,
-                                ngx_ur_health_of(state), 0);
+    ngx_ur_reserve_failed(shard, ngx_ur_health_of(state), 0);
 }
 
 
 static void
 ngx_ur_replies_no_schema(ngx_ur_shard_t *shard)
 {
-    ngx_queue_t                     *q;
-    reservation_t                    reply;
+    ngx_queue_t     *q;
+    reservation_t    reply;
     ngx_ur_range_t  *range;
 
     while (!ngx_queue_empty(&shard->sent)) {
@@ -265,21 +251,19 @@ ngx_ur_replies_no_schema(ngx_ur_shard_t *shard)
         ngx_ur_reserve_end(range);
     }
 
-    ngx_ur_replies_next(shard,
-                                        NGX_UR_NEXT_DONE, 0);
+    ngx_ur_replies_next(shard, NGX_UR_NEXT_DONE, 0);
 }
 
 
 static ngx_ur_next_e
-ngx_ur_replies_rows(ngx_ur_shard_t *shard,
-    PGresult *result)
+ngx_ur_replies_rows(ngx_ur_shard_t *shard, PGresult *result)
 {
-    int                              i;
-    ngx_queue_t                     *q, *following;
-    const char                      *error;
-    reservation_t                    reply;
-    ngx_ur_range_t  *range;
+    int              i;
+    const char      *error;
+    ngx_queue_t     *q, *following;
+    reservation_t    reply;
     ngx_ur_next_e    next, row;
+    ngx_ur_range_t  *range;
 
     i = 0;
     next = NGX_UR_NEXT_DONE;
@@ -328,8 +312,8 @@ ngx_ur_replies_rows(ngx_ur_shard_t *shard,
 
 
 static ngx_ur_next_e
-ngx_ur_replies_row(ngx_ur_shard_t *shard,
-    ngx_ur_range_t *range, reservation_t *reply)
+ngx_ur_replies_row(ngx_ur_shard_t *shard, ngx_ur_range_t *range,
+    reservation_t *reply)
 {
     ngx_ur_postgres_t  *pg;
 
@@ -372,10 +356,9 @@ ngx_ur_replies_row(ngx_ur_shard_t *shard,
 /* I2: a commit that may yet be undone is worth nothing, in none of the rows */
 
 static ngx_int_t
-ngx_ur_replies_check(ngx_ur_shard_t *shard,
-    reservation_t *reply)
+ngx_ur_replies_check(ngx_ur_shard_t *shard, reservation_t *reply)
 {
-    u_char                              text[128];
+    u_char              text[128];
     ngx_ur_postgres_t  *pg;
 
     pg = &shard->postgres;
@@ -387,9 +370,7 @@ ngx_ur_replies_check(ngx_ur_shard_t *shard,
         text[sizeof(text) - 1] = '\0';
 
         ngx_ur_postgres_set_error(pg, (char *) text);
-        ngx_ur_reserve_failed(shard,
-                                           NGX_UR_BROKEN,
-                                           reply->count != 0);
+        ngx_ur_reserve_failed(shard, NGX_UR_BROKEN, reply->count != 0);
         return NGX_ERROR;
     }
 
@@ -403,8 +384,7 @@ ngx_ur_replies_check(ngx_ur_shard_t *shard,
 
 
 static void
-ngx_ur_replies_take_in(ngx_ur_range_t *range,
-    reservation_t *reply)
+ngx_ur_replies_take_in(ngx_ur_range_t *range, reservation_t *reply)
 {
     uint64_t  known;
 
@@ -420,8 +400,8 @@ ngx_ur_replies_take_in(ngx_ur_range_t *range,
 
 
 static void
-ngx_ur_replies_next(ngx_ur_shard_t *shard,
-    ngx_ur_next_e next, ngx_uint_t schema)
+ngx_ur_replies_next(ngx_ur_shard_t *shard, ngx_ur_next_e next,
+    ngx_uint_t schema)
 {
     switch (next) {
 
@@ -433,8 +413,7 @@ ngx_ur_replies_next(ngx_ur_shard_t *shard,
     case NGX_UR_NEXT_BOOTSTRAP:
 
         if (ngx_ur_bootstrap(shard, schema) != NGX_OK) {
-            ngx_ur_reserve_failed(shard,
-                                           NGX_UR_FAILED, 0);
+            ngx_ur_reserve_failed(shard, NGX_UR_FAILED, 0);
         }
 
         return;
@@ -460,10 +439,7 @@ ngx_ur_replies_healthy(ngx_ur_shard_t *shard)
         attempt_prefer(shard->connect->attempt);
     }
 
-    if (ngx_ur_health_report(shard,
-                                             NGX_UR_HEALTHY)
-        == NGX_OK)
-    {
+    if (ngx_ur_health_report(shard, NGX_UR_HEALTHY) == NGX_OK) {
         ngx_log_error(NGX_LOG_NOTICE, shard->postgres.log, 0,
                       "shard \"%V\" is available again", &shard->name);
     }
@@ -473,9 +449,7 @@ ngx_ur_replies_healthy(ngx_ur_shard_t *shard)
 static void
 ngx_ur_replies_invalid(ngx_ur_shard_t *shard)
 {
-    ngx_ur_postgres_set_error(&shard->postgres,
-                                              "invalid reply");
+    ngx_ur_postgres_set_error(&shard->postgres, "invalid reply");
     ngx_ur_connect_abort(shard, "invalid reply");
-    ngx_ur_reserve_failed(shard,
-                                          NGX_UR_BROKEN, 1);
+    ngx_ur_reserve_failed(shard, NGX_UR_BROKEN, 1);
 }

@@ -17,8 +17,7 @@
 void ngx_ur_replies(ngx_ur_shard_t *shard);
 
 /* what was granted to it, if anything was, cannot be relied upon (I2, I3) */
-void ngx_ur_replies_lost(
-    ngx_ur_shard_t *shard);
+void ngx_ur_replies_lost(ngx_ur_shard_t *shard);
 
 
 #endif /* _NGX_UR_REPLIES_H_INCLUDED_ */

@@ -14,23 +14,18 @@
 #define NGX_UR_ADVANCE  100000
 
 
-static void ngx_ur_report_missing(
-    ngx_ur_range_t *range, reservation_t *reply);
-static void ngx_ur_report_fenced(
-    ngx_ur_range_t *range, reservation_t *reply,
+static void ngx_ur_report_missing(ngx_ur_range_t *range, reservation_t *reply);
+static void ngx_ur_report_fenced(ngx_ur_range_t *range, reservation_t *reply,
     uint64_t known);
-static void ngx_ur_report_lost(
-    ngx_ur_range_t *range, reservation_t *reply,
+static void ngx_ur_report_lost(ngx_ur_range_t *range, reservation_t *reply,
     uint64_t known);
-static void ngx_ur_report_stale(
-    ngx_ur_range_t *range, reservation_t *reply);
-static void ngx_ur_report_deferred(
-    ngx_ur_range_t *range, reservation_t *reply);
+static void ngx_ur_report_stale(ngx_ur_range_t *range, reservation_t *reply);
+static void ngx_ur_report_deferred(ngx_ur_range_t *range,
+    reservation_t *reply);
 
 
 void
-ngx_ur_report(ngx_ur_range_t *range,
-    reservation_t *reply, uint64_t known)
+ngx_ur_report(ngx_ur_range_t *range, reservation_t *reply, uint64_t known)
 {
     ngx_log_t  *log;
     ngx_str_t  *shard;
@@ -48,8 +43,8 @@ ngx_ur_report(ngx_ur_range_t *range,
 
     case RESERVATION_EXHAUSTED:
         ngx_log_error(NGX_LOG_NOTICE, log, 0,
-                      "range %uL-%uL of shard \"%V\" is used up",
-                      range->first, range->last, shard);
+                      "range %uL-%uL of shard \"%V\" is used up", range->first,
+                      range->last, shard);
         return;
 
     case RESERVATION_MISSING:
@@ -84,8 +79,7 @@ ngx_ur_report(ngx_ur_range_t *range,
  */
 
 static void
-ngx_ur_report_missing(ngx_ur_range_t *range,
-    reservation_t *reply)
+ngx_ur_report_missing(ngx_ur_range_t *range, reservation_t *reply)
 {
     ngx_log_t  *log;
     ngx_str_t  *pool, *shard;
@@ -114,8 +108,8 @@ ngx_ur_report_missing(ngx_ur_range_t *range,
 
 
 static void
-ngx_ur_report_fenced(ngx_ur_range_t *range,
-    reservation_t *reply, uint64_t known)
+ngx_ur_report_fenced(ngx_ur_range_t *range, reservation_t *reply,
+    uint64_t known)
 {
     ngx_log_t  *log;
     ngx_str_t  *shard;
@@ -156,8 +150,7 @@ ngx_ur_report_fenced(ngx_ur_range_t *range,
 /* the SQL to go on with; who said so comes last, as a comment of it */
 
 static void
-ngx_ur_report_lost(ngx_ur_range_t *range,
-    reservation_t *reply, uint64_t known)
+ngx_ur_report_lost(ngx_ur_range_t *range, reservation_t *reply, uint64_t known)
 {
     uint64_t     skip;
     ngx_log_t   *log;
@@ -207,8 +200,7 @@ ngx_ur_report_lost(ngx_ur_range_t *range,
  */
 
 static void
-ngx_ur_report_stale(ngx_ur_range_t *range,
-    reservation_t *reply)
+ngx_ur_report_stale(ngx_ur_range_t *range, reservation_t *reply)
 {
     ngx_log_error(NGX_LOG_ALERT, range->shard->postgres.log, 0,
                   "range %uL-%uL of shard \"%V\" is a stale copy: %s",
@@ -220,8 +212,7 @@ ngx_ur_report_stale(ngx_ur_range_t *range,
 /* to set what it waits for would be wrong where the standby may have lagged */
 
 static void
-ngx_ur_report_deferred(ngx_ur_range_t *range,
-    reservation_t *reply)
+ngx_ur_report_deferred(ngx_ur_range_t *range, reservation_t *reply)
 {
     ngx_ur_shard_t  *shard;
 
@@ -239,10 +230,9 @@ ngx_ur_report_deferred(ngx_ur_range_t *range,
 
 
 void
-ngx_ur_report_refused(ngx_ur_shard_t *shard,
-    const char *state)
+ngx_ur_report_refused(ngx_ur_shard_t *shard, const char *state)
 {
-    u_char                              text[256];
+    u_char              text[256];
     ngx_ur_postgres_t  *pg;
 
     pg = &shard->postgres;
@@ -270,7 +260,7 @@ ngx_ur_report_refused(ngx_ur_shard_t *shard,
 void
 ngx_ur_report_bootstrap(ngx_ur_shard_t *shard)
 {
-    u_char                              text[256];
+    u_char              text[256];
     ngx_ur_postgres_t  *pg;
 
     pg = &shard->postgres;
@@ -291,8 +281,7 @@ ngx_ur_report_bootstrap(ngx_ur_shard_t *shard)
 
 
 void
-ngx_ur_report_failover(ngx_ur_range_t *range,
-    reservation_t *reply)
+ngx_ur_report_failover(ngx_ur_range_t *range, reservation_t *reply)
 {
     ngx_ur_shard_t  *shard;
 

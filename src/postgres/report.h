@@ -14,21 +14,18 @@
 
 
 /* an outcome, or a reason, that is another one than before */
-void ngx_ur_report(ngx_ur_range_t *range,
-    reservation_t *reply, uint64_t known);
+void ngx_ur_report(ngx_ur_range_t *range, reservation_t *reply,
+    uint64_t known);
 
 /*
  * The error of a statement, or of bootstrap's, becomes one that says what to
  * run, where something can be said.
  */
-void ngx_ur_report_refused(
-    ngx_ur_shard_t *shard, const char *state);
-void ngx_ur_report_bootstrap(
-    ngx_ur_shard_t *shard);
+void ngx_ur_report_refused(ngx_ur_shard_t *shard, const char *state);
+void ngx_ur_report_bootstrap(ngx_ur_shard_t *shard);
 
 /* at the first contact: the row's failover policy is not the configured one */
-void ngx_ur_report_failover(
-    ngx_ur_range_t *range, reservation_t *reply);
+void ngx_ur_report_failover(ngx_ur_range_t *range, reservation_t *reply);
 
 
 #endif /* _NGX_UR_REPORT_H_INCLUDED_ */

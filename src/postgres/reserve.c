@@ -27,26 +27,18 @@
 #define NGX_UR_PAUSE  250
 
 
-static void ngx_ur_reserve_claim(
-    ngx_ur_range_t *range,
-    ngx_ur_cause_t *cause);
-static ngx_msec_t ngx_ur_reserve_time(
-    ngx_ur_shard_t *shard);
-static void ngx_ur_reserve_start(
-    ngx_ur_shard_t *shard);
-static void ngx_ur_reserve_gather(
-    ngx_ur_shard_t *shard);
-static ngx_int_t ngx_ur_reserve_query(
-    ngx_ur_shard_t *shard);
-static void ngx_ur_reserve_bootstrapped(
-    ngx_ur_shard_t *shard, ngx_int_t rc);
+static void ngx_ur_reserve_claim(ngx_ur_range_t *range, ngx_ur_cause_t *cause);
+static ngx_msec_t ngx_ur_reserve_time(ngx_ur_shard_t *shard);
+static void ngx_ur_reserve_start(ngx_ur_shard_t *shard);
+static void ngx_ur_reserve_gather(ngx_ur_shard_t *shard);
+static ngx_int_t ngx_ur_reserve_query(ngx_ur_shard_t *shard);
+static void ngx_ur_reserve_bootstrapped(ngx_ur_shard_t *shard, ngx_int_t rc);
 
 
 void
-ngx_ur_reserve(ngx_ur_pool_t *pool,
-    ngx_ur_cause_t *cause)
+ngx_ur_reserve(ngx_ur_pool_t *pool, ngx_ur_cause_t *cause)
 {
-    ngx_uint_t                        i;
+    ngx_uint_t        i;
     ngx_ur_range_t  **ranges;
     ngx_ur_shard_t  **shards;
 
@@ -74,8 +66,7 @@ ngx_ur_reserve(ngx_ur_pool_t *pool,
 /* whoever acts on a claim makes it, in the same step as the decision */
 
 static void
-ngx_ur_reserve_claim(ngx_ur_range_t *range,
-    ngx_ur_cause_t *cause)
+ngx_ur_reserve_claim(ngx_ur_range_t *range, ngx_ur_cause_t *cause)
 {
     ngx_ur_pool_t  *pool;
     ngx_ur_need_e   need;
@@ -97,8 +88,7 @@ ngx_ur_reserve_claim(ngx_ur_range_t *range,
     ngx_queue_insert_tail(&range->shard->asks, &range->queue);
 
     ngx_ur_workers_claim(pool, range->slot);
-    ngx_ur_workers_ask(pool,
-                        ngx_ur_reserve_time(range->shard));
+    ngx_ur_workers_ask(pool, ngx_ur_reserve_time(range->shard));
 }
 
 
@@ -116,8 +106,7 @@ ngx_ur_reserve_time(ngx_ur_shard_t *shard)
 
 
 void
-ngx_ur_reserve_handler(ngx_ur_postgres_t *pg,
-    ngx_int_t rc)
+ngx_ur_reserve_handler(ngx_ur_postgres_t *pg, ngx_int_t rc)
 {
     ngx_ur_shard_t  *shard;
 
@@ -144,8 +133,7 @@ ngx_ur_reserve_handler(ngx_ur_postgres_t *pg,
 
 
 void
-ngx_ur_reserve_connected(
-    ngx_ur_shard_t *shard, ngx_uint_t result)
+ngx_ur_reserve_connected(ngx_ur_shard_t *shard, ngx_uint_t result)
 {
     if (result != NGX_UR_HEALTHY) {
         ngx_ur_reserve_failed(shard, result, 0);
@@ -157,8 +145,7 @@ ngx_ur_reserve_connected(
 
 
 static void
-ngx_ur_reserve_bootstrapped(
-    ngx_ur_shard_t *shard, ngx_int_t rc)
+ngx_ur_reserve_bootstrapped(ngx_ur_shard_t *shard, ngx_int_t rc)
 {
     if (rc == NGX_OK) {
         rc = ngx_ur_bootstrap_handler(shard);
@@ -170,8 +157,7 @@ ngx_ur_reserve_bootstrapped(
 
     if (rc != NGX_OK) {
         ngx_ur_report_bootstrap(shard);
-        ngx_ur_reserve_failed(shard,
-                                           NGX_UR_BROKEN, 0);
+        ngx_ur_reserve_failed(shard, NGX_UR_BROKEN, 0);
         return;
     }
 
@@ -230,8 +216,7 @@ ngx_ur_reserve_send(ngx_ur_shard_t *shard)
 
     ngx_ur_zone_lock(pool);
 
-    ngx_ur_workers_ask(pool,
-                                   ngx_ur_reserve_time(shard));
+    ngx_ur_workers_ask(pool, ngx_ur_reserve_time(shard));
 
     ngx_ur_zone_unlock(pool);
 
@@ -239,8 +224,7 @@ ngx_ur_reserve_send(ngx_ur_shard_t *shard)
     shard->doubt[0] = '\0';
 
     if (ngx_ur_reserve_query(shard) != NGX_OK) {
-        ngx_ur_reserve_failed(shard,
-                                           NGX_UR_FAILED, 1);
+        ngx_ur_reserve_failed(shard, NGX_UR_FAILED, 1);
     }
 }
 
@@ -250,8 +234,8 @@ ngx_ur_reserve_send(ngx_ur_shard_t *shard)
 static void
 ngx_ur_reserve_gather(ngx_ur_shard_t *shard)
 {
-    ngx_uint_t                       n;
-    ngx_queue_t                     *q;
+    ngx_uint_t       n;
+    ngx_queue_t     *q;
     ngx_ur_range_t  *range;
 
     while (!ngx_queue_empty(&shard->sent)) {
@@ -287,14 +271,14 @@ ngx_ur_reserve_gather(ngx_ur_shard_t *shard)
 static ngx_int_t
 ngx_ur_reserve_query(ngx_ur_shard_t *shard)
 {
-    char                            *buf;
-    size_t                           n;
-    ngx_int_t                        rc;
-    const char                      *values[RESERVATION_NPARAMS];
-    ngx_queue_t                     *q;
-    reservation_caller_t             caller;
-    const reservation_ask_t         *asks[NGX_UR_ASKS];
-    ngx_ur_range_t  *range;
+    char                     *buf;
+    size_t                    n;
+    ngx_int_t                 rc;
+    const char               *values[RESERVATION_NPARAMS];
+    ngx_queue_t              *q;
+    ngx_ur_range_t           *range;
+    reservation_caller_t      caller;
+    const reservation_ask_t  *asks[NGX_UR_ASKS];
 
     n = 0;
     caller.places = RESERVATION_PLACES;
@@ -312,8 +296,7 @@ ngx_ur_reserve_query(ngx_ur_shard_t *shard)
     buf = ngx_alloc(reservation_params_size(n), shard->postgres.log);
 
     if (buf == NULL) {
-        ngx_ur_postgres_set_error(&shard->postgres,
-                                                  "out of memory");
+        ngx_ur_postgres_set_error(&shard->postgres, "out of memory");
         ngx_ur_connect_abort(shard, "out of memory");
         return NGX_ERROR;
     }
@@ -329,16 +312,14 @@ ngx_ur_reserve_query(ngx_ur_shard_t *shard)
     caller.lock_wait = shard->pool->reserve_timeout * 3 / 4;
 
     if (shard->ranges.nelts > 1) {
-        caller.lock_wait = ngx_min(caller.lock_wait,
-                                   NGX_UR_LOCK);
+        caller.lock_wait = ngx_min(caller.lock_wait, NGX_UR_LOCK);
     }
 
     reservation_params(values, buf, &caller, asks, n);
 
-    rc = ngx_ur_postgres_query(&shard->postgres,
-                                              reservation_statement,
-                                              RESERVATION_NPARAMS, values,
-                                              shard->pool->reserve_timeout);
+    rc = ngx_ur_postgres_query(&shard->postgres, reservation_statement,
+                               RESERVATION_NPARAMS, values,
+                               shard->pool->reserve_timeout);
     ngx_free(buf);
 
     return rc;
@@ -370,18 +351,16 @@ ngx_ur_reserve_done(ngx_ur_shard_t *shard)
 
 
 void
-ngx_ur_reserve_failed(ngx_ur_shard_t *shard,
-    ngx_uint_t result, ngx_uint_t lost)
+ngx_ur_reserve_failed(ngx_ur_shard_t *shard, ngx_uint_t result,
+    ngx_uint_t lost)
 {
-    ngx_int_t                           rc;
-    ngx_uint_t                          level;
+    ngx_int_t           rc;
+    ngx_uint_t          level;
     ngx_ur_postgres_t  *pg;
 
     pg = &shard->postgres;
 
-    if (result == NGX_UR_SHORT
-        || result == NGX_UR_AWAY)
-    {
+    if (result == NGX_UR_SHORT || result == NGX_UR_AWAY) {
         /* it tells nothing of the shard, and other workers may ask it */
 
         shard->short_until = ngx_current_msec + NGX_UR_PAUSE;
@@ -413,10 +392,9 @@ ngx_ur_reserve_failed(ngx_ur_shard_t *shard,
 
 
 void
-ngx_ur_reserve_end_all(ngx_ur_shard_t *shard,
-    ngx_uint_t lost)
+ngx_ur_reserve_end_all(ngx_ur_shard_t *shard, ngx_uint_t lost)
 {
-    ngx_queue_t                     *q;
+    ngx_queue_t     *q;
     ngx_ur_range_t  *range;
 
     while (!ngx_queue_empty(&shard->sent)) {
@@ -434,7 +412,7 @@ ngx_ur_reserve_end_all(ngx_ur_shard_t *shard,
 void
 ngx_ur_reserve_end_asks(ngx_ur_shard_t *shard)
 {
-    ngx_queue_t                     *q;
+    ngx_queue_t     *q;
     ngx_ur_range_t  *range;
 
     while (!ngx_queue_empty(&shard->asks)) {

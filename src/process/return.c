@@ -48,33 +48,27 @@ typedef struct {
 } ngx_ur_return_t;
 
 
-static ngx_int_t ngx_ur_return_take(ngx_array_t *jobs,
+static ngx_int_t ngx_ur_return_take(ngx_array_t *jobs, ngx_ur_shard_t *shard);
+static ngx_ur_return_t *ngx_ur_return_job(ngx_array_t *jobs,
     ngx_ur_shard_t *shard);
-static ngx_ur_return_t *ngx_ur_return_job(
-    ngx_array_t *jobs, ngx_ur_shard_t *shard);
-static ngx_int_t ngx_ur_return_all(ngx_array_t *jobs,
-    ngx_msec_t deadline);
-static void ngx_ur_return_start(
-    ngx_ur_return_t *job, ngx_msec_t deadline);
-static void ngx_ur_return_params(
-    ngx_ur_rest_t *rest,
+static ngx_int_t ngx_ur_return_all(ngx_array_t *jobs, ngx_msec_t deadline);
+static void ngx_ur_return_start(ngx_ur_return_t *job, ngx_msec_t deadline);
+static void ngx_ur_return_params(ngx_ur_rest_t *rest,
     const reservation_caller_t *caller);
 static void ngx_ur_return_run(void *data);
 static void ngx_ur_return_done(void *data);
-static void ngx_ur_return_tell(
-    ngx_ur_return_t *job);
-static void ngx_ur_return_burned(
-    ngx_ur_rest_t *rest, const char *reason);
+static void ngx_ur_return_tell(ngx_ur_return_t *job);
+static void ngx_ur_return_burned(ngx_ur_rest_t *rest, const char *reason);
 
 
 void
-ngx_ur_return(ngx_ur_pool_t **pools,
-    ngx_uint_t n, ngx_msec_t deadline, ngx_log_t *log)
+ngx_ur_return(ngx_ur_pool_t **pools, ngx_uint_t n, ngx_msec_t deadline,
+    ngx_log_t *log)
 {
-    ngx_int_t                         rc;
-    ngx_uint_t                        i, j;
-    ngx_pool_t                       *temp;
-    ngx_array_t                       jobs;
+    ngx_int_t         rc;
+    ngx_uint_t        i, j;
+    ngx_pool_t       *temp;
+    ngx_array_t       jobs;
     ngx_ur_shard_t  **shards;
 
     temp = ngx_create_pool(NGX_DEFAULT_POOL_SIZE, log);
@@ -82,10 +76,7 @@ ngx_ur_return(ngx_ur_pool_t **pools,
         return;
     }
 
-    if (ngx_array_init(&jobs, temp, 4,
-                       sizeof(ngx_ur_return_t))
-        != NGX_OK)
-    {
+    if (ngx_array_init(&jobs, temp, 4, sizeof(ngx_ur_return_t)) != NGX_OK) {
         ngx_destroy_pool(temp);
         return;
     }
@@ -116,10 +107,9 @@ ngx_ur_return(ngx_ur_pool_t **pools,
 
 
 static ngx_int_t
-ngx_ur_return_take(ngx_array_t *jobs,
-    ngx_ur_shard_t *shard)
+ngx_ur_return_take(ngx_array_t *jobs, ngx_ur_shard_t *shard)
 {
-    ngx_uint_t                         i;
+    ngx_uint_t         i;
     ngx_ur_rest_t     *rest;
     ngx_ur_range_t   **ranges;
     ngx_ur_return_t   *job;
@@ -164,10 +154,9 @@ ngx_ur_return_take(ngx_array_t *jobs,
 /* NULL if there is no memory */
 
 static ngx_ur_return_t *
-ngx_ur_return_job(ngx_array_t *jobs,
-    ngx_ur_shard_t *shard)
+ngx_ur_return_job(ngx_array_t *jobs, ngx_ur_shard_t *shard)
 {
-    ngx_str_t                         name, holder;
+    ngx_str_t         name, holder;
     ngx_ur_return_t  *job;
 
     job = ngx_array_push(jobs);
@@ -208,8 +197,8 @@ ngx_ur_return_job(ngx_array_t *jobs,
 static ngx_int_t
 ngx_ur_return_all(ngx_array_t *jobs, ngx_msec_t deadline)
 {
-    ngx_int_t                         rc;
-    ngx_uint_t                        i, waiting;
+    ngx_int_t         rc;
+    ngx_uint_t        i, waiting;
     ngx_ur_return_t  *job;
 
     ngx_time_update();
@@ -232,8 +221,7 @@ ngx_ur_return_all(ngx_array_t *jobs, ngx_msec_t deadline)
             }
         }
 
-    } while (waiting
-             && ngx_ur_thread_wait(deadline) == NGX_OK);
+    } while (waiting && ngx_ur_thread_wait(deadline) == NGX_OK);
 
     rc = NGX_OK;
 
@@ -252,12 +240,11 @@ ngx_ur_return_all(ngx_array_t *jobs, ngx_msec_t deadline)
 /* not yet, if the worker had been connecting when it was told to exit */
 
 static void
-ngx_ur_return_start(ngx_ur_return_t *job,
-    ngx_msec_t deadline)
+ngx_ur_return_start(ngx_ur_return_t *job, ngx_msec_t deadline)
 {
-    ngx_uint_t                      i;
-    ngx_msec_int_t                  left;
-    ngx_ur_rest_t  *rest;
+    ngx_uint_t       i;
+    ngx_ur_rest_t   *rest;
+    ngx_msec_int_t   left;
 
     job->reason = "no time is left";
 
@@ -296,13 +283,12 @@ ngx_ur_return_start(ngx_ur_return_t *job,
 
 
 static void
-ngx_ur_return_params(ngx_ur_rest_t *rest,
-    const reservation_caller_t *caller)
+ngx_ur_return_params(ngx_ur_rest_t *rest, const reservation_caller_t *caller)
 {
     char       c;
     u_char    *start, *end;
-    uint32_t   i;
     lease_t   *lease;
+    uint32_t   i;
 
     start = (u_char *) rest->starts;
     end = (u_char *) rest->ends;
@@ -369,9 +355,9 @@ ngx_ur_return_done(void *data)
 static void
 ngx_ur_return_tell(ngx_ur_return_t *job)
 {
-    ngx_uint_t                      i;
-    give_back_state_e               state;
-    ngx_ur_rest_t  *rest;
+    ngx_uint_t          i;
+    ngx_ur_rest_t      *rest;
+    give_back_state_e   state;
 
     if (job->ended) {
         ngx_ur_connect_notice(job->shard);
@@ -399,8 +385,7 @@ ngx_ur_return_tell(ngx_ur_return_t *job)
 
 
 static void
-ngx_ur_return_burned(ngx_ur_rest_t *rest,
-    const char *reason)
+ngx_ur_return_burned(ngx_ur_rest_t *rest, const char *reason)
 {
     ngx_ur_shard_t  *shard;
 

@@ -18,8 +18,8 @@
  * "returned" of their shards, all at once.  Blocks; what is not acknowledged
  * until the deadline, a value of ngx_current_msec, is burned.
  */
-void ngx_ur_return(ngx_ur_pool_t **pools,
-    ngx_uint_t n, ngx_msec_t deadline, ngx_log_t *log);
+void ngx_ur_return(ngx_ur_pool_t **pools, ngx_uint_t n, ngx_msec_t deadline,
+    ngx_log_t *log);
 
 
 #endif /* _NGX_UR_RETURN_H_INCLUDED_ */

@@ -28,12 +28,9 @@
 #define NGX_UR_EXIT_TIME  1000
 
 
-static void ngx_ur_worker_finish(
-    ngx_ur_shard_t *shard, ngx_msec_t deadline);
-static ngx_connection_t *ngx_ur_worker_pending(
-    ngx_ur_shard_t *shard);
-static void ngx_ur_worker_abort(
-    ngx_ur_shard_t *shard);
+static void ngx_ur_worker_finish(ngx_ur_shard_t *shard, ngx_msec_t deadline);
+static ngx_connection_t *ngx_ur_worker_pending(ngx_ur_shard_t *shard);
+static void ngx_ur_worker_abort(ngx_ur_shard_t *shard);
 
 
 /*
@@ -45,9 +42,9 @@ static void ngx_ur_worker_abort(
 ngx_int_t
 ngx_ur_init_module(ngx_cycle_t *cycle)
 {
-    ngx_uint_t                           i;
-    ngx_ur_pool_t      **pools;
-    ngx_ur_main_conf_t  *umcf;
+    ngx_uint_t            i;
+    ngx_ur_pool_t       **pools;
+    ngx_ur_main_conf_t   *umcf;
 
     umcf = ngx_http_cycle_get_module_main_conf(cycle,
                                                ngx_http_unique_random_module);
@@ -68,9 +65,9 @@ ngx_ur_init_module(ngx_cycle_t *cycle)
 ngx_int_t
 ngx_ur_init_process(ngx_cycle_t *cycle)
 {
-    ngx_uint_t                           i;
-    ngx_ur_pool_t      **pools;
-    ngx_ur_main_conf_t  *umcf;
+    ngx_uint_t            i;
+    ngx_ur_pool_t       **pools;
+    ngx_ur_main_conf_t   *umcf;
 
     umcf = ngx_http_cycle_get_module_main_conf(cycle,
                                                ngx_http_unique_random_module);
@@ -104,11 +101,11 @@ ngx_ur_init_process(ngx_cycle_t *cycle)
 void
 ngx_ur_exit_process(ngx_cycle_t *cycle)
 {
-    ngx_uint_t                           i, j, n;
-    ngx_msec_t                           deadline;
-    ngx_ur_pool_t      **pools, **last;
-    ngx_ur_shard_t     **shards;
-    ngx_ur_main_conf_t  *umcf;
+    ngx_uint_t            i, j, n;
+    ngx_msec_t            deadline;
+    ngx_ur_pool_t       **pools, **last;
+    ngx_ur_shard_t      **shards;
+    ngx_ur_main_conf_t   *umcf;
 
     umcf = ngx_http_cycle_get_module_main_conf(cycle,
                                                ngx_http_unique_random_module);
@@ -125,8 +122,7 @@ ngx_ur_exit_process(ngx_cycle_t *cycle)
         shards = pools[i]->shards.elts;
 
         for (j = 0; j < pools[i]->shards.nelts; j++) {
-            ngx_ur_worker_finish(shards[j], deadline
-                                    - NGX_UR_EXIT_TIME / 2);
+            ngx_ur_worker_finish(shards[j], deadline - NGX_UR_EXIT_TIME / 2);
         }
 
         for (j = 0; j < pools[i]->shards.nelts; j++) {
@@ -165,8 +161,7 @@ ngx_ur_exit_process(ngx_cycle_t *cycle)
  */
 
 static void
-ngx_ur_worker_finish(ngx_ur_shard_t *shard,
-    ngx_msec_t deadline)
+ngx_ur_worker_finish(ngx_ur_shard_t *shard, ngx_msec_t deadline)
 {
     struct pollfd      pfd;
     ngx_msec_int_t     left;

@@ -28,12 +28,9 @@
                                        + NGX_UR_TIDY)
 
 
-static ngx_int_t ngx_ur_batch_map(
-    ngx_ur_range_t *range);
-static ngx_int_t ngx_ur_batch_return(
-    ngx_ur_range_t *range);
-static ngx_uint_t ngx_ur_batch_in_use(
-    ngx_ur_range_t *range);
+static ngx_int_t ngx_ur_batch_map(ngx_ur_range_t *range);
+static ngx_int_t ngx_ur_batch_return(ngx_ur_range_t *range);
+static ngx_uint_t ngx_ur_batch_in_use(ngx_ur_range_t *range);
 
 
 ngx_uint_t
@@ -70,8 +67,7 @@ ngx_ur_batch_take(ngx_ur_range_t *range)
     slot->burned += batch->n - batch->next;
 
     batch->next = 0;
-    batch->n = leases_take(&slot->leases, NGX_UR_BATCH,
-                           &batch->start);
+    batch->n = leases_take(&slot->leases, NGX_UR_BATCH, &batch->start);
 
     ngx_memory_barrier();
 
@@ -98,10 +94,9 @@ ngx_ur_batch_take(ngx_ur_range_t *range)
 
 
 ngx_int_t
-ngx_ur_batch_issue(ngx_ur_range_t *range,
-    uint64_t *position, uint64_t *value)
+ngx_ur_batch_issue(ngx_ur_range_t *range, uint64_t *position, uint64_t *value)
 {
-    ngx_event_t                     *tidy;
+    ngx_event_t     *tidy;
     ngx_ur_batch_t  *batch;
 
     batch = &range->batch;
@@ -135,8 +130,8 @@ ngx_ur_batch_issue(ngx_ur_range_t *range,
 static ngx_int_t
 ngx_ur_batch_map(ngx_ur_range_t *range)
 {
-    u_char                           key[RESERVATION_KEY_LEN];
-    ngx_uint_t                       i;
+    u_char           key[RESERVATION_KEY_LEN];
+    ngx_uint_t       i;
     ngx_ur_batch_t  *batch;
 
     batch = &range->batch;
@@ -169,8 +164,8 @@ ngx_ur_batch_map(ngx_ur_range_t *range)
 void
 ngx_ur_batch_tidy(ngx_event_t *ev)
 {
-    ngx_uint_t                        i;
-    ngx_msec_t                        time, next;
+    ngx_uint_t        i;
+    ngx_msec_t        time, next;
     ngx_ur_pool_t    *pool;
     ngx_ur_range_t  **ranges;
 
@@ -215,7 +210,7 @@ ngx_ur_batch_tidy(ngx_event_t *ev)
 static ngx_uint_t
 ngx_ur_batch_in_use(ngx_ur_range_t *range)
 {
-    uint64_t                         at;
+    uint64_t         at;
     ngx_ur_batch_t  *batch;
 
     batch = &range->batch;
@@ -246,7 +241,7 @@ ngx_ur_batch_in_use(ngx_ur_range_t *range)
 static ngx_int_t
 ngx_ur_batch_return(ngx_ur_range_t *range)
 {
-    ngx_uint_t                       left;
+    ngx_uint_t       left;
     ngx_ur_slot_t   *slot;
     ngx_ur_batch_t  *batch;
 
@@ -279,10 +274,9 @@ ngx_ur_batch_return(ngx_ur_range_t *range)
 
 
 void
-ngx_ur_batch_end(ngx_ur_pool_t *pool,
-    ngx_log_t *log)
+ngx_ur_batch_end(ngx_ur_pool_t *pool, ngx_log_t *log)
 {
-    ngx_uint_t                        i, left, burned;
+    ngx_uint_t        i, left, burned;
     ngx_ur_range_t  **ranges;
 
     ranges = pool->ranges.elts;

@@ -23,31 +23,27 @@
  * issued.  Needs no mutex: a fence or a new life that another worker is just
  * about to see has come before or after the draw.
  */
-ngx_uint_t ngx_ur_batch_left(
-    ngx_ur_range_t *range);
+ngx_uint_t ngx_ur_batch_left(ngx_ur_range_t *range);
 
 /*
  * Takes a new batch of the range, with what is left of an old one burned.
  * NGX_DECLINED if nothing is leased, or may not be issued.  The caller has the
  * mutex.
  */
-ngx_int_t ngx_ur_batch_take(
-    ngx_ur_range_t *range);
+ngx_int_t ngx_ur_batch_take(ngx_ur_range_t *range);
 
 /*
  * Issues the next position of a batch that has some left.  NGX_ERROR if it
  * cannot be mapped, and then it is burned.
  */
-ngx_int_t ngx_ur_batch_issue(
-    ngx_ur_range_t *range, uint64_t *position,
+ngx_int_t ngx_ur_batch_issue(ngx_ur_range_t *range, uint64_t *position,
     uint64_t *value);
 
 /* the handler of pool->tidy */
 void ngx_ur_batch_tidy(ngx_event_t *ev);
 
 /* puts all that this worker has back into the zone, and logs what it cannot */
-void ngx_ur_batch_end(ngx_ur_pool_t *pool,
-    ngx_log_t *log);
+void ngx_ur_batch_end(ngx_ur_pool_t *pool, ngx_log_t *log);
 
 
 #endif /* _NGX_UR_BATCH_H_INCLUDED_ */

@@ -26,23 +26,18 @@
 #define NGX_UR_DRAWS     16
 
 
-static ngx_ur_range_t *ngx_ur_choice_pick(
-    ngx_ur_pool_t *pool, ngx_ur_draw_t *draw);
-static ngx_int_t ngx_ur_choice_take(
-    ngx_ur_pool_t *pool, ngx_ur_range_t *range,
+static ngx_ur_range_t *ngx_ur_choice_pick(ngx_ur_pool_t *pool,
     ngx_ur_draw_t *draw);
-static void ngx_ur_choice_weigh(
-    ngx_ur_pool_t *pool);
-static ngx_ur_range_t *ngx_ur_choice_among(
-    ngx_ur_pool_t *pool, uint64_t total, ngx_uint_t preferred);
-static uint64_t ngx_ur_choice_candidates(
-    ngx_ur_pool_t *pool,
+static ngx_int_t ngx_ur_choice_take(ngx_ur_pool_t *pool, ngx_ur_range_t *range,
+    ngx_ur_draw_t *draw);
+static void ngx_ur_choice_weigh(ngx_ur_pool_t *pool);
+static ngx_ur_range_t *ngx_ur_choice_among(ngx_ur_pool_t *pool, uint64_t total,
+    ngx_uint_t preferred);
+static uint64_t ngx_ur_choice_candidates(ngx_ur_pool_t *pool,
     ngx_ur_outlook_t *outlook);
-static ngx_ur_need_e ngx_ur_choice_need(
-    ngx_ur_range_t *range,
+static ngx_ur_need_e ngx_ur_choice_need(ngx_ur_range_t *range,
     ngx_ur_cause_t *cause, ngx_msec_t *due);
-static ngx_msec_t ngx_ur_choice_due(
-    ngx_ur_range_t *range,
+static ngx_msec_t ngx_ur_choice_due(ngx_ur_range_t *range,
     ngx_ur_cause_t *cause, ngx_msec_t at);
 
 
@@ -53,10 +48,9 @@ static ngx_msec_t ngx_ur_choice_due(
  */
 
 ngx_int_t
-ngx_ur_choice_draw(ngx_ur_pool_t *pool,
-    ngx_ur_draw_t *draw)
+ngx_ur_choice_draw(ngx_ur_pool_t *pool, ngx_ur_draw_t *draw)
 {
-    ngx_int_t                        rc;
+    ngx_int_t        rc;
     ngx_ur_range_t  *range;
 
     do {
@@ -64,10 +58,7 @@ ngx_ur_choice_draw(ngx_ur_pool_t *pool,
 
         range = ngx_ur_choice_pick(pool, draw);
 
-        if (range
-            && range == draw->range
-            && ngx_ur_batch_left(range))
-        {
+        if (range && range == draw->range && ngx_ur_batch_left(range)) {
             return NGX_OK;
         }
 
@@ -90,8 +81,7 @@ ngx_ur_choice_draw(ngx_ur_pool_t *pool,
  */
 
 static ngx_ur_range_t *
-ngx_ur_choice_pick(ngx_ur_pool_t *pool,
-    ngx_ur_draw_t *draw)
+ngx_ur_choice_pick(ngx_ur_pool_t *pool, ngx_ur_draw_t *draw)
 {
     ngx_ur_range_t  *range;
 
@@ -114,8 +104,8 @@ ngx_ur_choice_pick(ngx_ur_pool_t *pool,
 /* NGX_AGAIN: choose again, by new weights */
 
 static ngx_int_t
-ngx_ur_choice_take(ngx_ur_pool_t *pool,
-    ngx_ur_range_t *range, ngx_ur_draw_t *draw)
+ngx_ur_choice_take(ngx_ur_pool_t *pool, ngx_ur_range_t *range,
+    ngx_ur_draw_t *draw)
 {
     if (range
         && (ngx_ur_batch_left(draw->range)
@@ -142,10 +132,10 @@ ngx_ur_choice_take(ngx_ur_pool_t *pool,
 static void
 ngx_ur_choice_weigh(ngx_ur_pool_t *pool)
 {
-    uint64_t                          left;
-    ngx_uint_t                        i;
-    ngx_ur_range_t   *range, **ranges;
-    ngx_ur_cause_t    draw;
+    uint64_t         left;
+    ngx_uint_t       i;
+    ngx_ur_range_t  *range, **ranges;
+    ngx_ur_cause_t   draw;
 
     ngx_memzero(&draw, sizeof(ngx_ur_cause_t));
 
@@ -164,9 +154,7 @@ ngx_ur_choice_weigh(ngx_ur_pool_t *pool)
         range->weight = 0;
         range->preferred = 0;
 
-        if (ngx_ur_choice_ask(range, &draw)
-            == NGX_UR_NEED_LOOK)
-        {
+        if (ngx_ur_choice_ask(range, &draw) == NGX_UR_NEED_LOOK) {
             pool->look = 1;
         }
 
@@ -209,11 +197,10 @@ ngx_ur_choice_ready(ngx_ur_pool_t *pool)
 /* one of all ranges, or of the preferred ones, whose weights sum up to total */
 
 static ngx_ur_range_t *
-ngx_ur_choice_among(ngx_ur_pool_t *pool,
-    uint64_t total, ngx_uint_t preferred)
+ngx_ur_choice_among(ngx_ur_pool_t *pool, uint64_t total, ngx_uint_t preferred)
 {
-    uint64_t                          pick;
-    ngx_uint_t                        i;
+    uint64_t          pick;
+    ngx_uint_t        i;
     ngx_ur_range_t  **ranges;
 
     ranges = pool->ranges.elts;
@@ -235,8 +222,7 @@ ngx_ur_choice_among(ngx_ur_pool_t *pool,
 
 
 void
-ngx_ur_choice_outlook(ngx_ur_pool_t *pool,
-    ngx_ur_outlook_t *outlook)
+ngx_ur_choice_outlook(ngx_ur_pool_t *pool, ngx_ur_outlook_t *outlook)
 {
     uint64_t    total;
     ngx_msec_t  wait;
@@ -271,8 +257,7 @@ ngx_ur_choice_outlook(ngx_ur_pool_t *pool,
     pool->draws = 0;
 
     if (total) {
-        outlook->cause.range = ngx_ur_choice_among(pool, total,
-                                                                   0);
+        outlook->cause.range = ngx_ur_choice_among(pool, total, 0);
         outlook->ask = 1;
     }
 }
@@ -281,14 +266,13 @@ ngx_ur_choice_outlook(ngx_ur_pool_t *pool,
 /* weighs the ranges that may be asked for a lease, and returns the sum */
 
 static uint64_t
-ngx_ur_choice_candidates(ngx_ur_pool_t *pool,
-    ngx_ur_outlook_t *outlook)
+ngx_ur_choice_candidates(ngx_ur_pool_t *pool, ngx_ur_outlook_t *outlook)
 {
-    uint64_t                          total;
-    ngx_msec_t                        due;
-    ngx_uint_t                        i;
-    ngx_ur_range_t   *range, **ranges;
-    ngx_ur_need_e     need;
+    uint64_t         total;
+    ngx_msec_t       due;
+    ngx_uint_t       i;
+    ngx_ur_need_e    need;
+    ngx_ur_range_t  *range, **ranges;
 
     ranges = pool->ranges.elts;
 
@@ -334,10 +318,9 @@ ngx_ur_choice_candidates(ngx_ur_pool_t *pool,
 
 
 ngx_ur_need_e
-ngx_ur_choice_ask(ngx_ur_range_t *range,
-    ngx_ur_cause_t *cause)
+ngx_ur_choice_ask(ngx_ur_range_t *range, ngx_ur_cause_t *cause)
 {
-    ngx_msec_t                     due;
+    ngx_msec_t     due;
     ngx_ur_need_e  need;
 
     need = ngx_ur_choice_need(range, cause, &due);
@@ -371,13 +354,13 @@ ngx_ur_choice_ask(ngx_ur_range_t *range,
  */
 
 static ngx_ur_need_e
-ngx_ur_choice_need(ngx_ur_range_t *range,
-    ngx_ur_cause_t *cause, ngx_msec_t *due)
+ngx_ur_choice_need(ngx_ur_range_t *range, ngx_ur_cause_t *cause,
+    ngx_msec_t *due)
 {
-    ngx_msec_t                       at;
+    ngx_msec_t       at;
     ngx_ur_slot_t   *slot;
-    ngx_ur_shard_t  *shard;
     ngx_ur_need_e    need;
+    ngx_ur_shard_t  *shard;
 
     *due = NGX_TIMER_INFINITE;
 
@@ -441,10 +424,9 @@ ngx_ur_choice_need(ngx_ur_range_t *range,
 /* in how many milliseconds the range may be asked for what is due then */
 
 static ngx_msec_t
-ngx_ur_choice_due(ngx_ur_range_t *range,
-    ngx_ur_cause_t *cause, ngx_msec_t at)
+ngx_ur_choice_due(ngx_ur_range_t *range, ngx_ur_cause_t *cause, ngx_msec_t at)
 {
-    ngx_msec_t                       due;
+    ngx_msec_t       due;
     ngx_ur_shard_t  *shard;
 
     shard = range->shard;

@@ -44,22 +44,16 @@ typedef struct {
 
 
 /* NGX_DECLINED if the pool has no lease */
-ngx_int_t ngx_ur_choice_draw(
-    ngx_ur_pool_t *pool, ngx_ur_draw_t *draw);
+ngx_int_t ngx_ur_choice_draw(ngx_ur_pool_t *pool, ngx_ur_draw_t *draw);
 
 /* whether the pool has a lease */
-ngx_uint_t ngx_ur_choice_ready(
-    ngx_ur_pool_t *pool);
+ngx_uint_t ngx_ur_choice_ready(ngx_ur_pool_t *pool);
 
 /* for requests that wait, since the pool has no lease */
-void ngx_ur_choice_outlook(
-    ngx_ur_pool_t *pool,
-    ngx_ur_outlook_t *outlook);
+void ngx_ur_choice_outlook(ngx_ur_pool_t *pool, ngx_ur_outlook_t *outlook);
 
 /* what to ask the range for now, if anything; the caller has the mutex */
-ngx_ur_need_e ngx_ur_choice_ask(
-    ngx_ur_range_t *range,
-    ngx_ur_cause_t *cause);
+ngx_ur_need_e ngx_ur_choice_ask(ngx_ur_range_t *range, ngx_ur_cause_t *cause);
 
 
 #endif /* _NGX_UR_CHOICE_H_INCLUDED_ */

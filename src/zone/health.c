@@ -19,8 +19,8 @@
     ((shard)->max_fails == 0 || (shard)->health->fails < (shard)->max_fails)
 
 
-static ngx_int_t ngx_ur_health_failed(
-    ngx_ur_shard_t *shard, ngx_uint_t broken);
+static ngx_int_t ngx_ur_health_failed(ngx_ur_shard_t *shard,
+    ngx_uint_t broken);
 
 
 ngx_uint_t
@@ -36,10 +36,9 @@ ngx_ur_health_of(const char *sqlstate)
 
 
 ngx_int_t
-ngx_ur_health_report(ngx_ur_shard_t *shard,
-    ngx_uint_t result)
+ngx_ur_health_report(ngx_ur_shard_t *shard, ngx_uint_t result)
 {
-    ngx_int_t                         rc;
+    ngx_int_t         rc;
     ngx_ur_health_t  *health;
 
     health = shard->health;
@@ -53,8 +52,7 @@ ngx_ur_health_report(ngx_ur_shard_t *shard,
         health->broken = 0;
 
     } else {
-        rc = ngx_ur_health_failed(shard,
-                                   result == NGX_UR_BROKEN);
+        rc = ngx_ur_health_failed(shard, result == NGX_UR_BROKEN);
     }
 
     ngx_ur_zone_unlock(shard->pool);
@@ -64,18 +62,15 @@ ngx_ur_health_report(ngx_ur_shard_t *shard,
 
 
 static ngx_int_t
-ngx_ur_health_failed(ngx_ur_shard_t *shard,
-    ngx_uint_t broken)
+ngx_ur_health_failed(ngx_ur_shard_t *shard, ngx_uint_t broken)
 {
-    ngx_uint_t                        available;
+    ngx_uint_t        available;
     ngx_ur_health_t  *health;
 
     health = shard->health;
     available = ngx_ur_health_available(shard);
 
-    if (available && ngx_ur_past(health->failed_at
-                                                 + shard->fail_timeout))
-    {
+    if (available && ngx_ur_past(health->failed_at + shard->fail_timeout)) {
         health->fails = 0;
     }
 
@@ -97,10 +92,9 @@ ngx_ur_health_failed(ngx_ur_shard_t *shard,
 
 
 ngx_msec_t
-ngx_ur_health_due(ngx_ur_shard_t *shard,
-    ngx_uint_t hasty)
+ngx_ur_health_due(ngx_ur_shard_t *shard, ngx_uint_t hasty)
 {
-    ngx_msec_t                        at;
+    ngx_msec_t        at;
     ngx_ur_health_t  *health;
 
     health = shard->health;
@@ -121,10 +115,9 @@ ngx_ur_health_due(ngx_ur_shard_t *shard,
 
 
 ngx_int_t
-ngx_ur_health_warned(ngx_ur_shard_t *shard,
-    uint32_t kind)
+ngx_ur_health_warned(ngx_ur_shard_t *shard, uint32_t kind)
 {
-    ngx_uint_t                        i, n;
+    ngx_uint_t        i, n;
     ngx_ur_health_t  *health;
 
     health = shard->health;

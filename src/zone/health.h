@@ -31,22 +31,19 @@ ngx_uint_t ngx_ur_health_of(const char *sqlstate);
  * NGX_OK if the shard has become available, or has ceased to be; NGX_AGAIN if
  * it has failed and is available still.
  */
-ngx_int_t ngx_ur_health_report(
-    ngx_ur_shard_t *shard, ngx_uint_t result);
+ngx_int_t ngx_ur_health_report(ngx_ur_shard_t *shard, ngx_uint_t result);
 
 /*
  * In how many milliseconds the shard may be asked; "hasty" if no other one
  * can be.  The caller has the mutex.
  */
-ngx_msec_t ngx_ur_health_due(
-    ngx_ur_shard_t *shard, ngx_uint_t hasty);
+ngx_msec_t ngx_ur_health_due(ngx_ur_shard_t *shard, ngx_uint_t hasty);
 
 /*
  * NGX_OK if a warning of this kind is the first one of the shard's database,
  * in all workers and since the zone was made; NGX_DECLINED if it is not.
  */
-ngx_int_t ngx_ur_health_warned(
-    ngx_ur_shard_t *shard, uint32_t kind);
+ngx_int_t ngx_ur_health_warned(ngx_ur_shard_t *shard, uint32_t kind);
 
 
 #endif /* _NGX_UR_HEALTH_H_INCLUDED_ */

@@ -15,32 +15,26 @@
 #include "zone/state_file.h"
 
 
-static ngx_uint_t ngx_ur_memory_same_file(
-    ngx_ur_pool_t *pool);
-static ngx_int_t ngx_ur_memory_inherit(
-    ngx_ur_pool_t *pool, ngx_log_t *log);
-static ngx_int_t ngx_ur_memory_remember(
-    ngx_ur_pool_t *pool, state_range_t *ranges, size_t n);
-static ngx_uint_t ngx_ur_memory_own(
-    ngx_ur_pool_t *pool, ngx_ur_slot_t *slot);
-static void ngx_ur_memory_conflict(
-    ngx_ur_pool_t *pool, ngx_ur_slot_t *slot,
+static ngx_uint_t ngx_ur_memory_same_file(ngx_ur_pool_t *pool);
+static ngx_int_t ngx_ur_memory_inherit(ngx_ur_pool_t *pool, ngx_log_t *log);
+static ngx_int_t ngx_ur_memory_remember(ngx_ur_pool_t *pool,
+    state_range_t *ranges, size_t n);
+static ngx_uint_t ngx_ur_memory_own(ngx_ur_pool_t *pool, ngx_ur_slot_t *slot);
+static void ngx_ur_memory_conflict(ngx_ur_pool_t *pool, ngx_ur_slot_t *slot,
     ngx_log_t *log);
-static ngx_int_t ngx_ur_memory_collect(
-    ngx_ur_shctx_t *sh, ngx_pool_t *temp, ngx_array_t *slots);
-static ngx_int_t ngx_ur_memory_write(
-    ngx_ur_pool_t *pool, ngx_array_t *slots, ngx_log_t *log);
-static ngx_int_t ngx_ur_memory_write_merged(
-    ngx_ur_pool_t *pool, ngx_array_t *slots, ngx_log_t *log);
-static ngx_uint_t ngx_ur_memory_add(
-    ngx_ur_pool_t *pool, state_range_t *ranges, size_t *n,
+static ngx_int_t ngx_ur_memory_collect(ngx_ur_shctx_t *sh, ngx_pool_t *temp,
+    ngx_array_t *slots);
+static ngx_int_t ngx_ur_memory_write(ngx_ur_pool_t *pool, ngx_array_t *slots,
+    ngx_log_t *log);
+static ngx_int_t ngx_ur_memory_write_merged(ngx_ur_pool_t *pool,
     ngx_array_t *slots, ngx_log_t *log);
+static ngx_uint_t ngx_ur_memory_add(ngx_ur_pool_t *pool, state_range_t *ranges,
+    size_t *n, ngx_array_t *slots, ngx_log_t *log);
 
 
 ngx_int_t
-ngx_ur_memory_init(ngx_conf_t *cf,
-    ngx_ur_pool_t *pool, ngx_path_manager_pt manager,
-    void *data)
+ngx_ur_memory_init(ngx_conf_t *cf, ngx_ur_pool_t *pool,
+    ngx_path_manager_pt manager, void *data)
 {
     size_t   len;
     u_char  *p;
@@ -74,14 +68,12 @@ ngx_ur_memory_init(ngx_conf_t *cf,
 
 
 ngx_int_t
-ngx_ur_memory_load(ngx_ur_pool_t *pool,
-    ngx_log_t *log)
+ngx_ur_memory_load(ngx_ur_pool_t *pool, ngx_log_t *log)
 {
     ngx_int_t   rc;
     ngx_uint_t  i;
 
-    rc = ngx_ur_state_file_load(pool, 0, &pool->known,
-                                                &pool->nknown, log);
+    rc = ngx_ur_state_file_load(pool, 0, &pool->known, &pool->nknown, log);
 
     if (rc == NGX_ERROR || rc == NGX_ABORT) {
         return NGX_ERROR;
@@ -131,14 +123,12 @@ ngx_ur_memory_same_file(ngx_ur_pool_t *pool)
  */
 
 ngx_int_t
-ngx_ur_memory_recall(ngx_ur_pool_t *pool,
-    ngx_log_t *log)
+ngx_ur_memory_recall(ngx_ur_pool_t *pool, ngx_log_t *log)
 {
     ngx_int_t  rc;
 
     if (pool->known) {
-        rc = ngx_ur_memory_remember(pool, pool->known,
-                                                    pool->nknown);
+        rc = ngx_ur_memory_remember(pool, pool->known, pool->nknown);
         ngx_free(pool->known);
         pool->known = NULL;
 
@@ -164,13 +154,12 @@ ngx_ur_memory_recall(ngx_ur_pool_t *pool,
 /* from the zone that is running, if this is another one: another holder's */
 
 static ngx_int_t
-ngx_ur_memory_inherit(ngx_ur_pool_t *pool,
-    ngx_log_t *log)
+ngx_ur_memory_inherit(ngx_ur_pool_t *pool, ngx_log_t *log)
 {
-    ngx_int_t                             rc;
-    ngx_uint_t                            i;
-    ngx_pool_t                           *temp;
-    ngx_array_t                           slots;
+    ngx_int_t             rc;
+    ngx_uint_t            i;
+    ngx_pool_t           *temp;
+    ngx_array_t           slots;
     ngx_ur_pool_t        *old;
     ngx_ur_remembered_t  *r;
 
@@ -204,11 +193,10 @@ ngx_ur_memory_inherit(ngx_ur_pool_t *pool,
 /* adds to pool->recalled what is for a slot of the zone */
 
 static ngx_int_t
-ngx_ur_memory_remember(ngx_ur_pool_t *pool,
-    state_range_t *ranges, size_t n)
+ngx_ur_memory_remember(ngx_ur_pool_t *pool, state_range_t *ranges, size_t n)
 {
-    size_t                                i;
-    ngx_uint_t                            j;
+    size_t                i;
+    ngx_uint_t            j;
     ngx_ur_slot_t        *slot;
     ngx_ur_remembered_t  *r;
 
@@ -242,10 +230,9 @@ ngx_ur_memory_remember(ngx_ur_pool_t *pool,
 
 
 static ngx_uint_t
-ngx_ur_memory_own(ngx_ur_pool_t *pool,
-    ngx_ur_slot_t *slot)
+ngx_ur_memory_own(ngx_ur_pool_t *pool, ngx_ur_slot_t *slot)
 {
-    ngx_uint_t                        i;
+    ngx_uint_t        i;
     ngx_ur_range_t  **ranges;
 
     ranges = pool->ranges.elts;
@@ -261,12 +248,11 @@ ngx_ur_memory_own(ngx_ur_pool_t *pool,
 
 
 void
-ngx_ur_memory_merge(ngx_ur_pool_t *pool,
-    ngx_log_t *log)
+ngx_ur_memory_merge(ngx_ur_pool_t *pool, ngx_log_t *log)
 {
-    ngx_uint_t                            i;
-    memory_merge_e                        rc;
+    ngx_uint_t            i;
     ngx_ur_slot_t        *slot;
+    memory_merge_e        rc;
     ngx_ur_remembered_t  *r;
 
     r = pool->recalled.elts;
@@ -300,8 +286,8 @@ ngx_ur_memory_merge(ngx_ur_pool_t *pool,
 /* once for each slot */
 
 static void
-ngx_ur_memory_conflict(ngx_ur_pool_t *pool,
-    ngx_ur_slot_t *slot, ngx_log_t *log)
+ngx_ur_memory_conflict(ngx_ur_pool_t *pool, ngx_ur_slot_t *slot,
+    ngx_log_t *log)
 {
     if (slot->conflict) {
         return;
@@ -328,12 +314,11 @@ ngx_ur_memory_saved(ngx_ur_slot_t *slot)
 
 
 void
-ngx_ur_memory_save(ngx_ur_pool_t *pool,
-    ngx_log_t *log)
+ngx_ur_memory_save(ngx_ur_pool_t *pool, ngx_log_t *log)
 {
-    ngx_uint_t                            i, saved;
-    ngx_pool_t                           *temp;
-    ngx_array_t                           slots;
+    ngx_uint_t            i, saved;
+    ngx_pool_t           *temp;
+    ngx_array_t           slots;
     ngx_ur_remembered_t  *r;
 
     saved = 1;
@@ -360,8 +345,8 @@ ngx_ur_memory_save(ngx_ur_pool_t *pool,
     }
 
     if (pool->unsaved) {
-        ngx_log_error(NGX_LOG_NOTICE, log, 0,
-                      "\"%s\" is written again", pool->state_file);
+        ngx_log_error(NGX_LOG_NOTICE, log, 0, "\"%s\" is written again",
+                      pool->state_file);
         pool->unsaved = 0;
     }
 
@@ -388,10 +373,9 @@ ngx_ur_memory_save(ngx_ur_pool_t *pool,
 /* whatever happens to a slot meanwhile: with this id it had this memory */
 
 static ngx_int_t
-ngx_ur_memory_collect(ngx_ur_shctx_t *sh,
-    ngx_pool_t *temp, ngx_array_t *slots)
+ngx_ur_memory_collect(ngx_ur_shctx_t *sh, ngx_pool_t *temp, ngx_array_t *slots)
 {
-    ngx_uint_t                            i;
+    ngx_uint_t            i;
     ngx_ur_slot_t        *slot;
     ngx_ur_remembered_t  *r;
 
@@ -431,8 +415,7 @@ ngx_ur_memory_collect(ngx_ur_shctx_t *sh,
 
 
 static ngx_int_t
-ngx_ur_memory_write(ngx_ur_pool_t *pool,
-    ngx_array_t *slots, ngx_log_t *log)
+ngx_ur_memory_write(ngx_ur_pool_t *pool, ngx_array_t *slots, ngx_log_t *log)
 {
     ngx_fd_t   fd;
     ngx_int_t  rc;
@@ -454,16 +437,15 @@ ngx_ur_memory_write(ngx_ur_pool_t *pool,
 
 
 static ngx_int_t
-ngx_ur_memory_write_merged(ngx_ur_pool_t *pool,
-    ngx_array_t *slots, ngx_log_t *log)
+ngx_ur_memory_write_merged(ngx_ur_pool_t *pool, ngx_array_t *slots,
+    ngx_log_t *log)
 {
     size_t          all, len;
     u_char         *text;
     ngx_int_t       rc;
     state_range_t  *ranges;
 
-    rc = ngx_ur_state_file_load(pool, slots->nelts, &ranges,
-                                                &all, log);
+    rc = ngx_ur_state_file_load(pool, slots->nelts, &ranges, &all, log);
 
     if (rc == NGX_ERROR || rc == NGX_ABORT) {
         return NGX_ERROR;
@@ -494,8 +476,7 @@ ngx_ur_memory_write_merged(ngx_ur_pool_t *pool,
         len = state_print((char *) text, pool->state_name, ranges, all);
 
         if (len) {
-            rc = ngx_ur_state_file_replace(pool, text, len,
-                                                           log);
+            rc = ngx_ur_state_file_replace(pool, text, len, log);
         }
 
         ngx_free(text);
@@ -510,10 +491,10 @@ ngx_ur_memory_write_merged(ngx_ur_pool_t *pool,
 /* whether there was anything to add to what the file remembers */
 
 static ngx_uint_t
-ngx_ur_memory_add(ngx_ur_pool_t *pool,
-    state_range_t *ranges, size_t *n, ngx_array_t *slots, ngx_log_t *log)
+ngx_ur_memory_add(ngx_ur_pool_t *pool, state_range_t *ranges, size_t *n,
+    ngx_array_t *slots, ngx_log_t *log)
 {
-    ngx_uint_t                            i, changed;
+    ngx_uint_t            i, changed;
     ngx_ur_remembered_t  *r;
 
     changed = 0;

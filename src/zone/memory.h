@@ -29,40 +29,34 @@ typedef struct {
 
 
 /* "manager" is for all pools, since they may share a folder; so is its data */
-ngx_int_t ngx_ur_memory_init(ngx_conf_t *cf,
-    ngx_ur_pool_t *pool, ngx_path_manager_pt manager,
-    void *data);
+ngx_int_t ngx_ur_memory_init(ngx_conf_t *cf, ngx_ur_pool_t *pool,
+    ngx_path_manager_pt manager, void *data);
 
 /*
  * When a configuration is read, before places are given away: reads the file.
  * A missing or damaged one is reported only, and "unsure" set; NGX_ERROR if it
  * is another pool's, or of a later version.
  */
-ngx_int_t ngx_ur_memory_load(
-    ngx_ur_pool_t *pool, ngx_log_t *log);
+ngx_int_t ngx_ur_memory_load(ngx_ur_pool_t *pool, ngx_log_t *log);
 
 /*
  * After that: finds what the file and the running zone remember of the ranges
  * that have a slot.  Both are the master's, without a lock.
  */
-ngx_int_t ngx_ur_memory_recall(
-    ngx_ur_pool_t *pool, ngx_log_t *log);
+ngx_int_t ngx_ur_memory_recall(ngx_ur_pool_t *pool, ngx_log_t *log);
 
 /* merges what was recalled into the slots; more than once changes nothing */
-void ngx_ur_memory_merge(ngx_ur_pool_t *pool,
-    ngx_log_t *log);
+void ngx_ur_memory_merge(ngx_ur_pool_t *pool, ngx_log_t *log);
 
 /*
  * Writes what the zone remembers, if it is more than what is on disk.  Blocks
  * for the time of a fsync(): for a helper process, or at exit.  Without a
  * lock.
  */
-void ngx_ur_memory_save(ngx_ur_pool_t *pool,
-    ngx_log_t *log);
+void ngx_ur_memory_save(ngx_ur_pool_t *pool, ngx_log_t *log);
 
 /* whether nothing is lost with the slot */
-ngx_uint_t ngx_ur_memory_saved(
-    ngx_ur_slot_t *slot);
+ngx_uint_t ngx_ur_memory_saved(ngx_ur_slot_t *slot);
 
 
 #endif /* _NGX_UR_MEMORY_H_INCLUDED_ */

@@ -29,35 +29,27 @@ typedef struct {
 } ngx_ur_plan_t;
 
 
-static void ngx_ur_places_keep(
-    ngx_ur_generations_t *had_by, uint32_t generation);
-static ngx_int_t ngx_ur_places_ranges(
-    ngx_ur_plan_t *plan);
-static ngx_int_t ngx_ur_places_shards(
-    ngx_ur_plan_t *plan);
-static ngx_int_t ngx_ur_places_remembered(
-    ngx_ur_plan_t *plan);
-static ngx_ur_slot_t *ngx_ur_places_find(
-    ngx_ur_plan_t *plan, uint64_t first, uint64_t last);
-static ngx_ur_slot_t *ngx_ur_places_add(
-    ngx_ur_plan_t *plan, uint64_t first, uint64_t last);
-static ngx_ur_slot_t *ngx_ur_places_free(
-    ngx_ur_plan_t *plan);
+static void ngx_ur_places_keep(ngx_ur_generations_t *had_by,
+    uint32_t generation);
+static ngx_int_t ngx_ur_places_ranges(ngx_ur_plan_t *plan);
+static ngx_int_t ngx_ur_places_shards(ngx_ur_plan_t *plan);
+static ngx_int_t ngx_ur_places_remembered(ngx_ur_plan_t *plan);
+static ngx_ur_slot_t *ngx_ur_places_find(ngx_ur_plan_t *plan, uint64_t first,
+    uint64_t last);
+static ngx_ur_slot_t *ngx_ur_places_add(ngx_ur_plan_t *plan, uint64_t first,
+    uint64_t last);
+static ngx_ur_slot_t *ngx_ur_places_free(ngx_ur_plan_t *plan);
 static ngx_ur_health_t *
-    ngx_ur_places_find_shard(
-    ngx_ur_plan_t *plan, ngx_str_t *name);
+    ngx_ur_places_find_shard(ngx_ur_plan_t *plan, ngx_str_t *name);
 static ngx_ur_health_t *
-    ngx_ur_places_add_shard(
-    ngx_ur_plan_t *plan, ngx_str_t *name);
-static void ngx_ur_places_shard_id(ngx_str_t *name,
-    u_char *id);
+    ngx_ur_places_add_shard(ngx_ur_plan_t *plan, ngx_str_t *name);
+static void ngx_ur_places_shard_id(ngx_str_t *name, u_char *id);
 
 
 ngx_int_t
-ngx_ur_places_plan(ngx_ur_pool_t *pool,
-    ngx_log_t *log)
+ngx_ur_places_plan(ngx_ur_pool_t *pool, ngx_log_t *log)
 {
-    ngx_int_t                      rc;
+    ngx_int_t      rc;
     ngx_ur_plan_t  plan;
 
     plan.pool = pool;
@@ -90,7 +82,7 @@ ngx_ur_places_plan(ngx_ur_pool_t *pool,
 void
 ngx_ur_places_accept(ngx_ur_pool_t *pool)
 {
-    ngx_uint_t                        i;
+    ngx_uint_t        i;
     ngx_ur_range_t  **ranges;
     ngx_ur_shard_t  **shards;
 
@@ -98,13 +90,11 @@ ngx_ur_places_accept(ngx_ur_pool_t *pool)
     shards = pool->shards.elts;
 
     for (i = 0; i < pool->ranges.nelts; i++) {
-        ngx_ur_places_keep(&ranges[i]->slot->had_by,
-                                           pool->generation);
+        ngx_ur_places_keep(&ranges[i]->slot->had_by, pool->generation);
     }
 
     for (i = 0; i < pool->shards.nelts; i++) {
-        ngx_ur_places_keep(&shards[i]->health->had_by,
-                                           pool->generation);
+        ngx_ur_places_keep(&shards[i]->health->had_by, pool->generation);
     }
 
     pool->sh->generation = pool->generation;
@@ -112,8 +102,7 @@ ngx_ur_places_accept(ngx_ur_pool_t *pool)
 
 
 static void
-ngx_ur_places_keep(
-    ngx_ur_generations_t *had_by, uint32_t generation)
+ngx_ur_places_keep(ngx_ur_generations_t *had_by, uint32_t generation)
 {
     if (had_by->last == 0) {
         had_by->first = generation;
@@ -128,23 +117,21 @@ ngx_ur_places_keep(
 static ngx_int_t
 ngx_ur_places_ranges(ngx_ur_plan_t *plan)
 {
-    ngx_uint_t                        i;
-    ngx_ur_range_t   *range, **ranges;
+    ngx_uint_t       i;
+    ngx_ur_range_t  *range, **ranges;
 
     ranges = plan->pool->ranges.elts;
 
     for (i = 0; i < plan->pool->ranges.nelts; i++) {
         range = ranges[i];
-        range->slot = ngx_ur_places_find(plan, range->first,
-                                                         range->last);
+        range->slot = ngx_ur_places_find(plan, range->first, range->last);
     }
 
     for (i = 0; i < plan->pool->ranges.nelts; i++) {
         range = ranges[i];
 
         if (range->slot == NULL) {
-            range->slot = ngx_ur_places_add(plan, range->first,
-                                                            range->last);
+            range->slot = ngx_ur_places_add(plan, range->first, range->last);
             if (range->slot == NULL) {
                 return NGX_DECLINED;
             }
@@ -160,23 +147,21 @@ ngx_ur_places_ranges(ngx_ur_plan_t *plan)
 static ngx_int_t
 ngx_ur_places_shards(ngx_ur_plan_t *plan)
 {
-    ngx_uint_t                        i;
-    ngx_ur_shard_t   *shard, **shards;
+    ngx_uint_t       i;
+    ngx_ur_shard_t  *shard, **shards;
 
     shards = plan->pool->shards.elts;
 
     for (i = 0; i < plan->pool->shards.nelts; i++) {
         shard = shards[i];
-        shard->health = ngx_ur_places_find_shard(plan,
-                                                               &shard->name);
+        shard->health = ngx_ur_places_find_shard(plan, &shard->name);
     }
 
     for (i = 0; i < plan->pool->shards.nelts; i++) {
         shard = shards[i];
 
         if (shard->health == NULL) {
-            shard->health = ngx_ur_places_add_shard(plan,
-                                                                &shard->name);
+            shard->health = ngx_ur_places_add_shard(plan, &shard->name);
             if (shard->health == NULL) {
                 return NGX_DECLINED;
             }
@@ -195,7 +180,7 @@ ngx_ur_places_shards(ngx_ur_plan_t *plan)
 static ngx_int_t
 ngx_ur_places_remembered(ngx_ur_plan_t *plan)
 {
-    ngx_uint_t                      i;
+    ngx_uint_t      i;
     ngx_ur_slot_t  *slot;
     ngx_ur_pool_t  *old;
 
@@ -215,9 +200,7 @@ ngx_ur_places_remembered(ngx_ur_plan_t *plan)
             continue;
         }
 
-        if (ngx_ur_places_add(plan, slot->first, slot->last)
-            == NULL)
-        {
+        if (ngx_ur_places_add(plan, slot->first, slot->last) == NULL) {
             return NGX_DECLINED;
         }
     }
@@ -227,10 +210,9 @@ ngx_ur_places_remembered(ngx_ur_plan_t *plan)
 
 
 static ngx_ur_slot_t *
-ngx_ur_places_find(ngx_ur_plan_t *plan,
-    uint64_t first, uint64_t last)
+ngx_ur_places_find(ngx_ur_plan_t *plan, uint64_t first, uint64_t last)
 {
-    ngx_uint_t                      i;
+    ngx_uint_t      i;
     ngx_ur_slot_t  *slot;
 
     for (i = 0; i < plan->sh->places; i++) {
@@ -247,8 +229,7 @@ ngx_ur_places_find(ngx_ur_plan_t *plan,
 
 
 static ngx_ur_slot_t *
-ngx_ur_places_add(ngx_ur_plan_t *plan,
-    uint64_t first, uint64_t last)
+ngx_ur_places_add(ngx_ur_plan_t *plan, uint64_t first, uint64_t last)
 {
     ngx_ur_slot_t  *slot;
 
@@ -295,7 +276,7 @@ ngx_ur_places_add(ngx_ur_plan_t *plan,
 static ngx_ur_slot_t *
 ngx_ur_places_free(ngx_ur_plan_t *plan)
 {
-    ngx_uint_t                      i;
+    ngx_uint_t      i;
     ngx_ur_slot_t  *slot, *unused;
 
     unused = NULL;
@@ -321,11 +302,10 @@ ngx_ur_places_free(ngx_ur_plan_t *plan)
 
 
 static ngx_ur_health_t *
-ngx_ur_places_find_shard(ngx_ur_plan_t *plan,
-    ngx_str_t *name)
+ngx_ur_places_find_shard(ngx_ur_plan_t *plan, ngx_str_t *name)
 {
-    u_char                            id[16];
-    ngx_uint_t                        i;
+    u_char            id[16];
+    ngx_uint_t        i;
     ngx_ur_health_t  *health;
 
     ngx_ur_places_shard_id(name, id);
@@ -344,10 +324,9 @@ ngx_ur_places_find_shard(ngx_ur_plan_t *plan,
 
 
 static ngx_ur_health_t *
-ngx_ur_places_add_shard(ngx_ur_plan_t *plan,
-    ngx_str_t *name)
+ngx_ur_places_add_shard(ngx_ur_plan_t *plan, ngx_str_t *name)
 {
-    ngx_uint_t                        i;
+    ngx_uint_t        i;
     ngx_ur_health_t  *health;
 
     for (i = 0; i < plan->sh->places; i++) {

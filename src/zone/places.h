@@ -17,12 +17,10 @@
  * Gives each range and each shard of a configuration that is being read its
  * place.  The master's, without a lock.  NGX_DECLINED: there are too few.
  */
-ngx_int_t ngx_ur_places_plan(
-    ngx_ur_pool_t *pool, ngx_log_t *log);
+ngx_int_t ngx_ur_places_plan(ngx_ur_pool_t *pool, ngx_log_t *log);
 
 /* the configuration is accepted: what it has it keeps */
-void ngx_ur_places_accept(
-    ngx_ur_pool_t *pool);
+void ngx_ur_places_accept(ngx_ur_pool_t *pool);
 
 
 #endif /* _NGX_UR_PLACES_H_INCLUDED_ */

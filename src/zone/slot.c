@@ -21,24 +21,18 @@
      || (reply)->outcome == RESERVATION_DEFERRED)
 
 
-static void ngx_ur_slot_want(
-    ngx_ur_slot_t *slot, ngx_ur_range_t *range,
+static void ngx_ur_slot_want(ngx_ur_slot_t *slot, ngx_ur_range_t *range,
     ngx_uint_t waiting);
-static ngx_int_t ngx_ur_slot_take_in(
-    ngx_ur_slot_t *slot, ngx_ur_range_t *range,
+static ngx_int_t ngx_ur_slot_take_in(ngx_ur_slot_t *slot,
+    ngx_ur_range_t *range, reservation_t *reply);
+static ngx_uint_t ngx_ur_slot_overtaken(ngx_ur_slot_t *slot,
+    ngx_ur_range_t *range, reservation_t *reply);
+static ngx_int_t ngx_ur_slot_conclude(ngx_ur_slot_t *slot,
     reservation_t *reply);
-static ngx_uint_t ngx_ur_slot_overtaken(
-    ngx_ur_slot_t *slot, ngx_ur_range_t *range,
+static void ngx_ur_slot_grant(ngx_ur_slot_t *slot, reservation_t *reply);
+static char *ngx_ur_slot_contradiction(ngx_ur_slot_t *slot, memory_t *then,
     reservation_t *reply);
-static ngx_int_t ngx_ur_slot_conclude(
-    ngx_ur_slot_t *slot, reservation_t *reply);
-static void ngx_ur_slot_grant(
-    ngx_ur_slot_t *slot, reservation_t *reply);
-static char *ngx_ur_slot_contradiction(
-    ngx_ur_slot_t *slot, memory_t *then,
-    reservation_t *reply);
-static void ngx_ur_slot_remember(
-    ngx_ur_slot_t *slot, reservation_t *reply);
+static void ngx_ur_slot_remember(ngx_ur_slot_t *slot, reservation_t *reply);
 
 
 ngx_ur_slot_t *
@@ -68,10 +62,9 @@ ngx_ur_slot_issues(ngx_ur_range_t *range)
 
 
 ngx_int_t
-ngx_ur_slot_key(ngx_ur_range_t *range,
-    u_char *key)
+ngx_ur_slot_key(ngx_ur_range_t *range, u_char *key)
 {
-    ngx_int_t                       rc;
+    ngx_int_t       rc;
     ngx_ur_slot_t  *slot;
 
     rc = NGX_DECLINED;
@@ -94,7 +87,7 @@ ngx_ur_slot_key(ngx_ur_range_t *range,
 ngx_uint_t
 ngx_ur_slot_known(ngx_ur_range_t *range)
 {
-    ngx_uint_t                      known;
+    ngx_uint_t      known;
     ngx_ur_slot_t  *slot;
 
     ngx_ur_zone_lock(range->shard->pool);
@@ -110,8 +103,7 @@ ngx_ur_slot_known(ngx_ur_range_t *range)
 
 
 ngx_int_t
-ngx_ur_slot_ask(ngx_ur_range_t *range,
-    ngx_uint_t waiting)
+ngx_ur_slot_ask(ngx_ur_range_t *range, ngx_uint_t waiting)
 {
     ngx_ur_pool_t  *pool;
     ngx_ur_slot_t  *slot;
@@ -138,8 +130,8 @@ ngx_ur_slot_ask(ngx_ur_range_t *range,
 
 
 static void
-ngx_ur_slot_want(ngx_ur_slot_t *slot,
-    ngx_ur_range_t *range, ngx_uint_t waiting)
+ngx_ur_slot_want(ngx_ur_slot_t *slot, ngx_ur_range_t *range,
+    ngx_uint_t waiting)
 {
     uint64_t         want, places;
     lease_policy_t  *policy;
@@ -176,10 +168,9 @@ ngx_ur_slot_want(ngx_ur_slot_t *slot,
 
 
 ngx_int_t
-ngx_ur_slot_reply(ngx_ur_range_t *range,
-    reservation_t *reply, uint64_t *known)
+ngx_ur_slot_reply(ngx_ur_range_t *range, reservation_t *reply, uint64_t *known)
 {
-    ngx_int_t                       rc;
+    ngx_int_t       rc;
     ngx_ur_pool_t  *pool;
     ngx_ur_slot_t  *slot;
 
@@ -204,8 +195,8 @@ ngx_ur_slot_reply(ngx_ur_range_t *range,
 
 
 static ngx_int_t
-ngx_ur_slot_take_in(ngx_ur_slot_t *slot,
-    ngx_ur_range_t *range, reservation_t *reply)
+ngx_ur_slot_take_in(ngx_ur_slot_t *slot, ngx_ur_range_t *range,
+    reservation_t *reply)
 {
     char  *reason;
 
@@ -224,9 +215,7 @@ ngx_ur_slot_take_in(ngx_ur_slot_t *slot,
         return NGX_DECLINED;
     }
 
-    reason = ngx_ur_slot_contradiction(slot,
-                                                       &range->ask.memory,
-                                                       reply);
+    reason = ngx_ur_slot_contradiction(slot, &range->ask.memory, reply);
 
     if (reason) {
         slot->burned += reply->count;
@@ -266,8 +255,8 @@ ngx_ur_slot_take_in(ngx_ur_slot_t *slot,
 /* whether it was asked for before a life that others have seen meanwhile */
 
 static ngx_uint_t
-ngx_ur_slot_overtaken(ngx_ur_slot_t *slot,
-    ngx_ur_range_t *range, reservation_t *reply)
+ngx_ur_slot_overtaken(ngx_ur_slot_t *slot, ngx_ur_range_t *range,
+    reservation_t *reply)
 {
     uint64_t  epoch;
 
@@ -282,8 +271,7 @@ ngx_ur_slot_overtaken(ngx_ur_slot_t *slot,
 /* NGX_OK if it is another outcome than before, or another reason */
 
 static ngx_int_t
-ngx_ur_slot_conclude(ngx_ur_slot_t *slot,
-    reservation_t *reply)
+ngx_ur_slot_conclude(ngx_ur_slot_t *slot, reservation_t *reply)
 {
     uint32_t   detail;
     ngx_int_t  rc;
@@ -306,8 +294,7 @@ ngx_ur_slot_conclude(ngx_ur_slot_t *slot,
 
 
 static void
-ngx_ur_slot_grant(ngx_ur_slot_t *slot,
-    reservation_t *reply)
+ngx_ur_slot_grant(ngx_ur_slot_t *slot, reservation_t *reply)
 {
     size_t                   i;
     reservation_interval_t  *interval;
@@ -328,8 +315,7 @@ ngx_ur_slot_grant(ngx_ur_slot_t *slot,
 
 
 void
-ngx_ur_slot_failed(ngx_ur_range_t *range,
-    ngx_uint_t lost)
+ngx_ur_slot_failed(ngx_ur_range_t *range, ngx_uint_t lost)
 {
     ngx_ur_pool_t  *pool;
     ngx_ur_slot_t  *slot;
@@ -354,10 +340,9 @@ ngx_ur_slot_failed(ngx_ur_range_t *range,
 
 
 ngx_int_t
-ngx_ur_slot_leave(ngx_ur_range_t *range,
-    leases_t *leases, uint64_t *left)
+ngx_ur_slot_leave(ngx_ur_range_t *range, leases_t *leases, uint64_t *left)
 {
-    ngx_int_t                       rc;
+    ngx_int_t       rc;
     ngx_ur_pool_t  *pool;
     ngx_ur_slot_t  *slot;
 
@@ -400,8 +385,8 @@ ngx_ur_slot_leave(ngx_ur_range_t *range,
  */
 
 static char *
-ngx_ur_slot_contradiction(ngx_ur_slot_t *slot,
-    memory_t *then, reservation_t *reply)
+ngx_ur_slot_contradiction(ngx_ur_slot_t *slot, memory_t *then,
+    reservation_t *reply)
 {
     memory_t  *now, *row;
 
@@ -450,8 +435,7 @@ ngx_ur_slot_contradiction(ngx_ur_slot_t *slot,
 
 
 static void
-ngx_ur_slot_remember(ngx_ur_slot_t *slot,
-    reservation_t *reply)
+ngx_ur_slot_remember(ngx_ur_slot_t *slot, reservation_t *reply)
 {
     slot->remaining = reply->remaining;
 
@@ -466,8 +450,7 @@ ngx_ur_slot_remember(ngx_ur_slot_t *slot,
 
 
 memory_merge_e
-ngx_ur_slot_learn(ngx_ur_slot_t *slot,
-    const memory_t *other)
+ngx_ur_slot_learn(ngx_ur_slot_t *slot, const memory_t *other)
 {
     memory_t        memory;
     memory_merge_e  rc;

@@ -18,22 +18,18 @@
 #define NGX_UR_STATE_MAX    (16 * 1024 * 1024)
 
 
-static ngx_int_t ngx_ur_state_file_parse(
-    ngx_ur_pool_t *pool, u_char *text, size_t len,
-    state_range_t *ranges, size_t *n, ngx_log_t *log);
-static ngx_int_t ngx_ur_state_file_read(
-    ngx_ur_pool_t *pool, u_char **text, size_t *len,
-    ngx_log_t *log);
-static ngx_int_t ngx_ur_state_file_sync(
-    ngx_ur_pool_t *pool, ngx_log_t *log);
-static ngx_int_t ngx_ur_state_file_failed(
-    ngx_ur_pool_t *pool, ngx_log_t *log, char *call,
-    u_char *file);
+static ngx_int_t ngx_ur_state_file_parse(ngx_ur_pool_t *pool, u_char *text,
+    size_t len, state_range_t *ranges, size_t *n, ngx_log_t *log);
+static ngx_int_t ngx_ur_state_file_read(ngx_ur_pool_t *pool, u_char **text,
+    size_t *len, ngx_log_t *log);
+static ngx_int_t ngx_ur_state_file_sync(ngx_ur_pool_t *pool, ngx_log_t *log);
+static ngx_int_t ngx_ur_state_file_failed(ngx_ur_pool_t *pool, ngx_log_t *log,
+    char *call, u_char *file);
 
 
 ngx_int_t
-ngx_ur_state_file_load(ngx_ur_pool_t *pool,
-    size_t more, state_range_t **ranges, size_t *n, ngx_log_t *log)
+ngx_ur_state_file_load(ngx_ur_pool_t *pool, size_t more,
+    state_range_t **ranges, size_t *n, ngx_log_t *log)
 {
     size_t      len;
     u_char     *text;
@@ -53,8 +49,7 @@ ngx_ur_state_file_load(ngx_ur_pool_t *pool,
         rc = NGX_ERROR;
 
     } else if (rc == NGX_OK) {
-        rc = ngx_ur_state_file_parse(pool, text, len, *ranges,
-                                                     n, log);
+        rc = ngx_ur_state_file_parse(pool, text, len, *ranges, n, log);
         if (rc == NGX_ABORT) {
             ngx_free(*ranges);
         }
@@ -69,9 +64,8 @@ ngx_ur_state_file_load(ngx_ur_pool_t *pool,
 
 
 static ngx_int_t
-ngx_ur_state_file_parse(ngx_ur_pool_t *pool,
-    u_char *text, size_t len, state_range_t *ranges, size_t *n,
-    ngx_log_t *log)
+ngx_ur_state_file_parse(ngx_ur_pool_t *pool, u_char *text, size_t len,
+    state_range_t *ranges, size_t *n, ngx_log_t *log)
 {
     ngx_uint_t  level;
 
@@ -106,13 +100,13 @@ ngx_ur_state_file_parse(ngx_ur_pool_t *pool,
 
 
 static ngx_int_t
-ngx_ur_state_file_read(ngx_ur_pool_t *pool,
-    u_char **text, size_t *len, ngx_log_t *log)
+ngx_ur_state_file_read(ngx_ur_pool_t *pool, u_char **text, size_t *len,
+    ngx_log_t *log)
 {
-    ssize_t           n;
-    ngx_fd_t          fd;
-    ngx_int_t         rc;
-    ngx_file_info_t   fi;
+    ssize_t          n;
+    ngx_fd_t         fd;
+    ngx_int_t        rc;
+    ngx_file_info_t  fi;
 
     *text = NULL;
     *len = 0;
@@ -125,18 +119,16 @@ ngx_ur_state_file_read(ngx_ur_pool_t *pool,
             return NGX_DONE;
         }
 
-        (void) ngx_ur_state_file_failed(pool, log,
-                                                        ngx_open_file_n,
-                                                        pool->state_file);
+        (void) ngx_ur_state_file_failed(pool, log, ngx_open_file_n,
+                                        pool->state_file);
         return NGX_AGAIN;
     }
 
     rc = NGX_AGAIN;
 
     if (ngx_fd_info(fd, &fi) == NGX_FILE_ERROR) {
-        (void) ngx_ur_state_file_failed(pool, log,
-                                                        ngx_fd_info_n,
-                                                        pool->state_file);
+        (void) ngx_ur_state_file_failed(pool, log, ngx_fd_info_n,
+                                        pool->state_file);
         goto done;
     }
 
@@ -152,9 +144,8 @@ ngx_ur_state_file_read(ngx_ur_pool_t *pool,
     n = ngx_read_fd(fd, *text, *len);
 
     if (n == -1) {
-        (void) ngx_ur_state_file_failed(pool, log,
-                                                        ngx_read_fd_n,
-                                                        pool->state_file);
+        (void) ngx_ur_state_file_failed(pool, log, ngx_read_fd_n,
+                                        pool->state_file);
         *len = 0;
         goto done;
     }
@@ -171,8 +162,8 @@ done:
 
 
 ngx_int_t
-ngx_ur_state_file_replace(ngx_ur_pool_t *pool,
-    u_char *text, size_t len, ngx_log_t *log)
+ngx_ur_state_file_replace(ngx_ur_pool_t *pool, u_char *text, size_t len,
+    ngx_log_t *log)
 {
     char      *call;
     ngx_fd_t   fd;
@@ -181,9 +172,8 @@ ngx_ur_state_file_replace(ngx_ur_pool_t *pool,
                        NGX_FILE_OWNER_ACCESS);
 
     if (fd == NGX_INVALID_FILE) {
-        return ngx_ur_state_file_failed(pool, log,
-                                                        ngx_open_file_n,
-                                                        pool->state_temp);
+        return ngx_ur_state_file_failed(pool, log, ngx_open_file_n,
+                                        pool->state_temp);
     }
 
     call = NULL;
@@ -200,14 +190,12 @@ ngx_ur_state_file_replace(ngx_ur_pool_t *pool,
     }
 
     if (call) {
-        (void) ngx_ur_state_file_failed(pool, log, call,
-                                                   pool->state_temp);
+        (void) ngx_ur_state_file_failed(pool, log, call, pool->state_temp);
     }
 
     if (ngx_close_file(fd) == NGX_FILE_ERROR && call == NULL) {
         call = ngx_close_file_n;
-        (void) ngx_ur_state_file_failed(pool, log, call,
-                                                   pool->state_temp);
+        (void) ngx_ur_state_file_failed(pool, log, call, pool->state_temp);
     }
 
     if (call) {
@@ -218,9 +206,8 @@ ngx_ur_state_file_replace(ngx_ur_pool_t *pool,
     if (ngx_rename_file(pool->state_temp, pool->state_file)
         == NGX_FILE_ERROR)
     {
-        return ngx_ur_state_file_failed(pool, log,
-                                                   ngx_rename_file_n,
-                                                   pool->state_file);
+        return ngx_ur_state_file_failed(pool, log, ngx_rename_file_n,
+                                        pool->state_file);
     }
 
     return ngx_ur_state_file_sync(pool, log);
@@ -228,8 +215,7 @@ ngx_ur_state_file_replace(ngx_ur_pool_t *pool,
 
 
 static ngx_int_t
-ngx_ur_state_file_sync(ngx_ur_pool_t *pool,
-    ngx_log_t *log)
+ngx_ur_state_file_sync(ngx_ur_pool_t *pool, ngx_log_t *log)
 {
     ngx_fd_t   fd;
     ngx_int_t  rc;
@@ -251,8 +237,7 @@ ngx_ur_state_file_sync(ngx_ur_pool_t *pool,
 
 
 void
-ngx_ur_state_file_put_aside(
-    ngx_ur_pool_t *pool, ngx_log_t *log)
+ngx_ur_state_file_put_aside(ngx_ur_pool_t *pool, ngx_log_t *log)
 {
     /* the first one is the one that knows what was there before */
 
@@ -260,9 +245,8 @@ ngx_ur_state_file_put_aside(
         && ngx_rename_file(pool->state_file, pool->state_damaged)
            == NGX_FILE_ERROR)
     {
-        (void) ngx_ur_state_file_failed(pool, log,
-                                                        ngx_rename_file_n,
-                                                        pool->state_damaged);
+        (void) ngx_ur_state_file_failed(pool, log, ngx_rename_file_n,
+                                        pool->state_damaged);
     }
 }
 
@@ -277,8 +261,7 @@ ngx_ur_state_file_damaged(ngx_ur_pool_t *pool)
 
 
 ngx_fd_t
-ngx_ur_state_file_lock(ngx_ur_pool_t *pool,
-    ngx_log_t *log)
+ngx_ur_state_file_lock(ngx_ur_pool_t *pool, ngx_log_t *log)
 {
     ngx_fd_t    fd;
     ngx_uint_t  tries;
@@ -287,9 +270,8 @@ ngx_ur_state_file_lock(ngx_ur_pool_t *pool,
                        NGX_FILE_CREATE_OR_OPEN, NGX_FILE_OWNER_ACCESS);
 
     if (fd == NGX_INVALID_FILE) {
-        (void) ngx_ur_state_file_failed(pool, log,
-                                                        ngx_open_file_n,
-                                                        pool->state_lock);
+        (void) ngx_ur_state_file_failed(pool, log, ngx_open_file_n,
+                                        pool->state_lock);
         return NGX_INVALID_FILE;
     }
 
@@ -306,8 +288,7 @@ ngx_ur_state_file_lock(ngx_ur_pool_t *pool,
         ngx_msleep(10);
     }
 
-    (void) ngx_ur_state_file_failed(pool, log, "flock()",
-                                               pool->state_lock);
+    (void) ngx_ur_state_file_failed(pool, log, "flock()", pool->state_lock);
 
     (void) ngx_close_file(fd);
 
@@ -316,8 +297,8 @@ ngx_ur_state_file_lock(ngx_ur_pool_t *pool,
 
 
 static ngx_int_t
-ngx_ur_state_file_failed(ngx_ur_pool_t *pool,
-    ngx_log_t *log, char *call, u_char *file)
+ngx_ur_state_file_failed(ngx_ur_pool_t *pool, ngx_log_t *log, char *call,
+    u_char *file)
 {
     ngx_uint_t  level;
 

@@ -19,31 +19,26 @@
  * returns NGX_ERROR, or NGX_ABORT: the file is another pool's.  NGX_DONE: there
  * is none, NGX_DECLINED: it is damaged, NGX_AGAIN: it cannot be read.
  */
-ngx_int_t ngx_ur_state_file_load(
-    ngx_ur_pool_t *pool, size_t more, state_range_t **ranges,
-    size_t *n, ngx_log_t *log);
+ngx_int_t ngx_ur_state_file_load(ngx_ur_pool_t *pool, size_t more,
+    state_range_t **ranges, size_t *n, ngx_log_t *log);
 
 /* the old one or the new one is there at any time */
-ngx_int_t ngx_ur_state_file_replace(
-    ngx_ur_pool_t *pool, u_char *text, size_t len,
-    ngx_log_t *log);
+ngx_int_t ngx_ur_state_file_replace(ngx_ur_pool_t *pool, u_char *text,
+    size_t len, ngx_log_t *log);
 
 /*
  * A file of its own, since the state is replaced.  To be closed, which unlocks
  * it; NGX_INVALID_FILE if others do not let go of it.
  */
-ngx_fd_t ngx_ur_state_file_lock(
-    ngx_ur_pool_t *pool, ngx_log_t *log);
+ngx_fd_t ngx_ur_state_file_lock(ngx_ur_pool_t *pool, ngx_log_t *log);
 
 
 /*
  * A file that is of no use is put aside, where an operator finds it: as long
  * as it is there, it is not known what was remembered.
  */
-void ngx_ur_state_file_put_aside(
-    ngx_ur_pool_t *pool, ngx_log_t *log);
-ngx_uint_t ngx_ur_state_file_damaged(
-    ngx_ur_pool_t *pool);
+void ngx_ur_state_file_put_aside(ngx_ur_pool_t *pool, ngx_log_t *log);
+ngx_uint_t ngx_ur_state_file_damaged(ngx_ur_pool_t *pool);
 
 
 #endif /* _NGX_UR_STATE_FILE_H_INCLUDED_ */

@@ -11,17 +11,15 @@
 #include "zone/workers.h"
 
 
-static ngx_int_t ngx_ur_workers_find_entry(
-    ngx_ur_pool_t *pool);
+static ngx_int_t ngx_ur_workers_find_entry(ngx_ur_pool_t *pool);
 static ngx_uint_t ngx_ur_workers_alive(ngx_pid_t pid);
-static ngx_uint_t ngx_ur_workers_until(
-    ngx_ur_worker_t *w, ngx_msec_t until);
+static ngx_uint_t ngx_ur_workers_until(ngx_ur_worker_t *w, ngx_msec_t until);
 
 
 static ngx_int_t
 ngx_ur_workers_find_entry(ngx_ur_pool_t *pool)
 {
-    ngx_uint_t                        i;
+    ngx_uint_t        i;
     ngx_ur_shctx_t   *sh;
     ngx_ur_worker_t  *w;
 
@@ -55,8 +53,7 @@ ngx_ur_workers_find_entry(ngx_ur_pool_t *pool)
 
 
 void
-ngx_ur_workers_enter(ngx_ur_pool_t *pool,
-    ngx_log_t *log)
+ngx_ur_workers_enter(ngx_ur_pool_t *pool, ngx_log_t *log)
 {
     ngx_int_t  rc;
 
@@ -84,7 +81,7 @@ ngx_ur_workers_enter(ngx_ur_pool_t *pool,
 ngx_uint_t
 ngx_ur_workers_leave(ngx_ur_pool_t *pool)
 {
-    ngx_uint_t                        i, last;
+    ngx_uint_t        i, last;
     ngx_ur_shctx_t   *sh;
     ngx_ur_worker_t  *w;
 
@@ -123,10 +120,9 @@ ngx_ur_workers_leave(ngx_ur_pool_t *pool)
 
 
 ngx_uint_t
-ngx_ur_workers_use(ngx_ur_shctx_t *sh,
-    ngx_ur_generations_t *had_by)
+ngx_ur_workers_use(ngx_ur_shctx_t *sh, ngx_ur_generations_t *had_by)
 {
-    ngx_uint_t                        i;
+    ngx_uint_t        i;
     ngx_ur_worker_t  *w;
 
     if (had_by->last == 0) {
@@ -154,17 +150,14 @@ ngx_ur_workers_use(ngx_ur_shctx_t *sh,
 
 
 void
-ngx_ur_workers_ask(ngx_ur_pool_t *pool,
-    ngx_msec_t time)
+ngx_ur_workers_ask(ngx_ur_pool_t *pool, ngx_msec_t time)
 {
-    ngx_msec_t                        until;
+    ngx_msec_t        until;
     ngx_ur_worker_t  *w;
 
     /* one that found no entry may find one now */
 
-    if (pool->crowded
-        && ngx_ur_workers_find_entry(pool) == NGX_OK)
-    {
+    if (pool->crowded && ngx_ur_workers_find_entry(pool) == NGX_OK) {
         pool->sh->crowded--;
         pool->crowded = 0;
     }
@@ -193,10 +186,9 @@ ngx_ur_workers_ask(ngx_ur_pool_t *pool,
 
 
 void
-ngx_ur_workers_batch(ngx_ur_pool_t *pool,
-    ngx_msec_t time)
+ngx_ur_workers_batch(ngx_ur_pool_t *pool, ngx_msec_t time)
 {
-    ngx_msec_t                        until;
+    ngx_msec_t        until;
     ngx_ur_worker_t  *w;
 
     w = pool->worker;
@@ -225,15 +217,13 @@ ngx_ur_workers_batch(ngx_ur_pool_t *pool,
 ngx_uint_t
 ngx_ur_workers_asking(ngx_ur_pool_t *pool)
 {
-    ngx_uint_t                        i;
+    ngx_uint_t        i;
     ngx_ur_worker_t  *w;
 
     for (i = 0; i < NGX_UR_WORKERS; i++) {
         w = &pool->sh->workers[i];
 
-        if (w != pool->worker
-            && ngx_ur_workers_until(w, w->asking_until))
-        {
+        if (w != pool->worker && ngx_ur_workers_until(w, w->asking_until)) {
             return 1;
         }
     }
@@ -245,7 +235,7 @@ ngx_ur_workers_asking(ngx_ur_pool_t *pool)
 ngx_uint_t
 ngx_ur_workers_batched(ngx_ur_pool_t *pool)
 {
-    ngx_uint_t                        i;
+    ngx_uint_t        i;
     ngx_ur_worker_t  *w;
 
     for (i = 0; i < NGX_UR_WORKERS; i++) {
@@ -261,8 +251,7 @@ ngx_ur_workers_batched(ngx_ur_pool_t *pool)
 
 
 void
-ngx_ur_workers_claim(ngx_ur_pool_t *pool,
-    ngx_ur_slot_t *slot)
+ngx_ur_workers_claim(ngx_ur_pool_t *pool, ngx_ur_slot_t *slot)
 {
     if (pool->worker) {
         slot->asker_entry = (uint32_t) (pool->worker - pool->sh->workers);
@@ -281,8 +270,7 @@ ngx_ur_workers_unclaim(ngx_ur_slot_t *slot)
 
 
 ngx_uint_t
-ngx_ur_workers_claimed(ngx_ur_pool_t *pool,
-    ngx_ur_slot_t *slot)
+ngx_ur_workers_claimed(ngx_ur_pool_t *pool, ngx_ur_slot_t *slot)
 {
     ngx_ur_worker_t  *w;
 
@@ -298,8 +286,7 @@ ngx_ur_workers_claimed(ngx_ur_pool_t *pool,
 
 
 static ngx_uint_t
-ngx_ur_workers_until(ngx_ur_worker_t *w,
-    ngx_msec_t until)
+ngx_ur_workers_until(ngx_ur_worker_t *w, ngx_msec_t until)
 {
     return w->pid
            && until

@@ -15,47 +15,37 @@
 
 
 /* this worker enters the table, and leaves it */
-void ngx_ur_workers_enter(ngx_ur_pool_t *pool,
-    ngx_log_t *log);
+void ngx_ur_workers_enter(ngx_ur_pool_t *pool, ngx_log_t *log);
 
 /* whether it was the last one of its configuration */
-ngx_uint_t ngx_ur_workers_leave(
-    ngx_ur_pool_t *pool);
+ngx_uint_t ngx_ur_workers_leave(ngx_ur_pool_t *pool);
 
 /*
  * Whether the running configuration is one of those, or a worker of one lives.
  * The master's, without a lock.
  */
-ngx_uint_t ngx_ur_workers_use(
-    ngx_ur_shctx_t *sh,
+ngx_uint_t ngx_ur_workers_use(ngx_ur_shctx_t *sh,
     ngx_ur_generations_t *had_by);
 
 
 /* the caller of the following has the mutex */
 
 /* this worker awaits replies for so many milliseconds; 0: none any more */
-void ngx_ur_workers_ask(ngx_ur_pool_t *pool,
-    ngx_msec_t time);
+void ngx_ur_workers_ask(ngx_ur_pool_t *pool, ngx_msec_t time);
 
 /* it puts its batches back within the time; 0: it has none any more */
-void ngx_ur_workers_batch(ngx_ur_pool_t *pool,
-    ngx_msec_t time);
+void ngx_ur_workers_batch(ngx_ur_pool_t *pool, ngx_msec_t time);
 
 /* whether any other worker awaits replies, or any worker has batches */
-ngx_uint_t ngx_ur_workers_asking(
-    ngx_ur_pool_t *pool);
-ngx_uint_t ngx_ur_workers_batched(
-    ngx_ur_pool_t *pool);
+ngx_uint_t ngx_ur_workers_asking(ngx_ur_pool_t *pool);
+ngx_uint_t ngx_ur_workers_batched(ngx_ur_pool_t *pool);
 
 /* this worker asks for the range on behalf of all; and does so no more */
-void ngx_ur_workers_claim(
-    ngx_ur_pool_t *pool, ngx_ur_slot_t *slot);
-void ngx_ur_workers_unclaim(
-    ngx_ur_slot_t *slot);
+void ngx_ur_workers_claim(ngx_ur_pool_t *pool, ngx_ur_slot_t *slot);
+void ngx_ur_workers_unclaim(ngx_ur_slot_t *slot);
 
 /* whether another worker does */
-ngx_uint_t ngx_ur_workers_claimed(
-    ngx_ur_pool_t *pool, ngx_ur_slot_t *slot);
+ngx_uint_t ngx_ur_workers_claimed(ngx_ur_pool_t *pool, ngx_ur_slot_t *slot);
 
 
 #endif /* _NGX_UR_WORKERS_H_INCLUDED_ */

@@ -19,12 +19,9 @@
 #define NGX_UR_YIELDS  64
 
 
-static ngx_int_t ngx_ur_zone_create(
-    ngx_ur_pool_t *pool, ngx_log_t *log);
-static ngx_int_t ngx_ur_zone_layout(
-    ngx_ur_pool_t *pool);
-static void ngx_ur_zone_left_behind(
-    ngx_ur_pool_t *pool, ngx_log_t *log);
+static ngx_int_t ngx_ur_zone_create(ngx_ur_pool_t *pool, ngx_log_t *log);
+static ngx_int_t ngx_ur_zone_layout(ngx_ur_pool_t *pool);
+static void ngx_ur_zone_left_behind(ngx_ur_pool_t *pool, ngx_log_t *log);
 
 
 ngx_int_t
@@ -134,13 +131,11 @@ ngx_ur_zone_unlock(ngx_ur_pool_t *pool)
 /* nobody else knows this memory yet, so its slab pool may be asked */
 
 static ngx_int_t
-ngx_ur_zone_create(ngx_ur_pool_t *pool,
-    ngx_log_t *log)
+ngx_ur_zone_create(ngx_ur_pool_t *pool, ngx_log_t *log)
 {
     size_t  len;
 
-    pool->sh = ngx_slab_calloc(pool->shpool,
-                               sizeof(ngx_ur_shctx_t));
+    pool->sh = ngx_slab_calloc(pool->shpool, sizeof(ngx_ur_shctx_t));
     if (pool->sh == NULL) {
         return NGX_ERROR;
     }
@@ -171,16 +166,15 @@ ngx_ur_zone_create(ngx_ur_pool_t *pool,
 static ngx_int_t
 ngx_ur_zone_layout(ngx_ur_pool_t *pool)
 {
-    size_t                           size;
-    u_char                          *p;
+    size_t           size;
+    u_char          *p;
     ngx_ur_shctx_t  *sh;
 
     sh = pool->sh;
 
     size = pool->shpool->pfree * ngx_pagesize;
 
-    sh->places = size / (sizeof(ngx_ur_slot_t)
-                         + sizeof(ngx_ur_health_t));
+    sh->places = size / (sizeof(ngx_ur_slot_t) + sizeof(ngx_ur_health_t));
 
     p = ngx_slab_calloc(pool->shpool, size);
     if (p == NULL) {
@@ -195,11 +189,10 @@ ngx_ur_zone_layout(ngx_ur_pool_t *pool)
 
 
 static void
-ngx_ur_zone_left_behind(ngx_ur_pool_t *pool,
-    ngx_log_t *log)
+ngx_ur_zone_left_behind(ngx_ur_pool_t *pool, ngx_log_t *log)
 {
-    uint64_t                        left;
-    ngx_uint_t                      i;
+    uint64_t        left;
+    ngx_uint_t      i;
     ngx_ur_pool_t  *old;
 
     old = ngx_ur_zone_running(pool);
@@ -224,11 +217,11 @@ ngx_ur_zone_left_behind(ngx_ur_pool_t *pool,
 ngx_ur_pool_t *
 ngx_ur_zone_running(ngx_ur_pool_t *pool)
 {
-    ngx_str_t                      *name;
-    ngx_uint_t                      i;
-    ngx_shm_zone_t                 *zone;
-    ngx_list_part_t                *part;
-    ngx_ur_pool_t  *old;
+    ngx_str_t        *name;
+    ngx_uint_t        i;
+    ngx_ur_pool_t    *old;
+    ngx_shm_zone_t   *zone;
+    ngx_list_part_t  *part;
 
     name = &pool->shm_zone->shm.name;
 

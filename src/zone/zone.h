@@ -149,8 +149,7 @@ typedef struct {
 
 
 /* the init handler of the shared memory zone */
-ngx_int_t ngx_ur_zone_init(ngx_shm_zone_t *shm_zone,
-    void *data);
+ngx_int_t ngx_ur_zone_init(ngx_shm_zone_t *shm_zone, void *data);
 
 
 /*
@@ -161,8 +160,7 @@ void ngx_ur_zone_lock(ngx_ur_pool_t *pool);
 void ngx_ur_zone_unlock(ngx_ur_pool_t *pool);
 
 /* the pool of the same name in the configuration that is running, or NULL */
-ngx_ur_pool_t *ngx_ur_zone_running(
-    ngx_ur_pool_t *pool);
+ngx_ur_pool_t *ngx_ur_zone_running(ngx_ur_pool_t *pool);
 
 
 #endif /* _NGX_UR_ZONE_H_INCLUDED_ */
