@@ -8,7 +8,7 @@
 
 #include "http/handler.h"
 #include "http/wait.h"
-#include "module.h"
+#include "conf/conf.h"
 #include "postgres/notice.h"
 #include "postgres/reserve.h"
 #include "process/worker.h"

@@ -6,7 +6,7 @@
  */
 
 
-#include "module.h"
+#include "conf/conf.h"
 #include "pool.h"
 #include "zone/memory.h"
 

@@ -10,7 +10,7 @@
 
 #include "http/handler.h"
 #include "http/wait.h"
-#include "module.h"
+#include "conf/conf.h"
 #include "postgres/reserve.h"
 #include "zone/batch.h"
 

@@ -11,7 +11,7 @@
 
 #include "event/timer.h"
 #include "http/wait.h"
-#include "module.h"
+#include "conf/conf.h"
 #include "postgres/reserve.h"
 
 

@@ -11,7 +11,7 @@
 #define _NGX_UR_WORKER_H_INCLUDED_
 
 
-#include "module.h"
+#include "conf/conf.h"
 
 
 /* of ngx_module_t; nginx calls the second in its helper processes, too */

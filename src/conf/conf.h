@@ -6,8 +6,8 @@
  */
 
 
-#ifndef _NGX_UR_MODULE_H_INCLUDED_
-#define _NGX_UR_MODULE_H_INCLUDED_
+#ifndef _NGX_UR_CONF_H_INCLUDED_
+#define _NGX_UR_CONF_H_INCLUDED_
 
 
 #include "pool.h"
@@ -39,4 +39,4 @@ typedef struct {
 extern ngx_module_t  ngx_http_unique_random_module;
 
 
-#endif /* _NGX_UR_MODULE_H_INCLUDED_ */
+#endif /* _NGX_UR_CONF_H_INCLUDED_ */
