@@ -6,35 +6,42 @@
  */
 
 
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "conf/block.h"
 #include "conf/conf.h"
+#include "conf/directive.h"
+#include "conf/shard.h"
+#include "core/lease.h"
 #include "pool.h"
-#include "zone/memory.h"
 
 
 #define NGX_UR_ZONE_SIZE  (256 * 1024)
 
 
-static char *ngx_ur_pool_directive(ngx_conf_t *cf, ngx_command_t *dummy,
+static char *ngx_ur_block_directive(ngx_conf_t *cf, ngx_command_t *dummy,
     void *conf);
-static ngx_command_t *ngx_ur_pool_command(ngx_conf_t *cf, ngx_str_t *name);
-static ngx_ur_pool_t *ngx_ur_pool_create(ngx_conf_t *cf, ngx_str_t *name);
-static ngx_int_t ngx_ur_pool_literal(ngx_conf_t *cf, ngx_str_t *name,
+static ngx_command_t *ngx_ur_block_command(ngx_conf_t *cf, ngx_str_t *name);
+static ngx_ur_pool_t *ngx_ur_block_create(ngx_conf_t *cf, ngx_str_t *name);
+static ngx_int_t ngx_ur_block_literal(ngx_conf_t *cf, ngx_str_t *name,
     ngx_str_t *literal);
-static char *ngx_ur_pool_init(ngx_conf_t *cf, ngx_ur_pool_t *pool);
-static char *ngx_ur_positive(ngx_conf_t *cf, void *post, void *data);
+static char *ngx_ur_block_init(ngx_conf_t *cf, ngx_ur_pool_t *pool);
+static char *ngx_ur_block_positive(ngx_conf_t *cf, void *post, void *data);
 
 
-static ngx_conf_post_t  ngx_ur_positive_post =
-    { ngx_ur_positive };
+static ngx_conf_post_t  ngx_ur_block_positive_post =
+    { ngx_ur_block_positive };
 
 
 /* the directives inside of the block, which are not ones of http{} */
 
-static ngx_command_t  ngx_ur_pool_commands[] = {
+static ngx_command_t  ngx_ur_block_commands[] = {
 
     { ngx_string("zone"),
       NGX_CONF_TAKE1,
-      ngx_ur_zone,
+      ngx_ur_directive_zone,
       0,
       0,
       NULL },
@@ -48,7 +55,7 @@ static ngx_command_t  ngx_ur_pool_commands[] = {
 
     { ngx_string("lease"),
       NGX_CONF_TAKE123,
-      ngx_ur_lease,
+      ngx_ur_directive_lease,
       0,
       0,
       NULL },
@@ -62,7 +69,7 @@ static ngx_command_t  ngx_ur_pool_commands[] = {
 
     { ngx_string("state"),
       NGX_CONF_TAKE1,
-      ngx_ur_state,
+      ngx_ur_directive_state,
       0,
       offsetof(ngx_ur_pool_t, state),
       NULL },
@@ -72,14 +79,14 @@ static ngx_command_t  ngx_ur_pool_commands[] = {
       ngx_conf_set_msec_slot,
       0,
       offsetof(ngx_ur_pool_t, connect_timeout),
-      &ngx_ur_positive_post },
+      &ngx_ur_block_positive_post },
 
     { ngx_string("reserve_timeout"),
       NGX_CONF_TAKE1,
       ngx_conf_set_msec_slot,
       0,
       offsetof(ngx_ur_pool_t, reserve_timeout),
-      &ngx_ur_positive_post },
+      &ngx_ur_block_positive_post },
 
     { ngx_string("wait_timeout"),
       NGX_CONF_TAKE1,
@@ -97,7 +104,7 @@ static ngx_command_t  ngx_ur_pool_commands[] = {
 
     { ngx_string("queue"),
       NGX_CONF_TAKE1,
-      ngx_ur_queue,
+      ngx_ur_directive_queue,
       0,
       0,
       NULL },
@@ -107,7 +114,7 @@ static ngx_command_t  ngx_ur_pool_commands[] = {
 
 
 char *
-ngx_ur_pool_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+ngx_ur_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_ur_main_conf_t *umcf = conf;
 
@@ -139,7 +146,7 @@ ngx_ur_pool_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         }
     }
 
-    pool = ngx_ur_pool_create(cf, &value[1]);
+    pool = ngx_ur_block_create(cf, &value[1]);
     if (pool == NULL) {
         return NGX_CONF_ERROR;
     }
@@ -153,7 +160,7 @@ ngx_ur_pool_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     save = *cf;
 
-    cf->handler = ngx_ur_pool_directive;
+    cf->handler = ngx_ur_block_directive;
     cf->handler_conf = (char *) pool;
 
     rv = ngx_conf_parse(cf, NULL);
@@ -164,14 +171,14 @@ ngx_ur_pool_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return rv;
     }
 
-    return ngx_ur_pool_init(cf, pool);
+    return ngx_ur_block_init(cf, pool);
 }
 
 
 /* what ngx_conf_parse() does for a directive, for those of the block */
 
 static char *
-ngx_ur_pool_directive(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
+ngx_ur_block_directive(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
 {
     char           *rv;
     ngx_str_t      *value;
@@ -194,7 +201,7 @@ ngx_ur_pool_directive(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
         goto invalid_number;
     }
 
-    cmd = ngx_ur_pool_command(cf, &value[0]);
+    cmd = ngx_ur_block_command(cf, &value[0]);
     if (cmd == NULL) {
         return NGX_CONF_ERROR;
     }
@@ -238,11 +245,11 @@ invalid_number:
 
 
 static ngx_command_t *
-ngx_ur_pool_command(ngx_conf_t *cf, ngx_str_t *name)
+ngx_ur_block_command(ngx_conf_t *cf, ngx_str_t *name)
 {
     ngx_command_t  *cmd;
 
-    for (cmd = ngx_ur_pool_commands; cmd->name.len; cmd++) {
+    for (cmd = ngx_ur_block_commands; cmd->name.len; cmd++) {
         if (cmd->name.len == name->len
             && ngx_strcmp(cmd->name.data, name->data) == 0)
         {
@@ -270,7 +277,7 @@ ngx_ur_pool_command(ngx_conf_t *cf, ngx_str_t *name)
 
 
 static ngx_ur_pool_t *
-ngx_ur_pool_create(ngx_conf_t *cf, ngx_str_t *name)
+ngx_ur_block_create(ngx_conf_t *cf, ngx_str_t *name)
 {
     ngx_ur_pool_t  *pool;
 
@@ -279,20 +286,15 @@ ngx_ur_pool_create(ngx_conf_t *cf, ngx_str_t *name)
         return NULL;
     }
 
-    if (ngx_array_init(&pool->shards, cf->pool, 4,
-                       sizeof(ngx_ur_shard_t *))
+    if (ngx_array_init(&pool->shards, cf->pool, 4, sizeof(ngx_ur_shard_t *))
         != NGX_OK
-        || ngx_array_init(&pool->ranges, cf->pool, 4,
-                          sizeof(ngx_ur_range_t *))
-           != NGX_OK
-        || ngx_array_init(&pool->recalled, cf->pool, 4,
-                          sizeof(ngx_ur_remembered_t))
+        || ngx_array_init(&pool->ranges, cf->pool, 4, sizeof(ngx_ur_range_t *))
            != NGX_OK)
     {
         return NULL;
     }
 
-    if (ngx_ur_pool_literal(cf, name, &pool->literal) != NGX_OK) {
+    if (ngx_ur_block_literal(cf, name, &pool->literal) != NGX_OK) {
         return NULL;
     }
 
@@ -308,8 +310,6 @@ ngx_ur_pool_create(ngx_conf_t *cf, ngx_str_t *name)
     pool->idle_timeout = NGX_CONF_UNSET_MSEC;
     pool->queue = NGX_CONF_UNSET_UINT;
 
-    ngx_queue_init(&pool->waiters);
-
     return pool;
 }
 
@@ -317,7 +317,7 @@ ngx_ur_pool_create(ngx_conf_t *cf, ngx_str_t *name)
 /* for the SQL that messages tell an operator to run */
 
 static ngx_int_t
-ngx_ur_pool_literal(ngx_conf_t *cf, ngx_str_t *name, ngx_str_t *literal)
+ngx_ur_block_literal(ngx_conf_t *cf, ngx_str_t *name, ngx_str_t *literal)
 {
     u_char      *p;
     ngx_uint_t   i;
@@ -348,7 +348,7 @@ ngx_ur_pool_literal(ngx_conf_t *cf, ngx_str_t *name, ngx_str_t *literal)
 
 
 u_char *
-ngx_ur_pool_names(ngx_conf_t *cf, ngx_array_t *list)
+ngx_ur_block_names(ngx_conf_t *cf, ngx_array_t *list)
 {
     size_t           len;
     u_char          *names, *p;
@@ -400,10 +400,8 @@ ngx_ur_pool_names(ngx_conf_t *cf, ngx_array_t *list)
 
 
 static char *
-ngx_ur_pool_init(ngx_conf_t *cf, ngx_ur_pool_t *pool)
+ngx_ur_block_init(ngx_conf_t *cf, ngx_ur_pool_t *pool)
 {
-    ngx_str_t  name;
-
     if (pool->shards.nelts == 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "no shards in unique_random_pool \"%V\"",
@@ -428,31 +426,12 @@ ngx_ur_pool_init(ngx_conf_t *cf, ngx_ur_pool_t *pool)
         pool->zone_size = NGX_UR_ZONE_SIZE;
     }
 
-    /* the prefix keeps it apart from the zones of other modules */
-
-    name.len = sizeof("unique_random:") - 1 + pool->name.len;
-    name.data = ngx_pnalloc(cf->pool, name.len);
-    if (name.data == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    ngx_sprintf(name.data, "unique_random:%V", &pool->name);
-
-    pool->shm_zone = ngx_shared_memory_add(cf, &name, pool->zone_size,
-                                           &ngx_http_unique_random_module);
-    if (pool->shm_zone == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    pool->shm_zone->init = ngx_ur_zone_init;
-    pool->shm_zone->data = pool;
-
     return NGX_CONF_OK;
 }
 
 
 static char *
-ngx_ur_positive(ngx_conf_t *cf, void *post, void *data)
+ngx_ur_block_positive(ngx_conf_t *cf, void *post, void *data)
 {
     ngx_msec_t *msp = data;
 

@@ -6,15 +6,20 @@
  */
 
 
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include "conf/directive.h"
+#include "core/lease.h"
 #include "pool.h"
 
 
-static ngx_int_t ngx_ur_lease_param(ngx_conf_t *cf, lease_policy_t *given,
+static ngx_int_t ngx_ur_directive_lease_param(ngx_conf_t *cf, lease_policy_t *given,
     ngx_str_t *value);
 
 
 char *
-ngx_ur_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+ngx_ur_directive_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_ur_pool_t *pool = conf;
 
@@ -51,7 +56,7 @@ ngx_ur_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 char *
-ngx_ur_lease(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+ngx_ur_directive_lease(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_ur_pool_t *pool = conf;
 
@@ -75,7 +80,7 @@ ngx_ur_lease(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_memzero(&given, sizeof(lease_policy_t));
 
     for (i = 1; i < cf->args->nelts; i++) {
-        if (ngx_ur_lease_param(cf, &given, &value[i]) != NGX_OK) {
+        if (ngx_ur_directive_lease_param(cf, &given, &value[i]) != NGX_OK) {
             return NGX_CONF_ERROR;
         }
     }
@@ -98,7 +103,7 @@ ngx_ur_lease(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 static ngx_int_t
-ngx_ur_lease_param(ngx_conf_t *cf, lease_policy_t *given, ngx_str_t *value)
+ngx_ur_directive_lease_param(ngx_conf_t *cf, lease_policy_t *given, ngx_str_t *value)
 {
     u_char     *eq;
     uint64_t   *field;
@@ -159,7 +164,7 @@ ngx_ur_lease_param(ngx_conf_t *cf, lease_policy_t *given, ngx_str_t *value)
 
 
 char *
-ngx_ur_state(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+ngx_ur_directive_state(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_str_t  *value;
 
@@ -177,7 +182,7 @@ ngx_ur_state(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 char *
-ngx_ur_queue(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+ngx_ur_directive_queue(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_ur_pool_t *pool = conf;
 

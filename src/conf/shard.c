@@ -8,12 +8,16 @@
  */
 
 
+#include <ngx_config.h>
+#include <ngx_core.h>
+
 #include "blocking/hosts.h"
 #include "conf/env.h"
+#include "conf/shard.h"
+#include "core/conninfo.h"
 #include "core/conninfo_secrets.h"
 #include "core/number.h"
 #include "pool.h"
-#include "postgres/connect.h"
 
 
 /* what a double, and so JavaScript, can hold exactly */
@@ -173,9 +177,6 @@ ngx_ur_shard_create(ngx_conf_t *cf, ngx_ur_pool_t *pool, ngx_str_t *conninfo)
     shard->max_fails = 3;
     shard->fail_timeout = 10000;
 
-    ngx_queue_init(&shard->asks);
-    ngx_queue_init(&shard->sent);
-
     return shard;
 }
 
@@ -185,20 +186,6 @@ ngx_ur_shard_cleanup(void *data)
 {
     ngx_ur_shard_t *shard = data;
 
-    ngx_uint_t                        i;
-    ngx_ur_range_t  **ranges;
-
-    ranges = shard->ranges.elts;
-
-    for (i = 0; i < shard->ranges.nelts; i++) {
-        permutation_destroy(ranges[i]->permutation);
-    }
-
-    if (shard->postgres.state != NGX_UR_POSTGRES_CLOSED) {
-        ngx_ur_postgres_close(&shard->postgres, "shutdown");
-    }
-
-    ngx_ur_connect_destroy(shard);
     conninfo_destroy(&shard->conninfo);
 }
 

@@ -28,4 +28,10 @@ ngx_ur_timer_set(ngx_event_t *ev, ngx_msec_t timeout)
 }
 
 
+/* whether a value of ngx_current_msec is over */
+
+#define ngx_ur_timer_past(time)                                               \
+    ((ngx_msec_int_t) (ngx_current_msec - (time)) >= 0)
+
+
 #endif /* _NGX_UR_TIMER_H_INCLUDED_ */

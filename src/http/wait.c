@@ -9,10 +9,18 @@
  */
 
 
-#include "event/timer.h"
-#include "http/wait.h"
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
 #include "conf/conf.h"
+#include "event/timer.h"
+#include "http/answer.h"
+#include "http/context.h"
+#include "http/wait.h"
+#include "pool.h"
 #include "postgres/reserve.h"
+#include "zone/choice.h"
 
 
 /* when to ask another range beside the one that does not answer */
@@ -22,9 +30,19 @@
 #define NGX_UR_POLL      20
 
 
+struct ngx_ur_wait_s {
+    ngx_queue_t  waiters;               /* of ctx_t */
+
+    /* when they asked last, and how many asks had ended by then */
+    ngx_msec_t   asked_at;
+    ngx_uint_t   ended;
+};
+
+
 static ngx_int_t ngx_ur_wait_watch(ngx_http_request_t *r);
 static void ngx_ur_wait_read(ngx_http_request_t *r);
 static ngx_uint_t ngx_ur_wait_gone(ngx_http_request_t *r);
+static void ngx_ur_wait_wake(ngx_event_t *ev);
 static void ngx_ur_wait_leave(ngx_ur_ctx_t *ctx);
 static void ngx_ur_wait_cleanup(void *data);
 static void ngx_ur_wait_remove(ngx_ur_ctx_t *ctx);
@@ -37,9 +55,33 @@ static ngx_msec_t ngx_ur_wait_ask(ngx_ur_pool_t *pool,
 static ngx_msec_t ngx_ur_wait_left(ngx_ur_ctx_t *ctx);
 
 
-#define ngx_ur_wait_head(pool)                                \
-    ngx_queue_data(ngx_queue_head(&(pool)->waiters),                          \
-                   ngx_ur_ctx_t, queue)
+#define ngx_ur_wait_head(pool)                                                \
+    ngx_queue_data(ngx_queue_head(&(pool)->wait->waiters), ngx_ur_ctx_t,      \
+                   queue)
+
+
+ngx_int_t
+ngx_ur_wait_create(ngx_conf_t *cf, ngx_ur_pool_t *pool)
+{
+    ngx_ur_wait_t  *wait;
+
+    wait = ngx_pcalloc(cf->pool, sizeof(ngx_ur_wait_t));
+    if (wait == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_queue_init(&wait->waiters);
+
+    wait->asked_at = ngx_current_msec - NGX_UR_PATIENCE;
+
+    pool->wait = wait;
+
+    pool->wake.handler = ngx_ur_wait_wake;
+    pool->wake.data = pool;
+    pool->wake.log = &cf->cycle->new_log;
+
+    return NGX_OK;
+}
 
 
 ngx_int_t
@@ -89,7 +131,7 @@ ngx_ur_wait(ngx_ur_ctx_t *ctx)
     ctx->start = ngx_current_msec;
     ctx->waiting = 1;
 
-    ngx_queue_insert_tail(&pool->waiters, &ctx->queue);
+    ngx_queue_insert_tail(&pool->wait->waiters, &ctx->queue);
     pool->nwaiters++;
 
     /* those that come in the same round of events share a reservation */
@@ -227,8 +269,8 @@ ngx_ur_wait_gone(ngx_http_request_t *r)
 }
 
 
-void
-ngx_ur_wake(ngx_event_t *ev)
+static void
+ngx_ur_wait_wake(ngx_event_t *ev)
 {
     ngx_msec_t        wait, left;
     ngx_ur_pool_t    *pool;
@@ -370,7 +412,7 @@ ngx_ur_wait_serve(ngx_ur_pool_t *pool)
 
         ngx_ur_wait_remove(ctx);
 
-        ngx_ur_finish(ctx, NGX_UR_WAITED, ctx->ready ? NULL : &draw);
+        ngx_ur_answer_waited(ctx, NGX_UR_WAITED, ctx->ready ? NULL : &draw);
     }
 }
 
@@ -391,7 +433,7 @@ ngx_ur_wait_refuse(ngx_ur_pool_t *pool, ngx_msec_t wait,
 
         ngx_ur_wait_remove(ctx);
 
-        ngx_ur_finish(ctx, status, NULL);
+        ngx_ur_answer_waited(ctx, status, NULL);
     }
 }
 
@@ -405,13 +447,18 @@ ngx_ur_wait_refuse(ngx_ur_pool_t *pool, ngx_msec_t wait,
 static ngx_msec_t
 ngx_ur_wait_ask(ngx_ur_pool_t *pool, ngx_ur_status_e *status)
 {
-    ngx_msec_t        patience;
-    ngx_ur_outlook_t  outlook;
+    ngx_msec_t         patience;
+    ngx_ur_wait_t     *wait;
+    ngx_ur_outlook_t   outlook;
 
     *status = NGX_UR_UNAVAILABLE;
 
-    if (pool->nasked && pool->patient) {
-        patience = ngx_current_msec - pool->asked_at;
+    wait = pool->wait;
+
+    /* what still does not answer once another has is no reason for patience */
+
+    if (pool->nasked && wait->ended == pool->nended) {
+        patience = ngx_current_msec - wait->asked_at;
 
         if (patience < NGX_UR_PATIENCE) {
             return NGX_UR_PATIENCE - patience;
@@ -421,15 +468,14 @@ ngx_ur_wait_ask(ngx_ur_pool_t *pool, ngx_ur_status_e *status)
     ngx_ur_choice_outlook(pool, &outlook);
 
     if (outlook.ask) {
-        pool->asked_at = ngx_current_msec;
-        pool->patient = 1;
+        wait->asked_at = ngx_current_msec;
+        wait->ended = pool->nended;
 
         ngx_ur_reserve(pool, &outlook.cause);
 
         /* another worker may just have begun to ask what was to be looked at */
 
-        return pool->nasked ? NGX_UR_PATIENCE
-                            : NGX_UR_POLL;
+        return pool->nasked ? NGX_UR_PATIENCE : NGX_UR_POLL;
     }
 
     if (outlook.batched || (outlook.asking && pool->nasked == 0)) {

@@ -7,8 +7,15 @@
  */
 
 
+#include <ngx_config.h>
+#include <ngx_core.h>
+
 #include "ngx_http_unique_random_schema.h"
+#include "pool.h"
 #include "postgres/bootstrap.h"
+#include "postgres/postgres.h"
+#include "postgres/session.h"
+#include "zone/memory.h"
 #include "zone/slot.h"
 
 
@@ -22,7 +29,7 @@ ngx_ur_bootstrap_allowed(ngx_ur_shard_t *shard)
     ngx_ur_range_t  **ranges;
 
     if (!shard->pool->bootstrap
-        || shard->bootstrapped
+        || shard->session->bootstrapped
         || shard->conninfo.nhosts != 1)
     {
         return 0;
@@ -36,19 +43,20 @@ ngx_ur_bootstrap_allowed(ngx_ur_shard_t *shard)
         }
     }
 
-    if (!shard->pool->unsure) {
+    if (!shard->pool->memory->unsure) {
         return 1;
     }
 
-    if (!shard->cautioned) {
-        shard->cautioned = 1;
+    if (!shard->session->cautioned) {
+        shard->session->cautioned = 1;
 
-        ngx_log_error(NGX_LOG_ERR, shard->postgres.log, 0,
+        ngx_log_error(NGX_LOG_ERR, shard->session->pg.log, 0,
                       "\"bootstrap\" makes nothing in shard \"%V\", since "
                       "\"%s\" or \"%s\" cannot be read and may remember its "
                       "ranges; if no number of them was ever issued, remove "
                       "that file and reload nginx", &shard->name,
-                      shard->pool->state_file, shard->pool->state_damaged);
+                      shard->pool->memory->file.path,
+                      shard->pool->memory->file.damaged);
     }
 
     return 0;
@@ -58,15 +66,15 @@ ngx_ur_bootstrap_allowed(ngx_ur_shard_t *shard)
 ngx_int_t
 ngx_ur_bootstrap(ngx_ur_shard_t *shard, ngx_uint_t schema)
 {
-    shard->bootstrapped = 1;
+    shard->session->bootstrapped = 1;
 
     if (!schema) {
         return ngx_ur_bootstrap_ranges(shard);
     }
 
-    shard->step = NGX_UR_STEP_SCHEMA;
+    shard->session->step = NGX_UR_STEP_SCHEMA;
 
-    return ngx_ur_postgres_query(&shard->postgres, ngx_ur_schema, 0, NULL,
+    return ngx_ur_postgres_query(&shard->session->pg, ngx_ur_schema, 0, NULL,
                                  shard->pool->reserve_timeout);
 }
 
@@ -77,13 +85,13 @@ ngx_ur_bootstrap_handler(ngx_ur_shard_t *shard)
     ngx_int_t           rc;
     ngx_ur_postgres_t  *pg;
 
-    pg = &shard->postgres;
+    pg = &shard->session->pg;
 
     if (pg->failure) {
         return NGX_ERROR;
     }
 
-    if (shard->step == NGX_UR_STEP_SCHEMA) {
+    if (shard->session->step == NGX_UR_STEP_SCHEMA) {
         rc = ngx_ur_bootstrap_ranges(shard);
         return (rc == NGX_OK) ? NGX_AGAIN : rc;
     }
@@ -114,9 +122,9 @@ ngx_ur_bootstrap_ranges(ngx_ur_shard_t *shard)
     ranges = shard->ranges.elts;
     size = shard->ranges.nelts * (NGX_INT64_LEN + 1) + sizeof("{}");
 
-    buf = ngx_alloc(2 * size, shard->postgres.log);
+    buf = ngx_alloc(2 * size, shard->session->pg.log);
     if (buf == NULL) {
-        ngx_ur_postgres_set_error(&shard->postgres, "out of memory");
+        ngx_ur_postgres_set_error(&shard->session->pg, "out of memory");
         return NGX_ERROR;
     }
 
@@ -137,9 +145,9 @@ ngx_ur_bootstrap_ranges(ngx_ur_shard_t *shard)
     values[3] = shard->trust ? "trust" : "fence";
     values[4] = (char *) shard->pool->others;
 
-    shard->step = NGX_UR_STEP_BOOTSTRAP;
+    shard->session->step = NGX_UR_STEP_BOOTSTRAP;
 
-    rc = ngx_ur_postgres_query(&shard->postgres,
+    rc = ngx_ur_postgres_query(&shard->session->pg,
                           "SELECT unique_random.bootstrap($1, $2, $3, $4, $5)",
                           5, values, shard->pool->reserve_timeout);
 

@@ -8,9 +8,17 @@
  */
 
 
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+
+#include "blocking/attempt.h"
+#include "event/thread.h"
 #include "event/timer.h"
+#include "pool.h"
 #include "postgres/connect.h"
-#include "postgres/reserve.h"
+#include "postgres/postgres.h"
+#include "postgres/session.h"
 #include "zone/health.h"
 
 #include <openssl/err.h>
@@ -18,6 +26,28 @@
 
 /* how long after it was given up a thread is told of, in milliseconds */
 #define NGX_UR_CONNECT_LATE  500
+
+
+/*
+ * Made with the first attempt, for as long as the shard is there.  While it
+ * runs, the attempt is the thread's, but for attempt_host().
+ */
+
+struct ngx_ur_connect_s {
+    ngx_ur_thread_t   thread;
+    attempt_t        *attempt;
+    ngx_ur_shard_t   *shard;
+
+    ngx_event_t       timer;
+    ngx_msec_t        started;          /* the thread */
+    ngx_uint_t        told;             /* failures */
+
+    unsigned          running:1;
+    unsigned          given_up:1;       /* nobody waits for it */
+    unsigned          reported:1;       /* and that was logged */
+    unsigned          reused:1;         /* the connection, by an ask that has
+                                           not made it */
+};
 
 
 static ngx_ur_connect_t *ngx_ur_connect_get(ngx_ur_shard_t *shard);
@@ -40,12 +70,12 @@ ngx_ur_connect(ngx_ur_shard_t *shard)
     c = ngx_ur_connect_get(shard);
 
     if (c == NULL) {
-        ngx_ur_postgres_set_error(&shard->postgres, "out of memory");
+        ngx_ur_postgres_set_error(&shard->session->pg, "out of memory");
         return NGX_UR_SHORT;
     }
 
     if (c->running) {
-        ngx_ur_postgres_set_error(&shard->postgres,
+        ngx_ur_postgres_set_error(&shard->session->pg,
                                   "the last attempt has not come back yet");
         return NGX_UR_AWAY;
     }
@@ -61,9 +91,9 @@ ngx_ur_connect_next(ngx_ur_shard_t *shard)
 {
     ngx_ur_connect_t  *c;
 
-    c = shard->connect;
+    c = shard->session->connect;
 
-    ngx_ur_postgres_close(&shard->postgres, "next host");
+    ngx_ur_postgres_close(&shard->session->pg, "next host");
 
     if (c->reused) {
 
@@ -72,7 +102,7 @@ ngx_ur_connect_next(ngx_ur_shard_t *shard)
         ngx_ur_connect_begin(c);
     }
 
-    attempt_fail(c->attempt, ATTEMPT_REFUSED, (char *) shard->postgres.error);
+    ngx_ur_connect_fail(shard);
 
     return attempt_has_more(c->attempt)
            ? ngx_ur_connect_start(c)
@@ -81,18 +111,47 @@ ngx_ur_connect_next(ngx_ur_shard_t *shard)
 
 
 void
+ngx_ur_connect_reuse(ngx_ur_shard_t *shard)
+{
+    shard->session->connect->reused = 1;
+}
+
+
+void
+ngx_ur_connect_fail(ngx_ur_shard_t *shard)
+{
+    attempt_fail(shard->session->connect->attempt, ATTEMPT_REFUSED,
+                 (char *) shard->session->pg.error);
+}
+
+
+void
+ngx_ur_connect_prefer(ngx_ur_shard_t *shard)
+{
+    attempt_prefer(shard->session->connect->attempt);
+}
+
+
+ngx_uint_t
+ngx_ur_connect_has_others(ngx_ur_shard_t *shard)
+{
+    return shard->session->connect->attempt->left != 0;
+}
+
+
+void
 ngx_ur_connect_abort(ngx_ur_shard_t *shard, char *reason)
 {
     ngx_ur_connect_t  *c;
 
-    c = shard->connect;
+    c = shard->session->connect;
 
     if (c && c->running) {
         c->given_up = 1;
     }
 
-    if (shard->postgres.state != NGX_UR_POSTGRES_CLOSED) {
-        ngx_ur_postgres_close(&shard->postgres, reason);
+    if (shard->session->pg.state != NGX_UR_POSTGRES_CLOSED) {
+        ngx_ur_postgres_close(&shard->session->pg, reason);
     }
 }
 
@@ -117,7 +176,7 @@ ngx_ur_connect_borrow(ngx_ur_shard_t *shard)
 void
 ngx_ur_connect_give_back(ngx_ur_shard_t *shard)
 {
-    shard->connect->running = 0;
+    shard->session->connect->running = 0;
 }
 
 
@@ -126,10 +185,10 @@ ngx_ur_connect_notice(ngx_ur_shard_t *shard)
 {
     attempt_t  *attempt;
 
-    attempt = shard->connect->attempt;
+    attempt = shard->session->connect->attempt;
 
     if (attempt->notice[0]) {
-        ngx_log_error(NGX_LOG_INFO, shard->postgres.log, 0,
+        ngx_log_error(NGX_LOG_INFO, shard->session->pg.log, 0,
                       "shard \"%V\" sent a notice: %s", &shard->name,
                       attempt->notice);
     }
@@ -141,7 +200,7 @@ ngx_ur_connect_destroy(ngx_ur_shard_t *shard)
 {
     ngx_ur_connect_t  *c;
 
-    c = shard->connect;
+    c = shard->session->connect;
 
     if (c == NULL) {
         return;
@@ -172,11 +231,11 @@ ngx_ur_connect_get(ngx_ur_shard_t *shard)
 {
     ngx_ur_connect_t  *c;
 
-    if (shard->connect) {
-        return shard->connect;
+    if (shard->session->connect) {
+        return shard->session->connect;
     }
 
-    c = ngx_calloc(sizeof(ngx_ur_connect_t), shard->postgres.log);
+    c = ngx_calloc(sizeof(ngx_ur_connect_t), shard->session->pg.log);
     if (c == NULL) {
         return NULL;
     }
@@ -196,12 +255,12 @@ ngx_ur_connect_get(ngx_ur_shard_t *shard)
 
     c->timer.handler = ngx_ur_connect_timer_handler;
     c->timer.data = c;
-    c->timer.log = shard->postgres.log;
+    c->timer.log = shard->session->pg.log;
 
     /* a worker that exits does not wait for it, unless requests do */
     c->timer.cancelable = 1;
 
-    shard->connect = c;
+    shard->session->connect = c;
 
     return c;
 }
@@ -235,7 +294,7 @@ ngx_ur_connect_start(ngx_ur_connect_t *c)
     if (ngx_cycle->free_connection_n == 0
         && ngx_cycle->reusable_connections_n == 0)
     {
-        ngx_ur_postgres_set_error(&shard->postgres, "no connection available");
+        ngx_ur_postgres_set_error(&shard->session->pg, "no connection available");
         return NGX_UR_SHORT;
     }
 
@@ -249,7 +308,7 @@ ngx_ur_connect_start(ngx_ur_connect_t *c)
         p = ngx_strerror(ngx_errno, p, text + sizeof(text) - 1 - p);
         *p = '\0';
 
-        ngx_ur_postgres_set_error(&shard->postgres, (char *) text);
+        ngx_ur_postgres_set_error(&shard->session->pg, (char *) text);
         return NGX_UR_SHORT;
     }
 
@@ -291,7 +350,7 @@ ngx_ur_connect_done(void *data)
         return;
     }
 
-    ngx_ur_reserve_connected(c->shard, ngx_ur_connect_take_over(c));
+    c->shard->session->connected(c->shard, ngx_ur_connect_take_over(c));
 }
 
 
@@ -305,7 +364,7 @@ ngx_ur_connect_take_over(ngx_ur_connect_t *c)
     ngx_ur_postgres_t  *pg;
 
     attempt = c->attempt;
-    pg = &c->shard->postgres;
+    pg = &c->shard->session->pg;
 
     if (attempt->conn == NULL) {
         ngx_ur_postgres_set_error(pg, attempt->error);
@@ -351,7 +410,7 @@ ngx_ur_connect_late(ngx_ur_connect_t *c)
     ngx_uint_t          level;
     ngx_ur_postgres_t  *pg;
 
-    pg = &c->shard->postgres;
+    pg = &c->shard->session->pg;
 
     level = c->reported ? NGX_LOG_NOTICE : NGX_LOG_INFO;
 
@@ -387,7 +446,7 @@ ngx_ur_connect_tell(ngx_ur_connect_t *c)
 
     attempt = c->attempt;
     shard = c->shard;
-    log = shard->postgres.log;
+    log = shard->session->pg.log;
 
     /* without a connection the last one is the reason why the shard failed */
 
@@ -418,7 +477,7 @@ ngx_ur_connect_timer_handler(ngx_event_t *ev)
     if (c->given_up) {
         c->reported = 1;
 
-        ngx_log_error(NGX_LOG_WARN, shard->postgres.log, 0,
+        ngx_log_error(NGX_LOG_WARN, shard->session->pg.log, 0,
                       "a thread that connects to host \"%s\" of shard \"%V\" "
                       "has not come back for %M ms, the shard is not asked "
                       "until it does", host, &shard->name,
@@ -433,7 +492,7 @@ ngx_ur_connect_timer_handler(ngx_event_t *ev)
     ngx_snprintf(text, sizeof(text), "connect to \"%s\" timed out%Z", host);
     text[sizeof(text) - 1] = '\0';
 
-    ngx_ur_postgres_set_error(&shard->postgres, (char *) text);
+    ngx_ur_postgres_set_error(&shard->session->pg, (char *) text);
 
-    ngx_ur_reserve_connected(shard, NGX_UR_FAILED);
+    shard->session->connected(shard, NGX_UR_FAILED);
 }

@@ -11,37 +11,17 @@
 #define _NGX_UR_CONNECT_H_INCLUDED_
 
 
+#include <ngx_config.h>
+#include <ngx_core.h>
+
 #include "blocking/attempt.h"
-#include "event/thread.h"
 #include "pool.h"
 
 
 /*
- * Made with the first attempt, for as long as the shard is there.  While it
- * runs, the attempt is the thread's, but for attempt_host().
- */
-
-struct ngx_ur_connect_s {
-    ngx_ur_thread_t   thread;
-    attempt_t                        *attempt;
-    ngx_ur_shard_t   *shard;
-
-    ngx_event_t                       timer;
-    ngx_msec_t                        started;     /* the thread */
-    ngx_uint_t                        told;        /* failures */
-
-    unsigned                          running:1;
-    unsigned                          given_up:1;  /* nobody waits for it */
-    unsigned                          reported:1;  /* and that was logged */
-    unsigned                          reused:1;    /* the connection, by an ask
-                                                      that has not made it */
-};
-
-
-/*
  * Begins an attempt.  Returns a result of the shard's health: if it is healthy,
- * ngx_ur_reserve_connected() is called from an event, when
- * connect_timeout is over at the latest, unless the attempt is aborted.
+ * "connected" of the session is called from an event, when connect_timeout is
+ * over at the latest, unless the attempt is aborted.
  */
 ngx_uint_t ngx_ur_connect(ngx_ur_shard_t *shard);
 
@@ -50,6 +30,16 @@ ngx_uint_t ngx_ur_connect(ngx_ur_shard_t *shard);
  * goes on with the others, likewise, but in the time that is left.
  */
 ngx_uint_t ngx_ur_connect_next(ngx_ur_shard_t *shard);
+
+/* an ask uses the connection that another one has made */
+void ngx_ur_connect_reuse(ngx_ur_shard_t *shard);
+
+/* of the host in use: it is of no use, or the right one to begin with */
+void ngx_ur_connect_fail(ngx_ur_shard_t *shard);
+void ngx_ur_connect_prefer(ngx_ur_shard_t *shard);
+
+/* whether there are others that the attempt has not tried */
+ngx_uint_t ngx_ur_connect_has_others(ngx_ur_shard_t *shard);
 
 /* gives up what is under way, without a call */
 void ngx_ur_connect_abort(ngx_ur_shard_t *shard, char *reason);

@@ -10,7 +10,13 @@
  */
 
 
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include "core/reservation.h"
+#include "pool.h"
 #include "postgres/notice.h"
+#include "postgres/session.h"
 #include "zone/health.h"
 
 
@@ -60,7 +66,7 @@ ngx_ur_notice(void *data, const PGresult *result)
     ngx_ur_notice_read(&notice, result);
 
     if (ngx_ur_notice_doubtful(&notice)) {
-        ngx_cpystrn(shard->doubt, notice.text, sizeof(shard->doubt));
+        ngx_cpystrn(shard->session->doubt, notice.text, sizeof(shard->session->doubt));
         level = NGX_LOG_INFO;
 
     } else if (ngx_strcmp(notice.severity, "WARNING") == 0) {
@@ -68,13 +74,13 @@ ngx_ur_notice(void *data, const PGresult *result)
                 ? NGX_LOG_WARN : NGX_LOG_INFO;
 
     } else {
-        ngx_log_error(NGX_LOG_INFO, shard->postgres.log, 0,
+        ngx_log_error(NGX_LOG_INFO, shard->session->pg.log, 0,
                       "shard \"%V\" sent a notice: %s: %s", &shard->name,
                       notice.severity, notice.text);
         return;
     }
 
-    ngx_log_error(level, shard->postgres.log, 0,
+    ngx_log_error(level, shard->session->pg.log, 0,
                   "shard \"%V\" warns: %s (%s, %s)%s", &shard->name,
                   notice.text, notice.sqlstate, notice.function,
                   level == NGX_LOG_WARN

@@ -11,11 +11,19 @@
  */
 
 
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include "core/reservation.h"
+#include "event/timer.h"
+#include "pool.h"
 #include "postgres/bootstrap.h"
 #include "postgres/connect.h"
+#include "postgres/postgres.h"
 #include "postgres/replies.h"
 #include "postgres/report.h"
-#include "postgres/reserve.h"
+#include "postgres/session.h"
+#include "zone/asks.h"
 #include "zone/health.h"
 #include "zone/slot.h"
 
@@ -24,125 +32,112 @@
 #define NGX_UR_BUSY  250
 
 
-/* what is to be done after all rows; the higher ones win */
-
-typedef enum {
-    NGX_UR_NEXT_DONE = 0,
-    NGX_UR_NEXT_BOOTSTRAP,
-    NGX_UR_NEXT_HOST,
-    NGX_UR_NEXT_INVALID,
-    NGX_UR_NEXT_FAILED
-} ngx_ur_next_e;
-
-
-static void ngx_ur_replies_error(ngx_ur_shard_t *shard);
+static void ngx_ur_replies_error(ngx_ur_shard_t *shard,
+    ngx_ur_verdict_t *verdict);
+static ngx_uint_t ngx_ur_replies_is_any(const char *state,
+    const char **states);
 static void ngx_ur_replies_locked(ngx_ur_shard_t *shard);
 static void ngx_ur_replies_busy(ngx_ur_range_t *range);
-static void ngx_ur_replies_refused(ngx_ur_shard_t *shard, const char *state);
 static void ngx_ur_replies_no_schema(ngx_ur_shard_t *shard);
-static ngx_ur_next_e ngx_ur_replies_rows(ngx_ur_shard_t *shard,
-    PGresult *result);
-static ngx_ur_next_e ngx_ur_replies_row(ngx_ur_shard_t *shard,
-    ngx_ur_range_t *range, reservation_t *reply);
+static void ngx_ur_replies_rows(ngx_ur_shard_t *shard, PGresult *result,
+    ngx_ur_verdict_t *verdict);
+static ngx_ur_next_e ngx_ur_replies_row(ngx_ur_range_t *range,
+    reservation_t *reply, ngx_ur_verdict_t *verdict);
 static ngx_int_t ngx_ur_replies_check(ngx_ur_shard_t *shard,
-    reservation_t *reply);
+    reservation_t *reply, ngx_ur_verdict_t *verdict);
 static void ngx_ur_replies_take_in(ngx_ur_range_t *range,
     reservation_t *reply);
-static void ngx_ur_replies_next(ngx_ur_shard_t *shard, ngx_ur_next_e next,
-    ngx_uint_t schema);
 static void ngx_ur_replies_healthy(ngx_ur_shard_t *shard);
-static void ngx_ur_replies_invalid(ngx_ur_shard_t *shard);
+
+
+/* serialization_failure, deadlock_detected: the price of a race */
+
+static const char  *ngx_ur_replies_races[] = { "40001", "40P01", NULL };
+
+
+/* invalid_schema_name, undefined_table, _function, _object (of a type) */
+
+static const char  *ngx_ur_replies_missing[] = {
+    "3F000", "42P01", "42883", "42704", NULL
+};
 
 
 void
-ngx_ur_replies(ngx_ur_shard_t *shard)
+ngx_ur_replies(ngx_ur_shard_t *shard, ngx_ur_verdict_t *verdict)
 {
-    size_t              n;
     PGresult           *result;
-    ngx_queue_t        *q;
-    ngx_ur_next_e       next;
     ngx_ur_postgres_t  *pg;
 
-    pg = &shard->postgres;
+    pg = &shard->session->pg;
     result = pg->result;
 
+    ngx_memzero(verdict, sizeof(ngx_ur_verdict_t));
+
     if (pg->failure) {
-        ngx_ur_replies_error(shard);
-        return;
-    }
+        ngx_ur_replies_error(shard, verdict);
 
-    n = 0;
+    } else if (result && reservation_answers(result, shard->asks->nsent)) {
+        ngx_ur_replies_rows(shard, result, verdict);
 
-    for (q = ngx_queue_head(&shard->sent);
-         q != ngx_queue_sentinel(&shard->sent);
-         q = ngx_queue_next(q))
-    {
-        n++;
-    }
-
-    if (result == NULL || !reservation_answers(result, n)) {
+    } else {
         ngx_log_error(NGX_LOG_ERR, pg->log, 0,
                       "shard \"%V\" sent an invalid reply: it has not one row "
                       "for each range", &shard->name);
 
-        next = NGX_UR_NEXT_INVALID;
-
-    } else {
-        next = ngx_ur_replies_rows(shard, result);
+        verdict->next = NGX_UR_NEXT_INVALID;
     }
 
     if (result) {
         reservation_wipe(result);
     }
 
-    ngx_ur_replies_next(shard, next, 0);
+    if (verdict->next == NGX_UR_NEXT_DONE) {
+        ngx_ur_replies_healthy(shard);
+    }
 }
 
 
 void
-ngx_ur_replies_lost(ngx_ur_shard_t *shard)
+ngx_ur_replies_lost(ngx_ur_shard_t *shard, ngx_ur_verdict_t *verdict)
 {
-    u_char              text[256];
-    ngx_ur_postgres_t  *pg;
-
-    pg = &shard->postgres;
+    u_char  text[256];
 
     /* it tells more than the end of the connection, which may follow */
 
-    if (shard->doubt[0]) {
+    if (shard->session->doubt[0]) {
         ngx_snprintf(text, sizeof(text),
                      "its commit may not be on its standby: %s%Z",
-                     shard->doubt);
+                     shard->session->doubt);
         text[sizeof(text) - 1] = '\0';
 
-        ngx_ur_postgres_set_error(pg, (char *) text);
+        ngx_ur_postgres_set_error(&shard->session->pg, (char *) text);
     }
 
-    ngx_ur_reserve_failed(shard, NGX_UR_FAILED, 1);
+    verdict->next = NGX_UR_NEXT_FAILED;
+    verdict->result = NGX_UR_FAILED;
+    verdict->lost = 1;
 }
 
 
 /* an error instead of rows: the transaction is rolled back */
 
 static void
-ngx_ur_replies_error(ngx_ur_shard_t *shard)
+ngx_ur_replies_error(ngx_ur_shard_t *shard, ngx_ur_verdict_t *verdict)
 {
-    const char         *state;
-    ngx_ur_postgres_t  *pg;
+    const char        *state;
+    ngx_ur_session_t  *session;
 
-    pg = &shard->postgres;
+    session = shard->session;
 
-    state = PQresultErrorField(pg->failure, PG_DIAG_SQLSTATE);
+    state = PQresultErrorField(session->pg.failure, PG_DIAG_SQLSTATE);
     if (state == NULL) {
         state = "";
     }
 
-    /* serialization_failure, deadlock_detected: the price of a race */
-
-    if ((ngx_strcmp(state, "40001") == 0 || ngx_strcmp(state, "40P01") == 0)
-        && (ngx_msec_int_t) (shard->deadline - ngx_current_msec) > 0)
+    if (ngx_ur_replies_is_any(state, ngx_ur_replies_races)
+        && !ngx_ur_timer_past(session->deadline))
     {
-        ngx_ur_reserve_send(shard);
+        verdict->next = NGX_UR_NEXT_AGAIN;
         return;
     }
 
@@ -156,21 +151,18 @@ ngx_ur_replies_error(ngx_ur_shard_t *shard)
     /* read_only_sql_transaction */
 
     if (ngx_strcmp(state, "25006") == 0) {
-        ngx_ur_reserve_next_host(shard);
+        verdict->next = NGX_UR_NEXT_HOST;
         return;
     }
 
-    /* invalid_schema_name, undefined_table, _function, _object (of a type) */
+    if (ngx_ur_replies_is_any(state, ngx_ur_replies_missing)) {
 
-    if (ngx_strcmp(state, "3F000") == 0
-        || ngx_strcmp(state, "42P01") == 0
-        || ngx_strcmp(state, "42883") == 0
-        || ngx_strcmp(state, "42704") == 0)
-    {
         if (ngx_ur_bootstrap_allowed(shard)) {
-            ngx_ur_replies_next(shard, NGX_UR_NEXT_BOOTSTRAP, 1);
+            verdict->next = NGX_UR_NEXT_SCHEMA;
             return;
         }
+
+        /* without a function, the schema may be of another version */
 
         if (ngx_strcmp(state, "42883") != 0) {
             ngx_ur_replies_no_schema(shard);
@@ -178,28 +170,43 @@ ngx_ur_replies_error(ngx_ur_shard_t *shard)
         }
     }
 
-    ngx_ur_replies_refused(shard, state);
+    ngx_ur_report_refused(shard, state);
+
+    verdict->next = NGX_UR_NEXT_FAILED;
+    verdict->result = ngx_ur_health_of(state);
+}
+
+
+static ngx_uint_t
+ngx_ur_replies_is_any(const char *state, const char **states)
+{
+    while (*states) {
+        if (ngx_strcmp(state, *states++) == 0) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 
 static void
 ngx_ur_replies_locked(ngx_ur_shard_t *shard)
 {
-    ngx_queue_t     *q;
+    ngx_queue_t     *sent;
     ngx_ur_range_t  *range;
 
-    while (!ngx_queue_empty(&shard->sent)) {
-        q = ngx_queue_head(&shard->sent);
-        range = ngx_queue_data(q, ngx_ur_range_t, queue);
+    sent = &shard->asks->sent;
 
-        if (range->ask.want) {
+    while (!ngx_queue_empty(sent)) {
+        range = ngx_ur_asks_range(ngx_queue_head(sent));
+
+        if (range->ask->params.want) {
             ngx_ur_replies_busy(range);
         }
 
-        ngx_ur_reserve_end(range);
+        ngx_ur_asks_end(range);
     }
-
-    ngx_ur_replies_next(shard, NGX_UR_NEXT_DONE, 0);
 }
 
 
@@ -208,125 +215,111 @@ ngx_ur_replies_busy(ngx_ur_range_t *range)
 {
     ngx_uint_t  level;
 
-    range->busy_until = ngx_current_msec + NGX_UR_BUSY;
+    range->ask->busy_until = ngx_current_msec + NGX_UR_BUSY;
 
-    level = range->locked ? NGX_LOG_INFO : NGX_LOG_NOTICE;
+    level = range->ask->locked ? NGX_LOG_INFO : NGX_LOG_NOTICE;
 
-    ngx_log_error(level, range->shard->postgres.log, 0,
+    ngx_log_error(level, range->shard->session->pg.log, 0,
                   "the row of range %uL-%uL of shard \"%V\" is locked by "
                   "somebody else", range->first, range->last,
                   &range->shard->name);
 
-    range->locked = 1;
-}
-
-
-static void
-ngx_ur_replies_refused(ngx_ur_shard_t *shard, const char *state)
-{
-    ngx_ur_report_refused(shard, state);
-
-    ngx_ur_reserve_failed(shard, ngx_ur_health_of(state), 0);
+    range->ask->locked = 1;
 }
 
 
 static void
 ngx_ur_replies_no_schema(ngx_ur_shard_t *shard)
 {
-    ngx_queue_t     *q;
+    ngx_queue_t     *sent;
     reservation_t    reply;
     ngx_ur_range_t  *range;
 
-    while (!ngx_queue_empty(&shard->sent)) {
-        q = ngx_queue_head(&shard->sent);
-        range = ngx_queue_data(q, ngx_ur_range_t, queue);
+    sent = &shard->asks->sent;
+
+    while (!ngx_queue_empty(sent)) {
+        range = ngx_ur_asks_range(ngx_queue_head(sent));
 
         ngx_memzero(&reply, sizeof(reservation_t));
 
         reply.outcome = RESERVATION_MISSING;
-        reply.detail = (char *) shard->postgres.error;
+        reply.detail = (char *) shard->session->pg.error;
         reply.no_schema = 1;
 
         ngx_ur_replies_take_in(range, &reply);
-        ngx_ur_reserve_end(range);
+        ngx_ur_asks_end(range);
     }
-
-    ngx_ur_replies_next(shard, NGX_UR_NEXT_DONE, 0);
 }
 
 
-static ngx_ur_next_e
-ngx_ur_replies_rows(ngx_ur_shard_t *shard, PGresult *result)
+static void
+ngx_ur_replies_rows(ngx_ur_shard_t *shard, PGresult *result,
+    ngx_ur_verdict_t *verdict)
 {
     int              i;
     const char      *error;
-    ngx_queue_t     *q, *following;
+    ngx_queue_t     *q, *following, *sent;
+    ngx_ur_next_e    next;
     reservation_t    reply;
-    ngx_ur_next_e    next, row;
     ngx_ur_range_t  *range;
 
     i = 0;
-    next = NGX_UR_NEXT_DONE;
+    sent = &shard->asks->sent;
 
-    for (q = ngx_queue_head(&shard->sent);
-         q != ngx_queue_sentinel(&shard->sent);
-         q = following)
-    {
+    for (q = ngx_queue_head(sent); q != sent; q = following) {
+
         following = ngx_queue_next(q);
-        range = ngx_queue_data(q, ngx_ur_range_t, queue);
+        range = ngx_ur_asks_range(q);
 
         if (reservation_parse(&reply, result, i++,
-                              (char *) shard->pool->name.data, &range->ask,
-                              &error)
-            != 0)
+                              (char *) shard->pool->name.data,
+                              &range->ask->params, &error)
+            == 0)
         {
-            ngx_log_error(NGX_LOG_ERR, shard->postgres.log, 0,
+            next = ngx_ur_replies_row(range, &reply, verdict);
+
+        } else {
+            ngx_log_error(NGX_LOG_ERR, shard->session->pg.log, 0,
                           "shard \"%V\" sent an invalid reply for range "
                           "%uL-%uL: %s", &shard->name, range->first,
                           range->last, error);
 
-            ngx_ur_slot_failed(range, 1);
-            ngx_ur_reserve_end(range);
+            ngx_ur_slot_lost(range, range->ask->params.want);
+            next = NGX_UR_NEXT_INVALID;
+        }
 
-            row = NGX_UR_NEXT_INVALID;
-
-        } else {
-            row = ngx_ur_replies_row(shard, range, &reply);
-
-            if (row == NGX_UR_NEXT_DONE) {
-                ngx_ur_reserve_end(range);
-            }
+        if (next == NGX_UR_NEXT_DONE || next == NGX_UR_NEXT_INVALID) {
+            ngx_ur_asks_end(range);
         }
 
         ngx_explicit_memzero(reply.key, RESERVATION_KEY_LEN);
 
-        next = ngx_max(next, row);
+        verdict->next = ngx_max(verdict->next, next);
 
         if (next == NGX_UR_NEXT_FAILED) {
-            break;
+            return;
         }
     }
-
-    return next;
 }
 
 
 static ngx_ur_next_e
-ngx_ur_replies_row(ngx_ur_shard_t *shard, ngx_ur_range_t *range,
-    reservation_t *reply)
+ngx_ur_replies_row(ngx_ur_range_t *range, reservation_t *reply,
+    ngx_ur_verdict_t *verdict)
 {
+    ngx_ur_shard_t     *shard;
     ngx_ur_postgres_t  *pg;
 
-    pg = &shard->postgres;
+    shard = range->shard;
+    pg = &shard->session->pg;
 
-    if (reply->outcome == RESERVATION_STANDBY
-        || (reservation_stale(reply)
-            && shard->connect->attempt->left))
-    {
-        ngx_ur_postgres_set_error(pg,
-                               reply->outcome == RESERVATION_STANDBY
-                               ? "it does not accept writes"
-                               : RESERVATION_LATER_LIFE);
+    if (reply->outcome == RESERVATION_STANDBY) {
+        ngx_ur_postgres_set_error(pg, "it does not accept writes");
+        return NGX_UR_NEXT_HOST;
+    }
+
+    if (reservation_stale(reply) && ngx_ur_connect_has_others(shard)) {
+        ngx_ur_postgres_set_error(pg, RESERVATION_LATER_LIFE);
         return NGX_UR_NEXT_HOST;
     }
 
@@ -342,7 +335,7 @@ ngx_ur_replies_row(ngx_ur_shard_t *shard, ngx_ur_range_t *range,
     }
 
     if ((reply->count || reply->outcome == RESERVATION_VOLATILE)
-        && ngx_ur_replies_check(shard, reply) != NGX_OK)
+        && ngx_ur_replies_check(shard, reply, verdict) != NGX_OK)
     {
         return NGX_UR_NEXT_FAILED;
     }
@@ -356,12 +349,10 @@ ngx_ur_replies_row(ngx_ur_shard_t *shard, ngx_ur_range_t *range,
 /* I2: a commit that may yet be undone is worth nothing, in none of the rows */
 
 static ngx_int_t
-ngx_ur_replies_check(ngx_ur_shard_t *shard, reservation_t *reply)
+ngx_ur_replies_check(ngx_ur_shard_t *shard, reservation_t *reply,
+    ngx_ur_verdict_t *verdict)
 {
-    u_char              text[128];
-    ngx_ur_postgres_t  *pg;
-
-    pg = &shard->postgres;
+    u_char  text[128];
 
     if (!reservation_durable(reply)) {
         ngx_snprintf(text, sizeof(text), "its commits are not durable: fsync "
@@ -369,13 +360,15 @@ ngx_ur_replies_check(ngx_ur_shard_t *shard, reservation_t *reply)
                      reply->fsync, reply->synchronous_commit);
         text[sizeof(text) - 1] = '\0';
 
-        ngx_ur_postgres_set_error(pg, (char *) text);
-        ngx_ur_reserve_failed(shard, NGX_UR_BROKEN, reply->count != 0);
+        ngx_ur_postgres_set_error(&shard->session->pg, (char *) text);
+
+        verdict->result = NGX_UR_BROKEN;
+        verdict->lost = (reply->count != 0);
         return NGX_ERROR;
     }
 
-    if (shard->doubt[0]) {
-        ngx_ur_replies_lost(shard);
+    if (shard->session->doubt[0]) {
+        ngx_ur_replies_lost(shard, verdict);
         return NGX_ERROR;
     }
 
@@ -388,46 +381,15 @@ ngx_ur_replies_take_in(ngx_ur_range_t *range, reservation_t *reply)
 {
     uint64_t  known;
 
-    range->locked = 0;
-    range->shard->stale |= reservation_stale(reply);
+    range->ask->locked = 0;
+    range->shard->session->stale |= reservation_stale(reply);
 
     ngx_ur_report_failover(range, reply);
 
-    if (ngx_ur_slot_reply(range, reply, &known) == NGX_OK) {
+    if (ngx_ur_slot_reply(range, &range->ask->params, reply, &known)
+        == NGX_OK)
+    {
         ngx_ur_report(range, reply, known);
-    }
-}
-
-
-static void
-ngx_ur_replies_next(ngx_ur_shard_t *shard, ngx_ur_next_e next,
-    ngx_uint_t schema)
-{
-    switch (next) {
-
-    case NGX_UR_NEXT_DONE:
-        ngx_ur_replies_healthy(shard);
-        ngx_ur_reserve_done(shard);
-        return;
-
-    case NGX_UR_NEXT_BOOTSTRAP:
-
-        if (ngx_ur_bootstrap(shard, schema) != NGX_OK) {
-            ngx_ur_reserve_failed(shard, NGX_UR_FAILED, 0);
-        }
-
-        return;
-
-    case NGX_UR_NEXT_HOST:
-        ngx_ur_reserve_next_host(shard);
-        return;
-
-    case NGX_UR_NEXT_INVALID:
-        ngx_ur_replies_invalid(shard);
-        return;
-
-    default: /* NGX_UR_NEXT_FAILED */
-        return;
     }
 }
 
@@ -435,21 +397,12 @@ ngx_ur_replies_next(ngx_ur_shard_t *shard, ngx_ur_next_e next,
 static void
 ngx_ur_replies_healthy(ngx_ur_shard_t *shard)
 {
-    if (!shard->stale) {
-        attempt_prefer(shard->connect->attempt);
+    if (!shard->session->stale) {
+        ngx_ur_connect_prefer(shard);
     }
 
     if (ngx_ur_health_report(shard, NGX_UR_HEALTHY) == NGX_OK) {
-        ngx_log_error(NGX_LOG_NOTICE, shard->postgres.log, 0,
+        ngx_log_error(NGX_LOG_NOTICE, shard->session->pg.log, 0,
                       "shard \"%V\" is available again", &shard->name);
     }
-}
-
-
-static void
-ngx_ur_replies_invalid(ngx_ur_shard_t *shard)
-{
-    ngx_ur_postgres_set_error(&shard->postgres, "invalid reply");
-    ngx_ur_connect_abort(shard, "invalid reply");
-    ngx_ur_reserve_failed(shard, NGX_UR_BROKEN, 1);
 }

@@ -7,7 +7,14 @@
  */
 
 
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include "core/reservation.h"
+#include "pool.h"
+#include "postgres/postgres.h"
 #include "postgres/report.h"
+#include "postgres/session.h"
 
 
 /* what to skip for grants that this nginx has not seen: a proposal */
@@ -30,7 +37,7 @@ ngx_ur_report(ngx_ur_range_t *range, reservation_t *reply, uint64_t known)
     ngx_log_t  *log;
     ngx_str_t  *shard;
 
-    log = range->shard->postgres.log;
+    log = range->shard->session->pg.log;
     shard = &range->shard->name;
 
     switch (reply->outcome) {
@@ -84,7 +91,7 @@ ngx_ur_report_missing(ngx_ur_range_t *range, reservation_t *reply)
     ngx_log_t  *log;
     ngx_str_t  *pool, *shard;
 
-    log = range->shard->postgres.log;
+    log = range->shard->session->pg.log;
     pool = &range->shard->pool->literal;
     shard = &range->shard->name;
 
@@ -114,7 +121,7 @@ ngx_ur_report_fenced(ngx_ur_range_t *range, reservation_t *reply,
     ngx_log_t  *log;
     ngx_str_t  *shard;
 
-    log = range->shard->postgres.log;
+    log = range->shard->session->pg.log;
     shard = &range->shard->name;
 
     if (reservation_stale(reply)) {
@@ -157,7 +164,7 @@ ngx_ur_report_lost(ngx_ur_range_t *range, reservation_t *reply, uint64_t known)
     ngx_str_t   *pool, *shard, reason;
     const char  *said;
 
-    log = range->shard->postgres.log;
+    log = range->shard->session->pg.log;
     pool = &range->shard->pool->literal;
     shard = &range->shard->name;
 
@@ -202,7 +209,7 @@ ngx_ur_report_lost(ngx_ur_range_t *range, reservation_t *reply, uint64_t known)
 static void
 ngx_ur_report_stale(ngx_ur_range_t *range, reservation_t *reply)
 {
-    ngx_log_error(NGX_LOG_ALERT, range->shard->postgres.log, 0,
+    ngx_log_error(NGX_LOG_ALERT, range->shard->session->pg.log, 0,
                   "range %uL-%uL of shard \"%V\" is a stale copy: %s",
                   range->first, range->last, &range->shard->name,
                   reply->detail[0] ? reply->detail : RESERVATION_LATER_LIFE);
@@ -218,7 +225,7 @@ ngx_ur_report_deferred(ngx_ur_range_t *range, reservation_t *reply)
 
     shard = range->shard;
 
-    ngx_log_error(NGX_LOG_WARN, shard->postgres.log, 0,
+    ngx_log_error(NGX_LOG_WARN, shard->session->pg.log, 0,
                   "range %uL-%uL of shard \"%V\" is not granted from yet: %s; "
                   "with failover=trust it goes on by itself once that is set; "
                   "if the promoted standby was not a synchronous one, run "
@@ -235,7 +242,7 @@ ngx_ur_report_refused(ngx_ur_shard_t *shard, const char *state)
     u_char              text[256];
     ngx_ur_postgres_t  *pg;
 
-    pg = &shard->postgres;
+    pg = &shard->session->pg;
 
     if (ngx_strcmp(state, "42883") == 0) {
         ngx_snprintf(text, sizeof(text), "its schema is of an older version "
@@ -263,7 +270,7 @@ ngx_ur_report_bootstrap(ngx_ur_shard_t *shard)
     u_char              text[256];
     ngx_ur_postgres_t  *pg;
 
-    pg = &shard->postgres;
+    pg = &shard->session->pg;
 
     if (ngx_strcmp(pg->sqlstate, "42501") != 0) {
         return;
@@ -290,7 +297,7 @@ ngx_ur_report_failover(ngx_ur_range_t *range, reservation_t *reply)
     if (reply->has_key
         && shard->trust != (ngx_strcmp(reply->failover, "trust") == 0))
     {
-        ngx_log_error(NGX_LOG_WARN, shard->postgres.log, 0,
+        ngx_log_error(NGX_LOG_WARN, shard->session->pg.log, 0,
                       "range %uL-%uL of shard \"%V\" has failover=%s in its "
                       "row, which is what counts; to change it, run SELECT "
                       "unique_random.set_failover(%V, %uL, '%s');",

@@ -10,6 +10,10 @@
 #define _NGX_UR_REPORT_H_INCLUDED_
 
 
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include "core/reservation.h"
 #include "pool.h"
 
 

@@ -7,14 +7,24 @@
  */
 
 
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+
+#include "core/reservation.h"
+#include "pool.h"
 #include "postgres/bootstrap.h"
 #include "postgres/connect.h"
+#include "postgres/notice.h"
+#include "postgres/postgres.h"
 #include "postgres/replies.h"
 #include "postgres/report.h"
 #include "postgres/reserve.h"
+#include "postgres/session.h"
+#include "zone/asks.h"
+#include "zone/choice.h"
 #include "zone/health.h"
-#include "zone/slot.h"
-#include "zone/workers.h"
+#include "zone/zone.h"
 
 
 /* most ranges in one statement */
@@ -27,18 +37,99 @@
 #define NGX_UR_PAUSE  250
 
 
-static void ngx_ur_reserve_claim(ngx_ur_range_t *range, ngx_ur_cause_t *cause);
+static ngx_int_t ngx_ur_reserve_create_session(ngx_conf_t *cf,
+    ngx_ur_shard_t *shard);
+static void ngx_ur_reserve_cleanup(void *data);
 static ngx_msec_t ngx_ur_reserve_time(ngx_ur_shard_t *shard);
 static void ngx_ur_reserve_start(ngx_ur_shard_t *shard);
-static void ngx_ur_reserve_gather(ngx_ur_shard_t *shard);
+static void ngx_ur_reserve_begun(ngx_ur_shard_t *shard, ngx_uint_t result);
+static void ngx_ur_reserve_connected(ngx_ur_shard_t *shard,
+    ngx_uint_t result);
+static void ngx_ur_reserve_send(ngx_ur_shard_t *shard);
 static ngx_int_t ngx_ur_reserve_query(ngx_ur_shard_t *shard);
+static void ngx_ur_reserve_handler(ngx_ur_postgres_t *pg, ngx_int_t rc);
+static void ngx_ur_reserve_go_on(ngx_ur_shard_t *shard,
+    ngx_ur_verdict_t *verdict);
+static void ngx_ur_reserve_bootstrap(ngx_ur_shard_t *shard,
+    ngx_uint_t schema);
 static void ngx_ur_reserve_bootstrapped(ngx_ur_shard_t *shard, ngx_int_t rc);
+static void ngx_ur_reserve_done(ngx_ur_shard_t *shard);
+static void ngx_ur_reserve_failed(ngx_ur_shard_t *shard, ngx_uint_t result,
+    ngx_uint_t lost);
+
+
+ngx_int_t
+ngx_ur_reserve_create(ngx_conf_t *cf, ngx_ur_pool_t *pool)
+{
+    ngx_uint_t        i;
+    ngx_ur_shard_t  **shards;
+
+    shards = pool->shards.elts;
+
+    for (i = 0; i < pool->shards.nelts; i++) {
+        if (ngx_ur_reserve_create_session(cf, shards[i]) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_ur_reserve_create_session(ngx_conf_t *cf, ngx_ur_shard_t *shard)
+{
+    ngx_ur_session_t    *session;
+    ngx_ur_postgres_t   *pg;
+    ngx_pool_cleanup_t  *cln;
+
+    session = ngx_pcalloc(cf->pool, sizeof(ngx_ur_session_t));
+    cln = ngx_pool_cleanup_add(cf->pool, 0);
+
+    if (session == NULL || cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    session->connected = ngx_ur_reserve_connected;
+
+    pg = &session->pg;
+
+    pg->handler = ngx_ur_reserve_handler;
+    pg->notice = ngx_ur_notice;
+    pg->data = shard;
+    pg->name = &shard->name;
+    pg->idle_timeout = shard->pool->idle_timeout;
+
+    /* of a cycle that is yet to be the one that runs */
+    pg->log = &cf->cycle->new_log;
+
+    shard->session = session;
+
+    cln->handler = ngx_ur_reserve_cleanup;
+    cln->data = shard;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_ur_reserve_cleanup(void *data)
+{
+    ngx_ur_shard_t *shard = data;
+
+    if (shard->session->pg.state != NGX_UR_POSTGRES_CLOSED) {
+        ngx_ur_postgres_close(&shard->session->pg, "shutdown");
+    }
+
+    ngx_ur_connect_destroy(shard);
+}
 
 
 void
 ngx_ur_reserve(ngx_ur_pool_t *pool, ngx_ur_cause_t *cause)
 {
     ngx_uint_t        i;
+    ngx_ur_need_e     need;
     ngx_ur_range_t  **ranges;
     ngx_ur_shard_t  **shards;
 
@@ -48,47 +139,25 @@ ngx_ur_reserve(ngx_ur_pool_t *pool, ngx_ur_cause_t *cause)
     ngx_ur_zone_lock(pool);
 
     for (i = 0; i < pool->ranges.nelts; i++) {
-        ngx_ur_reserve_claim(ranges[i], cause);
+        need = ngx_ur_choice_ask(ranges[i], cause);
+
+        if (need != NGX_UR_NEED_NONE) {
+            ngx_ur_asks_claim(ranges[i], need, ranges[i] == cause->range,
+                              ngx_ur_reserve_time(ranges[i]->shard));
+        }
     }
 
     ngx_ur_zone_unlock(pool);
 
     for (i = 0; i < pool->shards.nelts; i++) {
 
-        if (!shards[i]->busy && !ngx_queue_empty(&shards[i]->asks)) {
-            shards[i]->busy = 1;
+        if (!shards[i]->asks->busy
+            && !ngx_queue_empty(&shards[i]->asks->pending))
+        {
+            shards[i]->asks->busy = 1;
             ngx_ur_reserve_start(shards[i]);
         }
     }
-}
-
-
-/* whoever acts on a claim makes it, in the same step as the decision */
-
-static void
-ngx_ur_reserve_claim(ngx_ur_range_t *range, ngx_ur_cause_t *cause)
-{
-    ngx_ur_pool_t  *pool;
-    ngx_ur_need_e   need;
-
-    need = ngx_ur_choice_ask(range, cause);
-
-    if (need == NGX_UR_NEED_NONE) {
-        return;
-    }
-
-    pool = range->shard->pool;
-
-    range->need = need;
-    range->asked = 1;
-    range->chosen = (range == cause->range);
-
-    pool->nasked++;
-
-    ngx_queue_insert_tail(&range->shard->asks, &range->queue);
-
-    ngx_ur_workers_claim(pool, range->slot);
-    ngx_ur_workers_ask(pool, ngx_ur_reserve_time(range->shard));
 }
 
 
@@ -105,34 +174,38 @@ ngx_ur_reserve_time(ngx_ur_shard_t *shard)
 }
 
 
-void
-ngx_ur_reserve_handler(ngx_ur_postgres_t *pg, ngx_int_t rc)
+static void
+ngx_ur_reserve_start(ngx_ur_shard_t *shard)
 {
-    ngx_ur_shard_t  *shard;
+    ngx_ur_session_t  *session;
 
-    shard = pg->data;
+    session = shard->session;
 
-    switch (shard->step) {
+    session->deadline = ngx_current_msec + shard->pool->reserve_timeout;
+    session->bootstrapped = 0;
 
-    case NGX_UR_STEP_RESERVE:
-
-        if (rc != NGX_OK) {
-            attempt_fail(shard->connect->attempt, ATTEMPT_REFUSED,
-                         (char *) pg->error);
-            ngx_ur_replies_lost(shard);
-            return;
-        }
-
-        ngx_ur_replies(shard);
+    if (session->pg.state == NGX_UR_POSTGRES_IDLE) {
+        ngx_ur_connect_reuse(shard);
+        ngx_ur_reserve_send(shard);
         return;
+    }
 
-    default: /* bootstrap */
-        ngx_ur_reserve_bootstrapped(shard, rc);
+    ngx_ur_reserve_begun(shard, ngx_ur_connect(shard));
+}
+
+
+/* an attempt to connect */
+
+static void
+ngx_ur_reserve_begun(ngx_ur_shard_t *shard, ngx_uint_t result)
+{
+    if (result != NGX_UR_HEALTHY) {
+        ngx_ur_reserve_failed(shard, result, 0);
     }
 }
 
 
-void
+static void
 ngx_ur_reserve_connected(ngx_ur_shard_t *shard, ngx_uint_t result)
 {
     if (result != NGX_UR_HEALTHY) {
@@ -141,6 +214,151 @@ ngx_ur_reserve_connected(ngx_ur_shard_t *shard, ngx_uint_t result)
     }
 
     ngx_ur_reserve_send(shard);
+}
+
+
+static void
+ngx_ur_reserve_send(ngx_ur_shard_t *shard)
+{
+    ngx_ur_asks_gather(shard, NGX_UR_ASKS, ngx_ur_reserve_time(shard));
+
+    if (shard->asks->nsent == 0) {
+        ngx_ur_reserve_done(shard);
+        return;
+    }
+
+    shard->session->step = NGX_UR_STEP_RESERVE;
+    shard->session->doubt[0] = '\0';
+
+    if (ngx_ur_reserve_query(shard) != NGX_OK) {
+        ngx_ur_reserve_failed(shard, NGX_UR_FAILED, 1);
+    }
+}
+
+
+static ngx_int_t
+ngx_ur_reserve_query(ngx_ur_shard_t *shard)
+{
+    char                     *buf;
+    size_t                    n;
+    ngx_int_t                 rc;
+    const char               *values[RESERVATION_NPARAMS];
+    ngx_queue_t              *q, *sent;
+    reservation_caller_t      caller;
+    const reservation_ask_t  *asks[NGX_UR_ASKS];
+
+    n = 0;
+    sent = &shard->asks->sent;
+    caller.places = RESERVATION_PLACES;
+
+    for (q = ngx_queue_head(sent); q != sent; q = ngx_queue_next(q)) {
+        asks[n] = &ngx_ur_asks_range(q)->ask->params;
+
+        caller.places = ngx_min(caller.places, asks[n]->places);
+        n++;
+    }
+
+    buf = ngx_alloc(reservation_params_size(n), shard->session->pg.log);
+
+    if (buf == NULL) {
+        ngx_ur_postgres_set_error(&shard->session->pg, "out of memory");
+        ngx_ur_connect_abort(shard, "out of memory");
+        return NGX_ERROR;
+    }
+
+    caller.pool = (char *) shard->pool->name.data;
+    caller.holder = shard->pool->zone->sh->holder;
+
+    /*
+     * A row's lock is given up well before we give up the connection, and
+     * sooner where other ranges need it.
+     */
+
+    caller.lock_wait = shard->pool->reserve_timeout * 3 / 4;
+
+    if (shard->ranges.nelts > 1) {
+        caller.lock_wait = ngx_min(caller.lock_wait, NGX_UR_LOCK);
+    }
+
+    reservation_params(values, buf, &caller, asks, n);
+
+    rc = ngx_ur_postgres_query(&shard->session->pg, reservation_statement,
+                               RESERVATION_NPARAMS, values,
+                               shard->pool->reserve_timeout);
+    ngx_free(buf);
+
+    return rc;
+}
+
+
+static void
+ngx_ur_reserve_handler(ngx_ur_postgres_t *pg, ngx_int_t rc)
+{
+    ngx_ur_shard_t    *shard;
+    ngx_ur_verdict_t   verdict;
+
+    shard = pg->data;
+
+    if (shard->session->step != NGX_UR_STEP_RESERVE) {
+        ngx_ur_reserve_bootstrapped(shard, rc);
+        return;
+    }
+
+    if (rc == NGX_OK) {
+        ngx_ur_replies(shard, &verdict);
+
+    } else {
+        ngx_ur_connect_fail(shard);
+        ngx_ur_replies_lost(shard, &verdict);
+    }
+
+    ngx_ur_reserve_go_on(shard, &verdict);
+}
+
+
+static void
+ngx_ur_reserve_go_on(ngx_ur_shard_t *shard, ngx_ur_verdict_t *verdict)
+{
+    switch (verdict->next) {
+
+    case NGX_UR_NEXT_DONE:
+        ngx_ur_reserve_done(shard);
+        return;
+
+    case NGX_UR_NEXT_BOOTSTRAP:
+        ngx_ur_reserve_bootstrap(shard, 0);
+        return;
+
+    case NGX_UR_NEXT_SCHEMA:
+        ngx_ur_reserve_bootstrap(shard, 1);
+        return;
+
+    case NGX_UR_NEXT_AGAIN:
+        ngx_ur_reserve_send(shard);
+        return;
+
+    case NGX_UR_NEXT_HOST:
+        ngx_ur_reserve_begun(shard, ngx_ur_connect_next(shard));
+        return;
+
+    case NGX_UR_NEXT_INVALID:
+        ngx_ur_postgres_set_error(&shard->session->pg, "invalid reply");
+        ngx_ur_connect_abort(shard, "invalid reply");
+        ngx_ur_reserve_failed(shard, NGX_UR_BROKEN, 1);
+        return;
+
+    default: /* NGX_UR_NEXT_FAILED */
+        ngx_ur_reserve_failed(shard, verdict->result, verdict->lost);
+    }
+}
+
+
+static void
+ngx_ur_reserve_bootstrap(ngx_ur_shard_t *shard, ngx_uint_t schema)
+{
+    if (ngx_ur_bootstrap(shard, schema) != NGX_OK) {
+        ngx_ur_reserve_failed(shard, NGX_UR_FAILED, 0);
+    }
 }
 
 
@@ -166,191 +384,30 @@ ngx_ur_reserve_bootstrapped(ngx_ur_shard_t *shard, ngx_int_t rc)
 
 
 static void
-ngx_ur_reserve_start(ngx_ur_shard_t *shard)
-{
-    ngx_uint_t  result;
-
-    shard->deadline = ngx_current_msec + shard->pool->reserve_timeout;
-    shard->bootstrapped = 0;
-
-    if (shard->postgres.state == NGX_UR_POSTGRES_IDLE) {
-        shard->connect->reused = 1;
-        ngx_ur_reserve_send(shard);
-        return;
-    }
-
-    result = ngx_ur_connect(shard);
-
-    if (result != NGX_UR_HEALTHY) {
-        ngx_ur_reserve_failed(shard, result, 0);
-    }
-}
-
-
-void
-ngx_ur_reserve_next_host(ngx_ur_shard_t *shard)
-{
-    ngx_uint_t  result;
-
-    result = ngx_ur_connect_next(shard);
-
-    if (result != NGX_UR_HEALTHY) {
-        ngx_ur_reserve_failed(shard, result, 0);
-    }
-}
-
-
-void
-ngx_ur_reserve_send(ngx_ur_shard_t *shard)
-{
-    ngx_ur_pool_t  *pool;
-
-    pool = shard->pool;
-
-    ngx_ur_reserve_gather(shard);
-
-    if (ngx_queue_empty(&shard->sent)) {
-        ngx_ur_reserve_done(shard);
-        return;
-    }
-
-    ngx_ur_zone_lock(pool);
-
-    ngx_ur_workers_ask(pool, ngx_ur_reserve_time(shard));
-
-    ngx_ur_zone_unlock(pool);
-
-    shard->step = NGX_UR_STEP_RESERVE;
-    shard->doubt[0] = '\0';
-
-    if (ngx_ur_reserve_query(shard) != NGX_OK) {
-        ngx_ur_reserve_failed(shard, NGX_UR_FAILED, 1);
-    }
-}
-
-
-/* what was sent before, and for some reason has to be again, comes first */
-
-static void
-ngx_ur_reserve_gather(ngx_ur_shard_t *shard)
-{
-    ngx_uint_t       n;
-    ngx_queue_t     *q;
-    ngx_ur_range_t  *range;
-
-    while (!ngx_queue_empty(&shard->sent)) {
-        q = ngx_queue_last(&shard->sent);
-        ngx_queue_remove(q);
-        ngx_queue_insert_head(&shard->asks, q);
-    }
-
-    for (n = 0; n < NGX_UR_ASKS; /* void */ ) {
-
-        if (ngx_queue_empty(&shard->asks)) {
-            return;
-        }
-
-        q = ngx_queue_head(&shard->asks);
-        range = ngx_queue_data(q, ngx_ur_range_t, queue);
-
-        if (ngx_ur_slot_ask(range, range->chosen
-                                                   ? shard->pool->nwaiters : 0)
-            != NGX_OK)
-        {
-            ngx_ur_reserve_end(range);
-            continue;
-        }
-
-        ngx_queue_remove(q);
-        ngx_queue_insert_tail(&shard->sent, q);
-        n++;
-    }
-}
-
-
-static ngx_int_t
-ngx_ur_reserve_query(ngx_ur_shard_t *shard)
-{
-    char                     *buf;
-    size_t                    n;
-    ngx_int_t                 rc;
-    const char               *values[RESERVATION_NPARAMS];
-    ngx_queue_t              *q;
-    ngx_ur_range_t           *range;
-    reservation_caller_t      caller;
-    const reservation_ask_t  *asks[NGX_UR_ASKS];
-
-    n = 0;
-    caller.places = RESERVATION_PLACES;
-
-    for (q = ngx_queue_head(&shard->sent);
-         q != ngx_queue_sentinel(&shard->sent);
-         q = ngx_queue_next(q))
-    {
-        range = ngx_queue_data(q, ngx_ur_range_t, queue);
-        asks[n++] = &range->ask;
-
-        caller.places = ngx_min(caller.places, range->ask.places);
-    }
-
-    buf = ngx_alloc(reservation_params_size(n), shard->postgres.log);
-
-    if (buf == NULL) {
-        ngx_ur_postgres_set_error(&shard->postgres, "out of memory");
-        ngx_ur_connect_abort(shard, "out of memory");
-        return NGX_ERROR;
-    }
-
-    caller.pool = (char *) shard->pool->name.data;
-    caller.holder = shard->pool->sh->holder;
-
-    /*
-     * A row's lock is given up well before we give up the connection, and
-     * sooner where other ranges need it.
-     */
-
-    caller.lock_wait = shard->pool->reserve_timeout * 3 / 4;
-
-    if (shard->ranges.nelts > 1) {
-        caller.lock_wait = ngx_min(caller.lock_wait, NGX_UR_LOCK);
-    }
-
-    reservation_params(values, buf, &caller, asks, n);
-
-    rc = ngx_ur_postgres_query(&shard->postgres, reservation_statement,
-                               RESERVATION_NPARAMS, values,
-                               shard->pool->reserve_timeout);
-    ngx_free(buf);
-
-    return rc;
-}
-
-
-void
 ngx_ur_reserve_done(ngx_ur_shard_t *shard)
 {
-    if (shard->stale) {
+    if (shard->session->stale) {
 
         /* its name may lead elsewhere by now */
 
-        shard->stale = 0;
+        shard->session->stale = 0;
         ngx_ur_connect_abort(shard, "stale");
     }
 
-    if (!ngx_queue_empty(&shard->asks)) {
+    if (!ngx_queue_empty(&shard->asks->pending)) {
         ngx_ur_reserve_start(shard);
         return;
     }
 
-    shard->busy = 0;
+    shard->asks->busy = 0;
 
-    if (shard->postgres.state == NGX_UR_POSTGRES_IDLE) {
-        ngx_ur_postgres_park(&shard->postgres);
+    if (shard->session->pg.state == NGX_UR_POSTGRES_IDLE) {
+        ngx_ur_postgres_park(&shard->session->pg);
     }
 }
 
 
-void
+static void
 ngx_ur_reserve_failed(ngx_ur_shard_t *shard, ngx_uint_t result,
     ngx_uint_t lost)
 {
@@ -358,15 +415,14 @@ ngx_ur_reserve_failed(ngx_ur_shard_t *shard, ngx_uint_t result,
     ngx_uint_t          level;
     ngx_ur_postgres_t  *pg;
 
-    pg = &shard->postgres;
+    pg = &shard->session->pg;
 
     if (result == NGX_UR_SHORT || result == NGX_UR_AWAY) {
         /* it tells nothing of the shard, and other workers may ask it */
 
-        shard->short_until = ngx_current_msec + NGX_UR_PAUSE;
+        shard->asks->short_until = ngx_current_msec + NGX_UR_PAUSE;
 
-        level = (result == NGX_UR_SHORT) ? NGX_LOG_ALERT
-                                                         : NGX_LOG_INFO;
+        level = (result == NGX_UR_SHORT) ? NGX_LOG_ALERT : NGX_LOG_INFO;
 
         ngx_log_error(level, pg->log, 0,
                       "this worker cannot connect to shard \"%V\": %s",
@@ -386,76 +442,36 @@ ngx_ur_reserve_failed(ngx_ur_shard_t *shard, ngx_uint_t result,
                       lost ? ", what was asked for is burned" : "");
     }
 
-    ngx_ur_reserve_end_all(shard, lost);
+    ngx_ur_asks_end_all(shard, lost);
     ngx_ur_reserve_done(shard);
 }
 
 
-void
-ngx_ur_reserve_end_all(ngx_ur_shard_t *shard, ngx_uint_t lost)
+ngx_connection_t *
+ngx_ur_reserve_pending(ngx_ur_shard_t *shard)
 {
-    ngx_queue_t     *q;
-    ngx_ur_range_t  *range;
+    ngx_ur_session_t  *session;
 
-    while (!ngx_queue_empty(&shard->sent)) {
-        q = ngx_queue_head(&shard->sent);
-        range = ngx_queue_data(q, ngx_ur_range_t, queue);
+    session = shard->session;
 
-        ngx_ur_slot_failed(range, lost);
-        ngx_ur_reserve_end(range);
-    }
+    ngx_ur_asks_end_pending(shard);
 
-    ngx_ur_reserve_end_asks(shard);
+    return (session->pg.state == NGX_UR_POSTGRES_BUSY
+            && session->step == NGX_UR_STEP_RESERVE)
+           ? session->pg.connection : NULL;
 }
 
 
 void
-ngx_ur_reserve_end_asks(ngx_ur_shard_t *shard)
+ngx_ur_reserve_abort(ngx_ur_shard_t *shard)
 {
-    ngx_queue_t     *q;
-    ngx_ur_range_t  *range;
+    ngx_uint_t  lost;
 
-    while (!ngx_queue_empty(&shard->asks)) {
-        q = ngx_queue_head(&shard->asks);
-        range = ngx_queue_data(q, ngx_ur_range_t, queue);
+    lost = (ngx_ur_reserve_pending(shard) != NULL);
 
-        ngx_ur_reserve_end(range);
-    }
-}
+    ngx_ur_connect_abort(shard, "exiting");
 
+    ngx_ur_asks_end_all(shard, lost);
 
-void
-ngx_ur_reserve_end(ngx_ur_range_t *range)
-{
-    ngx_ur_pool_t  *pool;
-    ngx_ur_slot_t  *slot;
-
-    pool = range->shard->pool;
-
-    ngx_queue_remove(&range->queue);
-
-    range->asked = 0;
-
-    /* what still does not answer is no reason to have more patience */
-
-    pool->nasked--;
-    pool->patient = 0;
-
-    ngx_ur_zone_lock(pool);
-
-    slot = ngx_ur_slot(range);
-
-    if (slot) {
-        ngx_ur_workers_unclaim(slot);
-    }
-
-    if (pool->nasked == 0) {
-        ngx_ur_workers_ask(pool, 0);
-    }
-
-    ngx_ur_zone_unlock(pool);
-
-    if (pool->nwaiters) {
-        ngx_post_event(&pool->wake, &ngx_posted_events);
-    }
+    shard->asks->busy = 0;
 }

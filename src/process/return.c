@@ -9,42 +9,52 @@
  */
 
 
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include "blocking/attempt.h"
 #include "blocking/give_back.h"
+#include "core/lease.h"
+#include "core/reservation.h"
+#include "event/thread.h"
+#include "pool.h"
 #include "postgres/connect.h"
+#include "postgres/session.h"
 #include "process/return.h"
 #include "zone/slot.h"
+#include "zone/zone.h"
 
 
 /* longest to wait for the lock of a row, in milliseconds */
 #define NGX_UR_RETURN_LOCK  500
 
 /* room for the bounds of all leases of a range, as an array of SQL */
-#define NGX_UR_RETURN_LEN                                     \
-    (LEASES_MAX * (NGX_INT64_LEN + 1) + sizeof("{}"))
+#define NGX_UR_RETURN_LEN   (LEASES_MAX * (NGX_INT64_LEN + 1) + sizeof("{}"))
 
 
 typedef struct {
-    ngx_ur_range_t   *range;
-    leases_t                          leases;
-    uint64_t                          left;
+    ngx_ur_range_t        *range;
+    reservation_ask_t      ask;
+    leases_t               leases;
+    uint64_t               left;
 
-    give_back_t                       back;
-    char                              buf[reservation_params_size(1)];
-    char                              starts[NGX_UR_RETURN_LEN];
-    char                              ends[NGX_UR_RETURN_LEN];
+    give_back_t            back;
+    char                   buf[reservation_params_size(1)];
+    char                   starts[NGX_UR_RETURN_LEN];
+    char                   ends[NGX_UR_RETURN_LEN];
 } ngx_ur_rest_t;
 
 
 /* what a shard is given back, a range at a time */
 
 typedef struct {
-    ngx_ur_thread_t   thread;
-    ngx_ur_shard_t   *shard;
-    ngx_array_t                       rests;
-    reservation_caller_t              caller;      /* with strings of its own */
-    attempt_t                        *attempt;     /* once it has begun */
-    ngx_uint_t                        ended;
-    char                             *reason;      /* until then */
+    ngx_ur_thread_t        thread;
+    ngx_ur_shard_t        *shard;
+    ngx_array_t            rests;
+    reservation_caller_t   caller;      /* with strings of its own */
+    attempt_t             *attempt;     /* once it has begun */
+    ngx_uint_t             ended;
+    char                  *reason;      /* until then */
 } ngx_ur_return_t;
 
 
@@ -87,7 +97,7 @@ ngx_ur_return(ngx_ur_pool_t **pools, ngx_uint_t n, ngx_msec_t deadline,
 
         /* the workers of a later configuration go on with the leases */
 
-        if (pools[i]->generation != pools[i]->sh->generation) {
+        if (pools[i]->zone->generation != pools[i]->zone->sh->generation) {
             continue;
         }
 
@@ -130,18 +140,16 @@ ngx_ur_return_take(ngx_array_t *jobs, ngx_ur_shard_t *shard)
         rest->range = ranges[i];
         rest->back.state = GIVE_BACK_PENDING;
 
-        if (ngx_ur_slot_leave(ranges[i], &rest->leases,
-                                              &rest->left)
+        if (ngx_ur_slot_leave(ranges[i], &rest->ask, &rest->leases,
+                              &rest->left)
             == NGX_OK)
         {
             continue;
         }
 
         if (rest->left) {
-            ngx_ur_return_burned(rest,
-                                                 shard->down
-                                                 ? "the shard is down"
-                                                 : "the range is fenced");
+            ngx_ur_return_burned(rest, shard->down ? "the shard is down"
+                                                   : "the range is fenced");
         }
 
         job->rests.nelts--;
@@ -171,7 +179,7 @@ ngx_ur_return_job(ngx_array_t *jobs, ngx_ur_shard_t *shard)
     name.data = shard->pool->name.data;
     name.len = shard->pool->name.len + 1;
 
-    holder.data = (u_char *) shard->pool->sh->holder;
+    holder.data = (u_char *) shard->pool->zone->sh->holder;
     holder.len = ngx_strlen(holder.data) + 1;
 
     job->shard = shard;
@@ -181,8 +189,7 @@ ngx_ur_return_job(ngx_array_t *jobs, ngx_ur_shard_t *shard)
 
     if (job->caller.pool == NULL
         || job->caller.holder == NULL
-        || ngx_array_init(&job->rests, jobs->pool, 1,
-                          sizeof(ngx_ur_rest_t))
+        || ngx_array_init(&job->rests, jobs->pool, 1, sizeof(ngx_ur_rest_t))
            != NGX_OK)
     {
         return NULL;
@@ -311,7 +318,7 @@ ngx_ur_return_params(ngx_ur_rest_t *rest, const reservation_caller_t *caller)
     ngx_sprintf(end, "}%Z");
 
     reservation_return_params(rest->back.values, rest->buf, caller,
-                              &rest->range->ask, rest->starts, rest->ends);
+                              &rest->ask, rest->starts, rest->ends);
 }
 
 
@@ -320,8 +327,8 @@ ngx_ur_return_run(void *data)
 {
     ngx_ur_return_t *job = data;
 
-    int                             rc;
-    ngx_uint_t                      i;
+    int             rc;
+    ngx_uint_t      i;
     ngx_ur_rest_t  *rest;
 
     rest = job->rests.elts;
@@ -369,14 +376,13 @@ ngx_ur_return_tell(ngx_ur_return_t *job)
         state = give_back_state(&rest[i].back);
 
         if (state != GIVE_BACK_TAKEN) {
-            ngx_ur_return_burned(&rest[i],
-                                                 state == GIVE_BACK_REFUSED
-                                                 ? rest[i].back.reason
-                                                 : job->reason);
+            ngx_ur_return_burned(&rest[i], state == GIVE_BACK_REFUSED
+                                           ? rest[i].back.reason
+                                           : job->reason);
             continue;
         }
 
-        ngx_log_error(NGX_LOG_NOTICE, job->shard->postgres.log, 0,
+        ngx_log_error(NGX_LOG_NOTICE, job->shard->session->pg.log, 0,
                       "%uL positions of range %uL-%uL are given back to "
                       "shard \"%V\"", rest[i].left, rest[i].range->first,
                       rest[i].range->last, &job->shard->name);
@@ -391,7 +397,7 @@ ngx_ur_return_burned(ngx_ur_rest_t *rest, const char *reason)
 
     shard = rest->range->shard;
 
-    ngx_log_error(NGX_LOG_WARN, shard->postgres.log, 0,
+    ngx_log_error(NGX_LOG_WARN, shard->session->pg.log, 0,
                   "%uL positions of range %uL-%uL could not be given back to "
                   "shard \"%V\" and are burned: %s",
                   rest->left, rest->range->first, rest->range->last,

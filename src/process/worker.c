@@ -8,8 +8,15 @@
  */
 
 
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+#include <ngx_http.h>
+
+#include "conf/conf.h"
+#include "core/conninfo.h"
 #include "event/thread.h"
-#include "postgres/connect.h"
+#include "pool.h"
 #include "postgres/reserve.h"
 #include "process/return.h"
 #include "process/worker.h"
@@ -29,8 +36,6 @@
 
 
 static void ngx_ur_worker_finish(ngx_ur_shard_t *shard, ngx_msec_t deadline);
-static ngx_connection_t *ngx_ur_worker_pending(ngx_ur_shard_t *shard);
-static void ngx_ur_worker_abort(ngx_ur_shard_t *shard);
 
 
 /*
@@ -40,7 +45,7 @@ static void ngx_ur_worker_abort(ngx_ur_shard_t *shard);
  */
 
 ngx_int_t
-ngx_ur_init_module(ngx_cycle_t *cycle)
+ngx_ur_worker_init_module(ngx_cycle_t *cycle)
 {
     ngx_uint_t            i;
     ngx_ur_pool_t       **pools;
@@ -63,7 +68,7 @@ ngx_ur_init_module(ngx_cycle_t *cycle)
 
 
 ngx_int_t
-ngx_ur_init_process(ngx_cycle_t *cycle)
+ngx_ur_worker_init_process(ngx_cycle_t *cycle)
 {
     ngx_uint_t            i;
     ngx_ur_pool_t       **pools;
@@ -99,7 +104,7 @@ ngx_ur_init_process(ngx_cycle_t *cycle)
 
 
 void
-ngx_ur_exit_process(ngx_cycle_t *cycle)
+ngx_ur_worker_exit_process(ngx_cycle_t *cycle)
 {
     ngx_uint_t            i, j, n;
     ngx_msec_t            deadline;
@@ -126,7 +131,7 @@ ngx_ur_exit_process(ngx_cycle_t *cycle)
         }
 
         for (j = 0; j < pools[i]->shards.nelts; j++) {
-            ngx_ur_worker_abort(shards[j]);
+            ngx_ur_reserve_abort(shards[j]);
         }
     }
 
@@ -148,9 +153,7 @@ ngx_ur_exit_process(ngx_cycle_t *cycle)
     ngx_ur_return(last, n, deadline, cycle->log);
 
     for (i = 0; i < n; i++) {
-        if (last[i]->state) {
-            ngx_ur_memory_save(last[i], cycle->log);
-        }
+        ngx_ur_memory_save(last[i], cycle->log);
     }
 }
 
@@ -168,7 +171,7 @@ ngx_ur_worker_finish(ngx_ur_shard_t *shard, ngx_msec_t deadline)
     ngx_connection_t  *c;
 
     for ( ;; ) {
-        c = ngx_ur_worker_pending(shard);
+        c = ngx_ur_reserve_pending(shard);
 
         ngx_time_update();
         left = (ngx_msec_int_t) (deadline - ngx_current_msec);
@@ -184,36 +187,4 @@ ngx_ur_worker_finish(ngx_ur_shard_t *shard, ngx_msec_t deadline)
             c->read->handler(c->read);
         }
     }
-}
-
-
-/*
- * Gives up what has not been sent, and returns the connection on which a reply
- * is still awaited, or NULL.
- */
-
-static ngx_connection_t *
-ngx_ur_worker_pending(ngx_ur_shard_t *shard)
-{
-    ngx_ur_reserve_end_asks(shard);
-
-    return (shard->postgres.state == NGX_UR_POSTGRES_BUSY
-            && shard->step == NGX_UR_STEP_RESERVE)
-           ? shard->postgres.connection : NULL;
-}
-
-
-static void
-ngx_ur_worker_abort(ngx_ur_shard_t *shard)
-{
-    ngx_uint_t  lost;
-
-    lost = (shard->postgres.state == NGX_UR_POSTGRES_BUSY
-            && shard->step == NGX_UR_STEP_RESERVE);
-
-    ngx_ur_connect_abort(shard, "exiting");
-
-    ngx_ur_reserve_end_all(shard, lost);
-
-    shard->busy = 0;
 }

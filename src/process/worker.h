@@ -11,13 +11,14 @@
 #define _NGX_UR_WORKER_H_INCLUDED_
 
 
-#include "conf/conf.h"
+#include <ngx_config.h>
+#include <ngx_core.h>
 
 
 /* of ngx_module_t; nginx calls the second in its helper processes, too */
-ngx_int_t ngx_ur_init_module(ngx_cycle_t *cycle);
-ngx_int_t ngx_ur_init_process(ngx_cycle_t *cycle);
-void ngx_ur_exit_process(ngx_cycle_t *cycle);
+ngx_int_t ngx_ur_worker_init_module(ngx_cycle_t *cycle);
+ngx_int_t ngx_ur_worker_init_process(ngx_cycle_t *cycle);
+void ngx_ur_worker_exit_process(ngx_cycle_t *cycle);
 
 
 #endif /* _NGX_UR_WORKER_H_INCLUDED_ */

@@ -7,11 +7,24 @@
  */
 
 
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+
+#include "core/lease.h"
+#include "core/memory.h"
+#include "core/permutation.h"
+#include "core/reservation.h"
+#include "pool.h"
 #include "zone/batch.h"
 #include "zone/slot.h"
 #include "zone/workers.h"
+#include "zone/zone.h"
 
 #include <openssl/err.h>
+
+
+#define NGX_UR_BATCH  64
 
 
 /*
@@ -22,15 +35,80 @@
 #define NGX_UR_AGAIN  1000
 
 /* a timer may be late, and a batch be drawn from just before it */
-#define ngx_ur_batch_hold(range, time)                        \
-    ngx_ur_workers_batch((range)->shard->pool,                \
-                                       2 * (time)                             \
-                                       + NGX_UR_TIDY)
+#define ngx_ur_batch_hold(range, time)                                        \
+    ngx_ur_workers_batch((range)->shard->pool, 2 * (time) + NGX_UR_TIDY)
 
 
+/* the positions [start + next, start + n) are still to be issued */
+
+struct ngx_ur_batch_s {
+    uint64_t        epoch;              /* they were leased in */
+    uint64_t        start;
+    ngx_uint_t      n;
+    ngx_uint_t      next;
+    uint64_t        tidied;             /* the next one, when it was tidied
+                                           last */
+    uint64_t        values[NGX_UR_BATCH];
+    unsigned        mapped:1;
+
+    permutation_t  *permutation;        /* of the range, from the first draw */
+};
+
+
+static void ngx_ur_batch_cleanup(void *data);
 static ngx_int_t ngx_ur_batch_map(ngx_ur_range_t *range);
+static void ngx_ur_batch_tidy(ngx_event_t *ev);
 static ngx_int_t ngx_ur_batch_return(ngx_ur_range_t *range);
 static ngx_uint_t ngx_ur_batch_in_use(ngx_ur_range_t *range);
+
+
+ngx_int_t
+ngx_ur_batch_create(ngx_conf_t *cf, ngx_ur_pool_t *pool)
+{
+    ngx_uint_t            i;
+    ngx_ur_batch_t       *batch;
+    ngx_ur_range_t      **ranges;
+    ngx_pool_cleanup_t   *cln;
+
+    batch = ngx_pcalloc(cf->pool, pool->ranges.nelts * sizeof(ngx_ur_batch_t));
+    cln = ngx_pool_cleanup_add(cf->pool, 0);
+
+    if (batch == NULL || cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    ranges = pool->ranges.elts;
+
+    for (i = 0; i < pool->ranges.nelts; i++) {
+        ranges[i]->batch = &batch[i];
+    }
+
+    cln->handler = ngx_ur_batch_cleanup;
+    cln->data = pool;
+
+    pool->tidy.handler = ngx_ur_batch_tidy;
+    pool->tidy.data = pool;
+    pool->tidy.log = &cf->cycle->new_log;
+    pool->tidy.cancelable = 1;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_ur_batch_cleanup(void *data)
+{
+    ngx_ur_pool_t *pool = data;
+
+    ngx_uint_t        i;
+    ngx_ur_range_t  **ranges;
+
+    ranges = pool->ranges.elts;
+
+    for (i = 0; i < pool->ranges.nelts; i++) {
+        permutation_destroy(ranges[i]->batch->permutation);
+    }
+}
 
 
 ngx_uint_t
@@ -38,7 +116,7 @@ ngx_ur_batch_left(ngx_ur_range_t *range)
 {
     ngx_ur_batch_t  *batch;
 
-    batch = &range->batch;
+    batch = range->batch;
 
     if (batch->next == batch->n || !ngx_ur_slot_issues(range)) {
         return 0;
@@ -58,7 +136,7 @@ ngx_ur_batch_take(ngx_ur_range_t *range)
     ngx_ur_batch_t  *batch;
 
     slot = range->slot;
-    batch = &range->batch;
+    batch = range->batch;
 
     if (!ngx_ur_slot_issues(range)) {
         return NGX_DECLINED;
@@ -99,7 +177,7 @@ ngx_ur_batch_issue(ngx_ur_range_t *range, uint64_t *position, uint64_t *value)
     ngx_event_t     *tidy;
     ngx_ur_batch_t  *batch;
 
-    batch = &range->batch;
+    batch = range->batch;
     tidy = &range->shard->pool->tidy;
 
     if (batch->n > 1 && !tidy->timer_set) {
@@ -134,19 +212,19 @@ ngx_ur_batch_map(ngx_ur_range_t *range)
     ngx_uint_t       i;
     ngx_ur_batch_t  *batch;
 
-    batch = &range->batch;
+    batch = range->batch;
 
-    if (range->permutation == NULL) {
+    if (batch->permutation == NULL) {
         if (ngx_ur_slot_key(range, key) != NGX_OK) {
             return NGX_ERROR;
         }
 
-        range->permutation = permutation_create(key, range->last - range->first
+        batch->permutation = permutation_create(key, range->last - range->first
                                                      + 1);
 
         ngx_explicit_memzero(key, RESERVATION_KEY_LEN);
 
-        if (range->permutation == NULL) {
+        if (batch->permutation == NULL) {
             return NGX_ERROR;
         }
     }
@@ -155,13 +233,13 @@ ngx_ur_batch_map(ngx_ur_range_t *range)
         batch->values[i] = batch->start + i;
     }
 
-    return permutation_map(range->permutation, batch->values, batch->values,
+    return permutation_map(batch->permutation, batch->values, batch->values,
                            batch->n)
            == 0 ? NGX_OK : NGX_ERROR;
 }
 
 
-void
+static void
 ngx_ur_batch_tidy(ngx_event_t *ev)
 {
     ngx_uint_t        i;
@@ -213,7 +291,7 @@ ngx_ur_batch_in_use(ngx_ur_range_t *range)
     uint64_t         at;
     ngx_ur_batch_t  *batch;
 
-    batch = &range->batch;
+    batch = range->batch;
 
     if (ngx_ur_batch_left(range) == 0
         || leases_left(&range->slot->leases) == 0)
@@ -246,7 +324,7 @@ ngx_ur_batch_return(ngx_ur_range_t *range)
     ngx_ur_batch_t  *batch;
 
     slot = range->slot;
-    batch = &range->batch;
+    batch = range->batch;
 
     left = batch->n - batch->next;
 
@@ -288,7 +366,7 @@ ngx_ur_batch_end(ngx_ur_pool_t *pool, ngx_log_t *log)
     for (i = 0; i < pool->ranges.nelts; i++) {
 
         if (ngx_ur_batch_return(ranges[i]) != NGX_OK) {
-            left = ranges[i]->batch.n - ranges[i]->batch.next;
+            left = ranges[i]->batch->n - ranges[i]->batch->next;
 
             ranges[i]->slot->burned += left;
             burned += left;

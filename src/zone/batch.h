@@ -15,8 +15,14 @@
 #define _NGX_UR_BATCH_H_INCLUDED_
 
 
+#include <ngx_config.h>
+#include <ngx_core.h>
+
 #include "pool.h"
 
+
+/* with pool->tidy */
+ngx_int_t ngx_ur_batch_create(ngx_conf_t *cf, ngx_ur_pool_t *pool);
 
 /*
  * How many positions of the range are in this worker's batch, and may be
@@ -38,9 +44,6 @@ ngx_int_t ngx_ur_batch_take(ngx_ur_range_t *range);
  */
 ngx_int_t ngx_ur_batch_issue(ngx_ur_range_t *range, uint64_t *position,
     uint64_t *value);
-
-/* the handler of pool->tidy */
-void ngx_ur_batch_tidy(ngx_event_t *ev);
 
 /* puts all that this worker has back into the zone, and logs what it cannot */
 void ngx_ur_batch_end(ngx_ur_pool_t *pool, ngx_log_t *log);

@@ -8,12 +8,22 @@
  */
 
 
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+
+#include "core/lease.h"
+#include "core/reservation.h"
+#include "event/timer.h"
+#include "pool.h"
+#include "zone/asks.h"
 #include "zone/batch.h"
 #include "zone/choice.h"
 #include "zone/health.h"
 #include "zone/random.h"
 #include "zone/slot.h"
 #include "zone/workers.h"
+#include "zone/zone.h"
 
 
 /* how often a range that is used up is asked whether some came back */
@@ -26,19 +36,58 @@
 #define NGX_UR_DRAWS     16
 
 
+typedef struct {
+    uint64_t               weight;
+    ngx_uint_t             leased;      /* or in this worker's batch */
+} ngx_ur_candidate_t;
+
+
+struct ngx_ur_choice_s {
+    /* the weights of all ranges, and the sums of all and of leased ones */
+    ngx_ur_candidate_t    *candidates;
+    uint64_t               weight;
+    uint64_t               leased;
+    ngx_uint_t             draws;       /* that go by them yet */
+
+    ngx_uint_t             look;        /* some are due for one */
+};
+
+
 static ngx_ur_range_t *ngx_ur_choice_pick(ngx_ur_pool_t *pool,
     ngx_ur_draw_t *draw);
 static ngx_int_t ngx_ur_choice_take(ngx_ur_pool_t *pool, ngx_ur_range_t *range,
     ngx_ur_draw_t *draw);
 static void ngx_ur_choice_weigh(ngx_ur_pool_t *pool);
-static ngx_ur_range_t *ngx_ur_choice_among(ngx_ur_pool_t *pool, uint64_t total,
-    ngx_uint_t preferred);
+static ngx_uint_t ngx_ur_choice_among(ngx_ur_choice_t *choice, uint64_t total,
+    ngx_uint_t leased);
 static uint64_t ngx_ur_choice_candidates(ngx_ur_pool_t *pool,
     ngx_ur_outlook_t *outlook);
 static ngx_ur_need_e ngx_ur_choice_need(ngx_ur_range_t *range,
     ngx_ur_cause_t *cause, ngx_msec_t *due);
 static ngx_msec_t ngx_ur_choice_due(ngx_ur_range_t *range,
     ngx_ur_cause_t *cause, ngx_msec_t at);
+
+
+ngx_int_t
+ngx_ur_choice_create(ngx_conf_t *cf, ngx_ur_pool_t *pool)
+{
+    ngx_ur_choice_t  *choice;
+
+    choice = ngx_pcalloc(cf->pool, sizeof(ngx_ur_choice_t));
+    if (choice == NULL) {
+        return NGX_ERROR;
+    }
+
+    choice->candidates = ngx_pcalloc(cf->pool, pool->ranges.nelts
+                                               * sizeof(ngx_ur_candidate_t));
+    if (choice->candidates == NULL) {
+        return NGX_ERROR;
+    }
+
+    pool->choice = choice;
+
+    return NGX_OK;
+}
 
 
 /*
@@ -83,21 +132,29 @@ ngx_ur_choice_draw(ngx_ur_pool_t *pool, ngx_ur_draw_t *draw)
 static ngx_ur_range_t *
 ngx_ur_choice_pick(ngx_ur_pool_t *pool, ngx_ur_draw_t *draw)
 {
-    ngx_ur_range_t  *range;
+    ngx_uint_t         i, from;
+    ngx_ur_range_t   **ranges;
+    ngx_ur_choice_t   *choice;
 
-    if (pool->draws == 0 || pool->leased == 0) {
+    choice = pool->choice;
+
+    if (choice->draws == 0 || choice->leased == 0) {
         return NULL;
     }
 
-    pool->draws--;
+    choice->draws--;
 
-    range = ngx_ur_choice_among(pool, pool->weight, 0);
+    i = ngx_ur_choice_among(choice, choice->weight, 0);
 
-    draw->range = range->preferred
-                  ? range
-                  : ngx_ur_choice_among(pool, pool->leased, 1);
+    from = choice->candidates[i].leased
+           ? i
+           : ngx_ur_choice_among(choice, choice->leased, 1);
 
-    return range;
+    ranges = pool->ranges.elts;
+
+    draw->range = ranges[from];
+
+    return ranges[i];
 }
 
 
@@ -107,6 +164,10 @@ static ngx_int_t
 ngx_ur_choice_take(ngx_ur_pool_t *pool, ngx_ur_range_t *range,
     ngx_ur_draw_t *draw)
 {
+    ngx_ur_choice_t  *choice;
+
+    choice = pool->choice;
+
     if (range
         && (ngx_ur_batch_left(draw->range)
             || ngx_ur_batch_take(draw->range) == NGX_OK))
@@ -115,67 +176,70 @@ ngx_ur_choice_take(ngx_ur_pool_t *pool, ngx_ur_range_t *range,
 
         draw->cause.range = range;
 
-        draw->ask = pool->look
+        draw->ask = choice->look
                     || ngx_ur_choice_ask(range, &draw->cause)
                        == NGX_UR_NEED_LEASE;
-        pool->look = 0;
+        choice->look = 0;
 
         return NGX_OK;
     }
 
     ngx_ur_choice_weigh(pool);
 
-    return pool->leased ? NGX_AGAIN : NGX_DECLINED;
+    return choice->leased ? NGX_AGAIN : NGX_DECLINED;
 }
 
 
 static void
 ngx_ur_choice_weigh(ngx_ur_pool_t *pool)
 {
-    uint64_t         left;
-    ngx_uint_t       i;
-    ngx_ur_range_t  *range, **ranges;
-    ngx_ur_cause_t   draw;
+    uint64_t             left;
+    ngx_uint_t           i;
+    ngx_ur_cause_t       draw;
+    ngx_ur_range_t     **ranges;
+    ngx_ur_choice_t     *choice;
+    ngx_ur_candidate_t  *candidate;
 
     ngx_memzero(&draw, sizeof(ngx_ur_cause_t));
 
     ranges = pool->ranges.elts;
+    choice = pool->choice;
 
-    pool->draws = ngx_max(pool->ranges.nelts, NGX_UR_DRAWS);
-    pool->weight = 0;
-    pool->leased = 0;
-    pool->look = 0;
+    choice->draws = ngx_max(pool->ranges.nelts, NGX_UR_DRAWS);
+    choice->weight = 0;
+    choice->leased = 0;
+    choice->look = 0;
 
     /* ranges do not overlap, so the sums are at most 2^63 */
 
     for (i = 0; i < pool->ranges.nelts; i++) {
-        range = ranges[i];
+        candidate = &choice->candidates[i];
 
-        range->weight = 0;
-        range->preferred = 0;
+        candidate->weight = 0;
+        candidate->leased = 0;
 
-        if (ngx_ur_choice_ask(range, &draw) == NGX_UR_NEED_LOOK) {
-            pool->look = 1;
+        if (ngx_ur_choice_ask(ranges[i], &draw) == NGX_UR_NEED_LOOK) {
+            choice->look = 1;
         }
 
-        if (!ngx_ur_slot_issues(range)) {
+        if (!ngx_ur_slot_issues(ranges[i])) {
             continue;
         }
 
-        left = leases_left(&range->slot->leases)
-               + ngx_ur_batch_left(range);
+        left = leases_left(&ranges[i]->slot->leases)
+               + ngx_ur_batch_left(ranges[i]);
 
-        range->weight = left;
+        candidate->weight = left;
 
-        if (!range->shard->drain) {
-            range->weight += range->slot->remaining;
+        if (!ranges[i]->shard->drain) {
+            candidate->weight += ranges[i]->slot->remaining;
         }
 
-        pool->weight += range->weight;
+        choice->weight += candidate->weight;
 
         if (left) {
-            range->preferred = 1;
-            pool->leased += range->weight;
+            candidate->leased = 1;
+            choice->leased += candidate->weight;
         }
     }
 }
@@ -190,33 +254,33 @@ ngx_ur_choice_ready(ngx_ur_pool_t *pool)
 
     ngx_ur_zone_unlock(pool);
 
-    return pool->leased != 0;
+    return pool->choice->leased != 0;
 }
 
 
-/* one of all ranges, or of the preferred ones, whose weights sum up to total */
+/* one of all, or of the leased ones, whose weights sum up to total */
 
-static ngx_ur_range_t *
-ngx_ur_choice_among(ngx_ur_pool_t *pool, uint64_t total, ngx_uint_t preferred)
+static ngx_uint_t
+ngx_ur_choice_among(ngx_ur_choice_t *choice, uint64_t total, ngx_uint_t leased)
 {
-    uint64_t          pick;
-    ngx_uint_t        i;
-    ngx_ur_range_t  **ranges;
+    uint64_t             pick;
+    ngx_uint_t           i;
+    ngx_ur_candidate_t  *candidate;
 
-    ranges = pool->ranges.elts;
-    pick = ngx_ur_below(ngx_ur_random(), total);
+    candidate = choice->candidates;
+    pick = ngx_ur_random_below(ngx_ur_random(), total);
 
     for (i = 0; /* void */ ; i++) {
 
-        if (preferred && !ranges[i]->preferred) {
+        if (leased && !candidate[i].leased) {
             continue;
         }
 
-        if (pick < ranges[i]->weight) {
-            return ranges[i];
+        if (pick < candidate[i].weight) {
+            return i;
         }
 
-        pick -= ranges[i]->weight;
+        pick -= candidate[i].weight;
     }
 }
 
@@ -224,8 +288,9 @@ ngx_ur_choice_among(ngx_ur_pool_t *pool, uint64_t total, ngx_uint_t preferred)
 void
 ngx_ur_choice_outlook(ngx_ur_pool_t *pool, ngx_ur_outlook_t *outlook)
 {
-    uint64_t    total;
-    ngx_msec_t  wait;
+    uint64_t          total;
+    ngx_msec_t        wait;
+    ngx_ur_range_t  **ranges;
 
     ngx_memzero(outlook, sizeof(ngx_ur_outlook_t));
 
@@ -254,10 +319,13 @@ ngx_ur_choice_outlook(ngx_ur_pool_t *pool, ngx_ur_outlook_t *outlook)
 
     /* these weights are of another kind than those of draws */
 
-    pool->draws = 0;
+    pool->choice->draws = 0;
 
     if (total) {
-        outlook->cause.range = ngx_ur_choice_among(pool, total, 0);
+        ranges = pool->ranges.elts;
+
+        outlook->cause.range = ranges[ngx_ur_choice_among(pool->choice, total,
+                                                          0)];
         outlook->ask = 1;
     }
 }
@@ -268,11 +336,12 @@ ngx_ur_choice_outlook(ngx_ur_pool_t *pool, ngx_ur_outlook_t *outlook)
 static uint64_t
 ngx_ur_choice_candidates(ngx_ur_pool_t *pool, ngx_ur_outlook_t *outlook)
 {
-    uint64_t         total;
-    ngx_msec_t       due;
-    ngx_uint_t       i;
-    ngx_ur_need_e    need;
-    ngx_ur_range_t  *range, **ranges;
+    uint64_t             total;
+    ngx_msec_t           due;
+    ngx_uint_t           i;
+    ngx_ur_need_e        need;
+    ngx_ur_range_t      *range, **ranges;
+    ngx_ur_candidate_t  *candidate;
 
     ranges = pool->ranges.elts;
 
@@ -282,7 +351,9 @@ ngx_ur_choice_candidates(ngx_ur_pool_t *pool, ngx_ur_outlook_t *outlook)
 
     for (i = 0; i < pool->ranges.nelts; i++) {
         range = ranges[i];
-        range->weight = 0;
+
+        candidate = &pool->choice->candidates[i];
+        candidate->weight = 0;
 
         need = ngx_ur_choice_need(range, &outlook->cause, &due);
 
@@ -298,7 +369,7 @@ ngx_ur_choice_candidates(ngx_ur_pool_t *pool, ngx_ur_outlook_t *outlook)
 
         outlook->exhausted = 0;
 
-        if (range->shard->busy) {
+        if (range->shard->asks->busy) {
             continue;
         }
 
@@ -308,8 +379,8 @@ ngx_ur_choice_candidates(ngx_ur_pool_t *pool, ngx_ur_outlook_t *outlook)
         }
 
         if (need == NGX_UR_NEED_LEASE) {
-            range->weight = ngx_max(range->slot->remaining, 1);
-            total += range->weight;
+            candidate->weight = ngx_max(range->slot->remaining, 1);
+            total += candidate->weight;
         }
     }
 
@@ -338,8 +409,7 @@ ngx_ur_choice_ask(ngx_ur_range_t *range, ngx_ur_cause_t *cause)
     if (cause->waiting
         && !range->slot->has_key
         && range->shard->pool->lease.max
-        && !ngx_ur_workers_claimed(range->shard->pool,
-                                                   range->slot))
+        && !ngx_ur_workers_claimed(range->shard->pool, range->slot))
     {
         return need;
     }
@@ -367,8 +437,11 @@ ngx_ur_choice_need(ngx_ur_range_t *range, ngx_ur_cause_t *cause,
     shard = range->shard;
     slot = ngx_ur_slot(range);
 
-    if (slot == NULL || shard->down
-        || shard->drain || range->asked || (ngx_exiting && !cause->waiting))
+    if (slot == NULL
+        || shard->down
+        || shard->drain
+        || range->ask->asked
+        || (ngx_exiting && !cause->waiting))
     {
         return NGX_UR_NEED_NONE;
     }
@@ -433,16 +506,16 @@ ngx_ur_choice_due(ngx_ur_range_t *range, ngx_ur_cause_t *cause, ngx_msec_t at)
 
     due = ngx_ur_health_due(shard, cause->hasty);
 
-    if (!ngx_ur_past(at)) {
+    if (!ngx_ur_timer_past(at)) {
         due = ngx_max(due, at - ngx_current_msec);
     }
 
-    if (!ngx_ur_past(range->busy_until)) {
-        due = ngx_max(due, range->busy_until - ngx_current_msec);
+    if (!ngx_ur_timer_past(range->ask->busy_until)) {
+        due = ngx_max(due, range->ask->busy_until - ngx_current_msec);
     }
 
-    if (!ngx_ur_past(shard->short_until)) {
-        due = ngx_max(due, shard->short_until - ngx_current_msec);
+    if (!ngx_ur_timer_past(shard->asks->short_until)) {
+        due = ngx_max(due, shard->asks->short_until - ngx_current_msec);
     }
 
     return due;

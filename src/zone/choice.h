@@ -11,22 +11,26 @@
 #define _NGX_UR_CHOICE_H_INCLUDED_
 
 
+#include <ngx_config.h>
+#include <ngx_core.h>
+
 #include "pool.h"
+#include "zone/asks.h"
 
 
 /* for whom ranges are asked, and with what patience */
 
 typedef struct {
-    ngx_ur_range_t  *range;      /* chosen to, or NULL */
-    unsigned                         waiting:1;  /* requests do, else a draw */
-    unsigned                         hasty:1;    /* nothing else can be asked */
+    ngx_ur_range_t  *range;             /* chosen to, or NULL */
+    unsigned         waiting:1;         /* requests do, else a draw */
+    unsigned         hasty:1;           /* nothing else can be asked */
 } ngx_ur_cause_t;
 
 
 typedef struct {
-    ngx_ur_range_t  *range;      /* whose batch has some left */
+    ngx_ur_range_t  *range;             /* whose batch has some left */
     ngx_ur_cause_t   cause;
-    unsigned                         ask:1;      /* for the cause */
+    unsigned         ask:1;             /* for the cause */
 } ngx_ur_draw_t;
 
 
@@ -34,14 +38,16 @@ typedef struct {
 
 typedef struct {
     ngx_ur_cause_t   cause;
-    ngx_msec_t                       wait;     /* until one may be asked, or
-                                                  NGX_TIMER_INFINITE */
-    unsigned                         ask:1;    /* for the cause, now */
-    unsigned                         asking:1; /* other workers are */
-    unsigned                         batched:1;  /* some may come back */
-    unsigned                         exhausted:1;
+    ngx_msec_t       wait;              /* until one may be asked, or
+                                           NGX_TIMER_INFINITE */
+    unsigned         ask:1;             /* for the cause, now */
+    unsigned         asking:1;          /* other workers are */
+    unsigned         batched:1;         /* some may come back */
+    unsigned         exhausted:1;
 } ngx_ur_outlook_t;
 
+
+ngx_int_t ngx_ur_choice_create(ngx_conf_t *cf, ngx_ur_pool_t *pool);
 
 /* NGX_DECLINED if the pool has no lease */
 ngx_int_t ngx_ur_choice_draw(ngx_ur_pool_t *pool, ngx_ur_draw_t *draw);

@@ -8,7 +8,13 @@
  */
 
 
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include "event/timer.h"
+#include "pool.h"
 #include "zone/health.h"
+#include "zone/zone.h"
 
 
 /* a shard that failed, but not often enough to be given up for a while */
@@ -70,7 +76,7 @@ ngx_ur_health_failed(ngx_ur_shard_t *shard, ngx_uint_t broken)
     health = shard->health;
     available = ngx_ur_health_available(shard);
 
-    if (available && ngx_ur_past(health->failed_at + shard->fail_timeout)) {
+    if (available && ngx_ur_timer_past(health->failed_at + shard->fail_timeout)) {
         health->fails = 0;
     }
 
@@ -110,7 +116,7 @@ ngx_ur_health_due(ngx_ur_shard_t *shard, ngx_uint_t hasty)
           ? ngx_min(NGX_UR_RETRY, shard->fail_timeout)
           : shard->fail_timeout;
 
-    return ngx_ur_past(at) ? 0 : at - ngx_current_msec;
+    return ngx_ur_timer_past(at) ? 0 : at - ngx_current_msec;
 }
 
 
@@ -124,7 +130,7 @@ ngx_ur_health_warned(ngx_ur_shard_t *shard, uint32_t kind)
 
     ngx_ur_zone_lock(shard->pool);
 
-    n = ngx_min(health->nwarnings, NGX_UR_WARNINGS);
+    n = ngx_min(health->nwarnings, NGX_UR_HEALTH_WARNINGS);
 
     for (i = 0; i < n; i++) {
         if (health->warnings[i] == kind) {
@@ -134,7 +140,7 @@ ngx_ur_health_warned(ngx_ur_shard_t *shard, uint32_t kind)
 
     if (i == n) {
         health->warnings[health->nwarnings++
-                         % NGX_UR_WARNINGS] = kind;
+                         % NGX_UR_HEALTH_WARNINGS] = kind;
     }
 
     ngx_ur_zone_unlock(shard->pool);

@@ -12,7 +12,32 @@
 #define _NGX_UR_HEALTH_H_INCLUDED_
 
 
+#include <ngx_config.h>
+#include <ngx_core.h>
+
 #include "pool.h"
+#include "zone/zone.h"
+
+
+/* kinds of warnings that are known to have been logged */
+#define NGX_UR_HEALTH_WARNINGS  16
+
+
+/* found by the MD5 of the shard's name */
+
+struct ngx_ur_health_s {
+    u_char                id[16];
+    ngx_uint_t            used;         /* by a shard, once */
+    ngx_ur_generations_t  had_by;       /* zone/places.c */
+
+    ngx_uint_t            fails;
+    ngx_msec_t            failed_at;
+    ngx_uint_t            broken;       /* and so for a while */
+
+    /* a new kind takes the place of the oldest */
+    ngx_uint_t            nwarnings;    /* so far */
+    uint32_t              warnings[NGX_UR_HEALTH_WARNINGS];
+};
 
 
 #define NGX_UR_HEALTHY  0

@@ -9,12 +9,34 @@
  */
 
 
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include "core/memory.h"
 #include "core/state.h"
+#include "pool.h"
 #include "zone/memory.h"
 #include "zone/slot.h"
 #include "zone/state_file.h"
+#include "zone/zone.h"
 
 
+/* how often to look whether there is something to write, in milliseconds */
+#define NGX_UR_MEMORY_INTERVAL  1000
+
+
+/* of a slot, for as long as it has this id */
+
+typedef struct {
+    ngx_ur_slot_t  *slot;
+    uint64_t        id;
+    ngx_uint_t      own;                /* of the configuration */
+    uint64_t        version;
+    state_range_t   range;
+} ngx_ur_remembered_t;
+
+
+static ngx_msec_t ngx_ur_memory_manager(void *data);
 static ngx_uint_t ngx_ur_memory_same_file(ngx_ur_pool_t *pool);
 static ngx_int_t ngx_ur_memory_inherit(ngx_ur_pool_t *pool, ngx_log_t *log);
 static ngx_int_t ngx_ur_memory_remember(ngx_ur_pool_t *pool,
@@ -33,37 +55,49 @@ static ngx_uint_t ngx_ur_memory_add(ngx_ur_pool_t *pool, state_range_t *ranges,
 
 
 ngx_int_t
-ngx_ur_memory_init(ngx_conf_t *cf, ngx_ur_pool_t *pool,
-    ngx_path_manager_pt manager, void *data)
+ngx_ur_memory_create(ngx_conf_t *cf, ngx_ur_pool_t *pool, ngx_array_t *pools)
 {
-    size_t   len;
-    u_char  *p;
+    ngx_ur_memory_t  *memory;
 
-    pool->state->manager = manager;
-    pool->state->data = data;
+    memory = ngx_pcalloc(cf->pool, sizeof(ngx_ur_memory_t));
 
-    len = 3 * pool->name.len + 1;
-
-    p = ngx_pnalloc(cf->pool, len + 4 * (pool->state->name.len + len
-                                         + sizeof("/.state.damaged")));
-    if (p == NULL) {
+    if (memory == NULL
+        || ngx_array_init(&memory->recalled, cf->pool, 4,
+                          sizeof(ngx_ur_remembered_t))
+           != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
-    pool->state_name = (char *) p;
-    state_name(pool->state_name, pool->name.data, pool->name.len);
+    pool->memory = memory;
 
-    pool->state_file = p + ngx_strlen(p) + 1;
-    pool->state_temp = ngx_sprintf(pool->state_file, "%V/%s.state%Z",
-                                   &pool->state->name, pool->state_name);
-    pool->state_lock = ngx_sprintf(pool->state_temp, "%V/%s.state.new%Z",
-                                   &pool->state->name, pool->state_name);
-    pool->state_damaged = ngx_sprintf(pool->state_lock, "%V/%s.state.lock%Z",
-                                      &pool->state->name, pool->state_name);
-    ngx_sprintf(pool->state_damaged, "%V/%s.state.damaged%Z",
-                &pool->state->name, pool->state_name);
+    if (pool->state == NULL) {
+        return NGX_OK;
+    }
 
-    return NGX_OK;
+    pool->state->manager = ngx_ur_memory_manager;
+    pool->state->data = pools;
+
+    return ngx_ur_state_file_init(cf, &memory->file, &pool->state->name,
+                                  &pool->name);
+}
+
+
+static ngx_msec_t
+ngx_ur_memory_manager(void *data)
+{
+    ngx_array_t *list = data;
+
+    ngx_uint_t       i;
+    ngx_ur_pool_t  **pools;
+
+    pools = list->elts;
+
+    for (i = 0; i < list->nelts; i++) {
+        ngx_ur_memory_save(pools[i], ngx_cycle->log);
+    }
+
+    return NGX_UR_MEMORY_INTERVAL;
 }
 
 
@@ -73,7 +107,7 @@ ngx_ur_memory_load(ngx_ur_pool_t *pool, ngx_log_t *log)
     ngx_int_t   rc;
     ngx_uint_t  i;
 
-    rc = ngx_ur_state_file_load(pool, 0, &pool->known, &pool->nknown, log);
+    rc = ngx_ur_state_file_load(&pool->memory->file, 0, &pool->memory->known, &pool->memory->nknown, log);
 
     if (rc == NGX_ERROR || rc == NGX_ABORT) {
         return NGX_ERROR;
@@ -83,18 +117,18 @@ ngx_ur_memory_load(ngx_ur_pool_t *pool, ngx_log_t *log)
         ngx_log_error(NGX_LOG_NOTICE, log, 0,
                       "\"%s\" is not there yet: nothing is remembered of "
                       "unique_random_pool \"%V\"",
-                      pool->state_file, &pool->name);
+                      pool->memory->file.path, &pool->name);
     }
 
-    pool->unsure = (rc == NGX_DECLINED || rc == NGX_AGAIN
-                    || ngx_ur_state_file_damaged(pool));
+    pool->memory->unsure = (rc == NGX_DECLINED || rc == NGX_AGAIN
+                    || ngx_ur_state_file_damaged(&pool->memory->file));
 
     if (rc != NGX_OK || !ngx_ur_memory_same_file(pool)) {
 
         /* what another file has, or had, is not on disk */
 
-        for (i = 0; i < pool->sh->places; i++) {
-            pool->sh->slots[i].saved_id = 0;
+        for (i = 0; i < pool->zone->sh->places; i++) {
+            pool->zone->sh->slots[i].saved_id = 0;
         }
     }
 
@@ -113,7 +147,7 @@ ngx_ur_memory_same_file(ngx_ur_pool_t *pool)
 
     return old
            && old->state
-           && ngx_strcmp(old->state_file, pool->state_file) == 0;
+           && ngx_strcmp(old->memory->file.path, pool->memory->file.path) == 0;
 }
 
 
@@ -127,10 +161,10 @@ ngx_ur_memory_recall(ngx_ur_pool_t *pool, ngx_log_t *log)
 {
     ngx_int_t  rc;
 
-    if (pool->known) {
-        rc = ngx_ur_memory_remember(pool, pool->known, pool->nknown);
-        ngx_free(pool->known);
-        pool->known = NULL;
+    if (pool->memory->known) {
+        rc = ngx_ur_memory_remember(pool, pool->memory->known, pool->memory->nknown);
+        ngx_free(pool->memory->known);
+        pool->memory->known = NULL;
 
         if (rc != NGX_OK) {
             return NGX_ERROR;
@@ -143,7 +177,7 @@ ngx_ur_memory_recall(ngx_ur_pool_t *pool, ngx_log_t *log)
 
     /* a new zone is not known to any worker that could hold its mutex */
 
-    if (pool->generation == 1) {
+    if (pool->zone->generation == 1) {
         ngx_ur_memory_merge(pool, log);
     }
 
@@ -165,7 +199,7 @@ ngx_ur_memory_inherit(ngx_ur_pool_t *pool, ngx_log_t *log)
 
     old = ngx_ur_zone_running(pool);
 
-    if (old == NULL || old->sh == pool->sh) {
+    if (old == NULL || old->zone->sh == pool->zone->sh) {
         return NGX_OK;
     }
 
@@ -174,7 +208,7 @@ ngx_ur_memory_inherit(ngx_ur_pool_t *pool, ngx_log_t *log)
         return NGX_ERROR;
     }
 
-    rc = ngx_ur_memory_collect(old->sh, temp, &slots);
+    rc = ngx_ur_memory_collect(old->zone->sh, temp, &slots);
 
     r = slots.elts;
 
@@ -190,7 +224,7 @@ ngx_ur_memory_inherit(ngx_ur_pool_t *pool, ngx_log_t *log)
 }
 
 
-/* adds to pool->recalled what is for a slot of the zone */
+/* adds to pool->memory->recalled what is for a slot of the zone */
 
 static ngx_int_t
 ngx_ur_memory_remember(ngx_ur_pool_t *pool, state_range_t *ranges, size_t n)
@@ -202,8 +236,8 @@ ngx_ur_memory_remember(ngx_ur_pool_t *pool, state_range_t *ranges, size_t n)
 
     for (i = 0; i < n; i++) {
 
-        for (j = 0; j < pool->sh->places; j++) {
-            slot = &pool->sh->slots[j];
+        for (j = 0; j < pool->zone->sh->places; j++) {
+            slot = &pool->zone->sh->slots[j];
 
             if (slot->id == 0
                 || slot->first != ranges[i].first
@@ -212,7 +246,7 @@ ngx_ur_memory_remember(ngx_ur_pool_t *pool, state_range_t *ranges, size_t n)
                 continue;
             }
 
-            r = ngx_array_push(&pool->recalled);
+            r = ngx_array_push(&pool->memory->recalled);
             if (r == NULL) {
                 return NGX_ERROR;
             }
@@ -255,13 +289,13 @@ ngx_ur_memory_merge(ngx_ur_pool_t *pool, ngx_log_t *log)
     memory_merge_e        rc;
     ngx_ur_remembered_t  *r;
 
-    r = pool->recalled.elts;
+    r = pool->memory->recalled.elts;
 
-    for (i = 0; i < pool->recalled.nelts; i++) {
+    for (i = 0; i < pool->memory->recalled.nelts; i++) {
 
         /* a place that this configuration does not have may be given away */
 
-        if (pool->worker && !r[i].own) {
+        if (pool->zone->worker && !r[i].own) {
             continue;
         }
 
@@ -300,7 +334,7 @@ ngx_ur_memory_conflict(ngx_ur_pool_t *pool, ngx_ur_slot_t *slot,
                   "that was remembered before: it has another key, or has "
                   "begun another life at the same time, and its numbers may "
                   "repeat; what was remembered is kept in \"%s\"",
-                  slot->first, slot->last, &pool->name, pool->state_file);
+                  slot->first, slot->last, &pool->name, pool->memory->file.path);
 }
 
 
@@ -321,10 +355,14 @@ ngx_ur_memory_save(ngx_ur_pool_t *pool, ngx_log_t *log)
     ngx_array_t           slots;
     ngx_ur_remembered_t  *r;
 
+    if (pool->state == NULL) {
+        return;
+    }
+
     saved = 1;
 
-    for (i = 0; i < pool->sh->places; i++) {
-        saved &= ngx_ur_memory_saved(&pool->sh->slots[i]);
+    for (i = 0; i < pool->zone->sh->places; i++) {
+        saved &= ngx_ur_memory_saved(&pool->zone->sh->slots[i]);
     }
 
     if (saved) {
@@ -336,19 +374,15 @@ ngx_ur_memory_save(ngx_ur_pool_t *pool, ngx_log_t *log)
         return;
     }
 
-    if (ngx_ur_memory_collect(pool->sh, temp, &slots) != NGX_OK
+    if (ngx_ur_memory_collect(pool->zone->sh, temp, &slots) != NGX_OK
         || ngx_ur_memory_write(pool, &slots, log) != NGX_OK)
     {
-        pool->unsaved = 1;
+        ngx_ur_state_file_saved(&pool->memory->file, 0, log);
         ngx_destroy_pool(temp);
         return;
     }
 
-    if (pool->unsaved) {
-        ngx_log_error(NGX_LOG_NOTICE, log, 0, "\"%s\" is written again",
-                      pool->state_file);
-        pool->unsaved = 0;
-    }
+    ngx_ur_state_file_saved(&pool->memory->file, 1, log);
 
     r = slots.elts;
 
@@ -420,7 +454,7 @@ ngx_ur_memory_write(ngx_ur_pool_t *pool, ngx_array_t *slots, ngx_log_t *log)
     ngx_fd_t   fd;
     ngx_int_t  rc;
 
-    fd = ngx_ur_state_file_lock(pool, log);
+    fd = ngx_ur_state_file_lock(&pool->memory->file, log);
 
     if (fd == NGX_INVALID_FILE) {
         return NGX_ERROR;
@@ -445,7 +479,7 @@ ngx_ur_memory_write_merged(ngx_ur_pool_t *pool, ngx_array_t *slots,
     ngx_int_t       rc;
     state_range_t  *ranges;
 
-    rc = ngx_ur_state_file_load(pool, slots->nelts, &ranges, &all, log);
+    rc = ngx_ur_state_file_load(&pool->memory->file, slots->nelts, &ranges, &all, log);
 
     if (rc == NGX_ERROR || rc == NGX_ABORT) {
         return NGX_ERROR;
@@ -460,7 +494,7 @@ ngx_ur_memory_write_merged(ngx_ur_pool_t *pool, ngx_array_t *slots,
     }
 
     if (rc == NGX_DECLINED) {
-        ngx_ur_state_file_put_aside(pool, log);
+        ngx_ur_state_file_put_aside(&pool->memory->file, log);
     }
 
     if (!ngx_ur_memory_add(pool, ranges, &all, slots, log)) {
@@ -470,13 +504,13 @@ ngx_ur_memory_write_merged(ngx_ur_pool_t *pool, ngx_array_t *slots,
 
     rc = NGX_ERROR;
 
-    text = ngx_alloc(state_len(pool->state_name, all), log);
+    text = ngx_alloc(state_len(pool->memory->file.name, all), log);
 
     if (text) {
-        len = state_print((char *) text, pool->state_name, ranges, all);
+        len = state_print((char *) text, pool->memory->file.name, ranges, all);
 
         if (len) {
-            rc = ngx_ur_state_file_replace(pool, text, len, log);
+            rc = ngx_ur_state_file_replace(&pool->memory->file, text, len, log);
         }
 
         ngx_free(text);

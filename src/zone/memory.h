@@ -13,24 +13,31 @@
 #define _NGX_UR_MEMORY_H_INCLUDED_
 
 
+#include <ngx_config.h>
+#include <ngx_core.h>
+
 #include "core/state.h"
 #include "pool.h"
+#include "zone/state_file.h"
 
 
-/* of a slot, for as long as it has this id */
+struct ngx_ur_memory_s {
+    ngx_ur_state_file_t   file;         /* with "state" */
 
-typedef struct {
-    ngx_ur_slot_t  *slot;
-    uint64_t                        id;
-    ngx_uint_t                      own;       /* of the configuration */
-    uint64_t                        version;
-    state_range_t                   range;
-} ngx_ur_remembered_t;
+    /* found when the configuration was read, for slots of the zone */
+    state_range_t        *known;        /* by the file */
+    size_t                nknown;
+    ngx_array_t           recalled;     /* of remembered_t */
+    ngx_uint_t            unsure;       /* the file was damaged */
+};
 
 
-/* "manager" is for all pools, since they may share a folder; so is its data */
-ngx_int_t ngx_ur_memory_init(ngx_conf_t *cf, ngx_ur_pool_t *pool,
-    ngx_path_manager_pt manager, void *data);
+/*
+ * Has nginx's cache manager save what is remembered by pools, an array of
+ * pool_t * : two that share a folder share the manager as well.
+ */
+ngx_int_t ngx_ur_memory_create(ngx_conf_t *cf, ngx_ur_pool_t *pool,
+    ngx_array_t *pools);
 
 /*
  * When a configuration is read, before places are given away: reads the file.
@@ -49,7 +56,7 @@ ngx_int_t ngx_ur_memory_recall(ngx_ur_pool_t *pool, ngx_log_t *log);
 void ngx_ur_memory_merge(ngx_ur_pool_t *pool, ngx_log_t *log);
 
 /*
- * Writes what the zone remembers, if it is more than what is on disk.  Blocks
+ * With "state", writes what the zone remembers, if it is more than what is on disk.  Blocks
  * for the time of a fsync(): for a helper process, or at exit.  Without a
  * lock.
  */

@@ -10,8 +10,15 @@
  */
 
 
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include "core/lease.h"
+#include "pool.h"
+#include "zone/health.h"
 #include "zone/memory.h"
 #include "zone/places.h"
+#include "zone/slot.h"
 #include "zone/workers.h"
 #include "zone/zone.h"
 
@@ -53,7 +60,7 @@ ngx_ur_places_plan(ngx_ur_pool_t *pool, ngx_log_t *log)
     ngx_ur_plan_t  plan;
 
     plan.pool = pool;
-    plan.sh = pool->sh;
+    plan.sh = pool->zone->sh;
     plan.log = log;
 
     plan.slots = ngx_calloc(2 * plan.sh->places + 1, log);
@@ -90,14 +97,14 @@ ngx_ur_places_accept(ngx_ur_pool_t *pool)
     shards = pool->shards.elts;
 
     for (i = 0; i < pool->ranges.nelts; i++) {
-        ngx_ur_places_keep(&ranges[i]->slot->had_by, pool->generation);
+        ngx_ur_places_keep(&ranges[i]->slot->had_by, pool->zone->generation);
     }
 
     for (i = 0; i < pool->shards.nelts; i++) {
-        ngx_ur_places_keep(&shards[i]->health->had_by, pool->generation);
+        ngx_ur_places_keep(&shards[i]->health->had_by, pool->zone->generation);
     }
 
-    pool->sh->generation = pool->generation;
+    pool->zone->sh->generation = pool->zone->generation;
 }
 
 
@@ -186,12 +193,12 @@ ngx_ur_places_remembered(ngx_ur_plan_t *plan)
 
     old = ngx_ur_zone_running(plan->pool);
 
-    if (old == NULL || old->sh == plan->sh) {
+    if (old == NULL || old->zone->sh == plan->sh) {
         return NGX_OK;
     }
 
-    for (i = 0; i < old->sh->places; i++) {
-        slot = &old->sh->slots[i];
+    for (i = 0; i < old->zone->sh->places; i++) {
+        slot = &old->zone->sh->slots[i];
 
         if (ngx_ur_memory_saved(slot)
             || ngx_ur_places_find(plan, slot->first,

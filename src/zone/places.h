@@ -10,6 +10,9 @@
 #define _NGX_UR_PLACES_H_INCLUDED_
 
 
+#include <ngx_config.h>
+#include <ngx_core.h>
+
 #include "pool.h"
 
 

@@ -48,7 +48,7 @@ ngx_ur_random(void)
 
 
 uint64_t
-ngx_ur_below(uint64_t random, uint64_t n)
+ngx_ur_random_below(uint64_t random, uint64_t n)
 {
     uint64_t  r;
 
@@ -59,7 +59,7 @@ ngx_ur_below(uint64_t random, uint64_t n)
 
 
 ngx_int_t
-ngx_ur_uuid(char *uuid)
+ngx_ur_random_uuid(char *uuid)
 {
     u_char  b[16];
 

@@ -17,10 +17,10 @@
 uint64_t ngx_ur_random(void);
 
 /* maps a random number to [0, n), n > 0, evenly up to one part in 2^53 */
-uint64_t ngx_ur_below(uint64_t random, uint64_t n);
+uint64_t ngx_ur_random_below(uint64_t random, uint64_t n);
 
 /* writes a random UUID of "len" characters and a zero */
-ngx_int_t ngx_ur_uuid(char *uuid);
+ngx_int_t ngx_ur_random_uuid(char *uuid);
 
 
 #endif /* _NGX_UR_RANDOM_H_INCLUDED_ */

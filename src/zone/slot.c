@@ -7,8 +7,16 @@
  */
 
 
+#include <ngx_config.h>
+#include <ngx_core.h>
+
 #include "core/barrier.h"
+#include "core/lease.h"
+#include "core/memory.h"
+#include "core/reservation.h"
+#include "pool.h"
 #include "zone/slot.h"
+#include "zone/zone.h"
 
 
 /*
@@ -21,12 +29,12 @@
      || (reply)->outcome == RESERVATION_DEFERRED)
 
 
-static void ngx_ur_slot_want(ngx_ur_slot_t *slot, ngx_ur_range_t *range,
+static uint64_t ngx_ur_slot_want(ngx_ur_slot_t *slot, lease_policy_t *policy,
     ngx_uint_t waiting);
 static ngx_int_t ngx_ur_slot_take_in(ngx_ur_slot_t *slot,
-    ngx_ur_range_t *range, reservation_t *reply);
+    reservation_ask_t *ask, reservation_t *reply);
 static ngx_uint_t ngx_ur_slot_overtaken(ngx_ur_slot_t *slot,
-    ngx_ur_range_t *range, reservation_t *reply);
+    reservation_ask_t *ask, reservation_t *reply);
 static ngx_int_t ngx_ur_slot_conclude(ngx_ur_slot_t *slot,
     reservation_t *reply);
 static void ngx_ur_slot_grant(ngx_ur_slot_t *slot, reservation_t *reply);
@@ -103,8 +111,10 @@ ngx_ur_slot_known(ngx_ur_range_t *range)
 
 
 ngx_int_t
-ngx_ur_slot_ask(ngx_ur_range_t *range, ngx_uint_t waiting)
+ngx_ur_slot_ask(ngx_ur_range_t *range, ngx_uint_t look, ngx_uint_t waiting,
+    reservation_ask_t *ask)
 {
+    uint64_t        places;
     ngx_ur_pool_t  *pool;
     ngx_ur_slot_t  *slot;
 
@@ -115,12 +125,23 @@ ngx_ur_slot_ask(ngx_ur_range_t *range, ngx_uint_t waiting)
     slot = ngx_ur_slot(range);
 
     if (slot) {
-        range->ask.first = range->first;
-        range->ask.last = range->last;
-        range->ask.memory = *memory_now(&slot->memory);
-        range->ask.with_key = !slot->has_key;
+        ask->first = range->first;
+        ask->last = range->last;
+        ask->memory = *memory_now(&slot->memory);
+        ask->with_key = !slot->has_key;
 
-        ngx_ur_slot_want(slot, range, waiting);
+        /* a real reservation could lift a fence by itself */
+
+        look |= (slot->outcome == RESERVATION_FENCED);
+
+        ask->want = look ? 0 : ngx_ur_slot_want(slot, &pool->lease, waiting);
+
+        /* others may be asking, too */
+
+        places = leases_places(&slot->leases) / 2;
+        places = ngx_min(places, RESERVATION_PLACES);
+
+        ask->places = ngx_max(places, 1);
     }
 
     ngx_ur_zone_unlock(pool);
@@ -129,14 +150,11 @@ ngx_ur_slot_ask(ngx_ur_range_t *range, ngx_uint_t waiting)
 }
 
 
-static void
-ngx_ur_slot_want(ngx_ur_slot_t *slot, ngx_ur_range_t *range,
+static uint64_t
+ngx_ur_slot_want(ngx_ur_slot_t *slot, lease_policy_t *policy,
     ngx_uint_t waiting)
 {
-    uint64_t         want, places;
-    lease_policy_t  *policy;
-
-    policy = &range->shard->pool->lease;
+    uint64_t  want;
 
     want = ngx_max(waiting, 1);
 
@@ -149,26 +167,13 @@ ngx_ur_slot_want(ngx_ur_slot_t *slot, ngx_ur_range_t *range,
         want = ngx_min(want, ngx_max(policy->min, 1));
     }
 
-    /* others may be asking, too */
-
-    places = leases_places(&slot->leases) / 2;
-    places = ngx_min(places, RESERVATION_PLACES);
-
-    /* a real reservation could lift a fence by itself */
-
-    if (range->need == NGX_UR_NEED_LOOK
-        || slot->outcome == RESERVATION_FENCED)
-    {
-        want = 0;
-    }
-
-    range->ask.want = want;
-    range->ask.places = ngx_max(places, 1);
+    return want;
 }
 
 
 ngx_int_t
-ngx_ur_slot_reply(ngx_ur_range_t *range, reservation_t *reply, uint64_t *known)
+ngx_ur_slot_reply(ngx_ur_range_t *range, reservation_ask_t *ask,
+    reservation_t *reply, uint64_t *known)
 {
     ngx_int_t       rc;
     ngx_ur_pool_t  *pool;
@@ -183,7 +188,7 @@ ngx_ur_slot_reply(ngx_ur_range_t *range, reservation_t *reply, uint64_t *known)
     slot = ngx_ur_slot(range);
 
     if (slot) {
-        rc = ngx_ur_slot_take_in(slot, range, reply);
+        rc = ngx_ur_slot_take_in(slot, ask, reply);
 
         *known = ngx_max(*known, memory_now(&slot->memory)->reserved);
     }
@@ -195,19 +200,19 @@ ngx_ur_slot_reply(ngx_ur_range_t *range, reservation_t *reply, uint64_t *known)
 
 
 static ngx_int_t
-ngx_ur_slot_take_in(ngx_ur_slot_t *slot, ngx_ur_range_t *range,
+ngx_ur_slot_take_in(ngx_ur_slot_t *slot, reservation_ask_t *ask,
     reservation_t *reply)
 {
     char  *reason;
 
-    if (ngx_ur_slot_overtaken(slot, range, reply)) {
+    if (ngx_ur_slot_overtaken(slot, ask, reply)) {
         slot->burned += reply->count;
         return NGX_DECLINED;
     }
 
     slot->answered_at = ngx_current_msec;
 
-    if (slot->outcome == RESERVATION_FENCED && range->ask.want) {
+    if (slot->outcome == RESERVATION_FENCED && ask->want) {
 
         /* asked for before the fence: only a look can lift it */
 
@@ -215,7 +220,7 @@ ngx_ur_slot_take_in(ngx_ur_slot_t *slot, ngx_ur_range_t *range,
         return NGX_DECLINED;
     }
 
-    reason = ngx_ur_slot_contradiction(slot, &range->ask.memory, reply);
+    reason = ngx_ur_slot_contradiction(slot, &ask->memory, reply);
 
     if (reason) {
         slot->burned += reply->count;
@@ -255,7 +260,7 @@ ngx_ur_slot_take_in(ngx_ur_slot_t *slot, ngx_ur_range_t *range,
 /* whether it was asked for before a life that others have seen meanwhile */
 
 static ngx_uint_t
-ngx_ur_slot_overtaken(ngx_ur_slot_t *slot, ngx_ur_range_t *range,
+ngx_ur_slot_overtaken(ngx_ur_slot_t *slot, reservation_ask_t *ask,
     reservation_t *reply)
 {
     uint64_t  epoch;
@@ -264,7 +269,7 @@ ngx_ur_slot_overtaken(ngx_ur_slot_t *slot, ngx_ur_range_t *range,
 
     return reply->memory.epoch
            && reply->memory.epoch < epoch
-           && range->ask.memory.epoch < epoch;
+           && ask->memory.epoch < epoch;
 }
 
 
@@ -315,12 +320,12 @@ ngx_ur_slot_grant(ngx_ur_slot_t *slot, reservation_t *reply)
 
 
 void
-ngx_ur_slot_failed(ngx_ur_range_t *range, ngx_uint_t lost)
+ngx_ur_slot_lost(ngx_ur_range_t *range, uint64_t want)
 {
     ngx_ur_pool_t  *pool;
     ngx_ur_slot_t  *slot;
 
-    if (!lost || range->ask.want == 0) {
+    if (want == 0) {
         return;
     }
 
@@ -331,7 +336,7 @@ ngx_ur_slot_failed(ngx_ur_range_t *range, ngx_uint_t lost)
     slot = ngx_ur_slot(range);
 
     if (slot) {
-        slot->burned += range->ask.want;
+        slot->burned += want;
         slot->cautious = 1;
     }
 
@@ -340,7 +345,8 @@ ngx_ur_slot_failed(ngx_ur_range_t *range, ngx_uint_t lost)
 
 
 ngx_int_t
-ngx_ur_slot_leave(ngx_ur_range_t *range, leases_t *leases, uint64_t *left)
+ngx_ur_slot_leave(ngx_ur_range_t *range, reservation_ask_t *ask,
+    leases_t *leases, uint64_t *left)
 {
     ngx_int_t       rc;
     ngx_ur_pool_t  *pool;
@@ -360,9 +366,9 @@ ngx_ur_slot_leave(ngx_ur_range_t *range, leases_t *leases, uint64_t *left)
 
         leases_move(leases, &slot->leases);
 
-        range->ask.first = range->first;
-        range->ask.last = range->last;
-        range->ask.memory = *memory_now(&slot->memory);
+        ask->first = range->first;
+        ask->last = range->last;
+        ask->memory = *memory_now(&slot->memory);
 
         if (*left
             && !range->shard->down

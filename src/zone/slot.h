@@ -11,7 +11,59 @@
 #define _NGX_UR_SLOT_H_INCLUDED_
 
 
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include "core/lease.h"
+#include "core/memory.h"
+#include "core/reservation.h"
 #include "pool.h"
+#include "zone/zone.h"
+
+
+/*
+ * A slot is (first, last, key digest), I6: a configuration finds it by first
+ * and last, and keeps its id to notice when it has been given to another
+ * range.  The digest is learned from the state on disk or from the first reply,
+ * which has the key, and never changes.
+ *
+ * What a batch is taken from comes first, in few cache lines.
+ */
+
+struct ngx_ur_slot_s {
+    uint64_t              id;           /* 0: of no range */
+    uint64_t              first;
+    uint64_t              last;
+
+    /* of the last reply: why nothing was granted, or RESERVATION_GRANTED */
+    ngx_uint_t            outcome;
+
+    uint64_t              remaining;    /* that can be reserved */
+    uint64_t              granted;      /* by the last grant */
+    lease_rate_t          rate;
+    leases_t              leases;
+
+    memory_cell_t         memory;
+    u_char                key[RESERVATION_KEY_LEN];
+    uint64_t              burned;
+    ngx_msec_t            answered_at;
+    uint32_t              detail;       /* of outcome: a text's CRC */
+
+    ngx_ur_generations_t  had_by;       /* zone/places.c */
+
+    /* zone/memory.c: the version of "memory" that is on disk, if saved_id is
+       id; another key or life is there, which has been reported */
+    uint64_t              saved;
+    uint64_t              saved_id;
+    ngx_uint_t            conflict;
+
+    /* zone/workers.c: the worker that asks for all, void when its entry is */
+    ngx_pid_t             asker;
+    uint32_t              asker_entry;
+
+    unsigned              has_key:1;
+    unsigned              cautious:1;   /* a reply was lost (I3) */
+};
 
 
 /*
@@ -30,10 +82,11 @@ ngx_int_t ngx_ur_slot_key(ngx_ur_range_t *range, u_char *key);
 ngx_uint_t ngx_ur_slot_known(ngx_ur_range_t *range);
 
 /*
- * What to ask for, into range->ask, for "waiting" requests.  NGX_DECLINED if
- * the slot is another range's now.
+ * What to ask for, for "waiting" requests; nothing is reserved with "look".
+ * NGX_DECLINED if the slot is another range's now.
  */
-ngx_int_t ngx_ur_slot_ask(ngx_ur_range_t *range, ngx_uint_t waiting);
+ngx_int_t ngx_ur_slot_ask(ngx_ur_range_t *range, ngx_uint_t look,
+    ngx_uint_t waiting, reservation_ask_t *ask);
 
 /*
  * Takes in what is remembered of the range elsewhere, or in its row: a later
@@ -42,24 +95,24 @@ ngx_int_t ngx_ur_slot_ask(ngx_ur_range_t *range, ngx_uint_t waiting);
 memory_merge_e ngx_ur_slot_learn(ngx_ur_slot_t *slot, const memory_t *other);
 
 /*
- * Takes a reply in.  If it contradicts what is remembered, its outcome becomes
+ * Takes in the reply to an ask.  If it contradicts what is remembered, its outcome becomes
  * RESERVATION_FENCED or RESERVATION_STALE, and detail says why.  NGX_OK if the
  * outcome or its reason is another one than before: worth a line in the log.
  * "known" becomes how many positions are known to be reserved.
  */
-ngx_int_t ngx_ur_slot_reply(ngx_ur_range_t *range, reservation_t *reply,
-    uint64_t *known);
+ngx_int_t ngx_ur_slot_reply(ngx_ur_range_t *range, reservation_ask_t *ask,
+    reservation_t *reply, uint64_t *known);
 
-/* nothing was granted, or if "lost", something may have been (I3) */
-void ngx_ur_slot_failed(ngx_ur_range_t *range, ngx_uint_t lost);
+/* the reply did not arrive: what was wanted may have been granted (I3) */
+void ngx_ur_slot_lost(ngx_ur_range_t *range, uint64_t want);
 
 /*
- * Moves the leases of the range out of the zone, and says in range->ask what
- * to tell the database with them.  NGX_DECLINED if there are none, or none
- * that may be given back: "left" of them are burned.
+ * Moves the leases of the range out of the zone, and says in "ask" what to tell
+ * the database with them.  NGX_DECLINED if there are none, or none that may be
+ * given back: "left" of them are burned.
  */
-ngx_int_t ngx_ur_slot_leave(ngx_ur_range_t *range, leases_t *leases,
-    uint64_t *left);
+ngx_int_t ngx_ur_slot_leave(ngx_ur_range_t *range, reservation_ask_t *ask,
+    leases_t *leases, uint64_t *left);
 
 
 #endif /* _NGX_UR_SLOT_H_INCLUDED_ */

@@ -7,6 +7,10 @@
  */
 
 
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include "core/state.h"
 #include "zone/state_file.h"
 
 #include <sys/file.h>
@@ -18,17 +22,50 @@
 #define NGX_UR_STATE_MAX    (16 * 1024 * 1024)
 
 
-static ngx_int_t ngx_ur_state_file_parse(ngx_ur_pool_t *pool, u_char *text,
+static ngx_int_t ngx_ur_state_file_parse(ngx_ur_state_file_t *file, u_char *text,
     size_t len, state_range_t *ranges, size_t *n, ngx_log_t *log);
-static ngx_int_t ngx_ur_state_file_read(ngx_ur_pool_t *pool, u_char **text,
+static ngx_int_t ngx_ur_state_file_read(ngx_ur_state_file_t *file, u_char **text,
     size_t *len, ngx_log_t *log);
-static ngx_int_t ngx_ur_state_file_sync(ngx_ur_pool_t *pool, ngx_log_t *log);
-static ngx_int_t ngx_ur_state_file_failed(ngx_ur_pool_t *pool, ngx_log_t *log,
-    char *call, u_char *file);
+static ngx_int_t ngx_ur_state_file_sync(ngx_ur_state_file_t *file, ngx_log_t *log);
+static ngx_int_t ngx_ur_state_file_failed(ngx_ur_state_file_t *file, ngx_log_t *log,
+    char *call, u_char *name);
 
 
 ngx_int_t
-ngx_ur_state_file_load(ngx_ur_pool_t *pool, size_t more,
+ngx_ur_state_file_init(ngx_conf_t *cf, ngx_ur_state_file_t *file,
+    ngx_str_t *folder, ngx_str_t *pool)
+{
+    size_t   len;
+    u_char  *p;
+
+    len = 3 * pool->len + 1;
+
+    p = ngx_pnalloc(cf->pool, len + 4 * (folder->len + len
+                                         + sizeof("/.state.damaged")));
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    file->pool = pool;
+    file->folder = folder->data;
+
+    file->name = (char *) p;
+    state_name(file->name, pool->data, pool->len);
+
+    file->path = p + ngx_strlen(p) + 1;
+    file->temp = ngx_sprintf(file->path, "%V/%s.state%Z", folder, file->name);
+    file->lock = ngx_sprintf(file->temp, "%V/%s.state.new%Z", folder,
+                             file->name);
+    file->damaged = ngx_sprintf(file->lock, "%V/%s.state.lock%Z", folder,
+                                file->name);
+    ngx_sprintf(file->damaged, "%V/%s.state.damaged%Z", folder, file->name);
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_ur_state_file_load(ngx_ur_state_file_t *file, size_t more,
     state_range_t **ranges, size_t *n, ngx_log_t *log)
 {
     size_t      len;
@@ -37,7 +74,7 @@ ngx_ur_state_file_load(ngx_ur_pool_t *pool, size_t more,
 
     *n = 0;
 
-    rc = ngx_ur_state_file_read(pool, &text, &len, log);
+    rc = ngx_ur_state_file_read(file, &text, &len, log);
 
     if (rc == NGX_ERROR) {
         return NGX_ERROR;
@@ -49,7 +86,7 @@ ngx_ur_state_file_load(ngx_ur_pool_t *pool, size_t more,
         rc = NGX_ERROR;
 
     } else if (rc == NGX_OK) {
-        rc = ngx_ur_state_file_parse(pool, text, len, *ranges, n, log);
+        rc = ngx_ur_state_file_parse(file, text, len, *ranges, n, log);
         if (rc == NGX_ABORT) {
             ngx_free(*ranges);
         }
@@ -64,14 +101,14 @@ ngx_ur_state_file_load(ngx_ur_pool_t *pool, size_t more,
 
 
 static ngx_int_t
-ngx_ur_state_file_parse(ngx_ur_pool_t *pool, u_char *text, size_t len,
+ngx_ur_state_file_parse(ngx_ur_state_file_t *file, u_char *text, size_t len,
     state_range_t *ranges, size_t *n, ngx_log_t *log)
 {
     ngx_uint_t  level;
 
-    level = pool->unsaved ? NGX_LOG_INFO : NGX_LOG_EMERG;
+    level = file->unsaved ? NGX_LOG_INFO : NGX_LOG_EMERG;
 
-    switch (state_parse((char *) text, len, pool->state_name, ranges, n)) {
+    switch (state_parse((char *) text, len, file->name, ranges, n)) {
 
     case STATE_OK:
         return NGX_OK;
@@ -79,20 +116,20 @@ ngx_ur_state_file_parse(ngx_ur_pool_t *pool, u_char *text, size_t len,
     case STATE_FOREIGN:
         ngx_log_error(level, log, 0,
                       "\"%s\" is the state of another pool than \"%s\"",
-                      pool->state_file, pool->state_name);
+                      file->path, file->name);
         return NGX_ABORT;
 
     case STATE_LATER:
         ngx_log_error(level, log, 0,
                       "\"%s\" was written by a later version of this "
-                      "module", pool->state_file);
+                      "module", file->path);
         return NGX_ABORT;
 
     default: /* STATE_DAMAGED */
         ngx_log_error(ngx_max(level, NGX_LOG_ALERT), log, 0,
                       "\"%s\" is damaged: what it remembered of the ranges of "
                       "unique_random_pool \"%V\" is lost",
-                      pool->state_file, &pool->name);
+                      file->path, file->pool);
         *n = 0;
         return NGX_DECLINED;
     }
@@ -100,7 +137,7 @@ ngx_ur_state_file_parse(ngx_ur_pool_t *pool, u_char *text, size_t len,
 
 
 static ngx_int_t
-ngx_ur_state_file_read(ngx_ur_pool_t *pool, u_char **text, size_t *len,
+ngx_ur_state_file_read(ngx_ur_state_file_t *file, u_char **text, size_t *len,
     ngx_log_t *log)
 {
     ssize_t          n;
@@ -111,7 +148,7 @@ ngx_ur_state_file_read(ngx_ur_pool_t *pool, u_char **text, size_t *len,
     *text = NULL;
     *len = 0;
 
-    fd = ngx_open_file(pool->state_file, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
+    fd = ngx_open_file(file->path, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
 
     if (fd == NGX_INVALID_FILE) {
 
@@ -119,16 +156,16 @@ ngx_ur_state_file_read(ngx_ur_pool_t *pool, u_char **text, size_t *len,
             return NGX_DONE;
         }
 
-        (void) ngx_ur_state_file_failed(pool, log, ngx_open_file_n,
-                                        pool->state_file);
+        (void) ngx_ur_state_file_failed(file, log, ngx_open_file_n,
+                                        file->path);
         return NGX_AGAIN;
     }
 
     rc = NGX_AGAIN;
 
     if (ngx_fd_info(fd, &fi) == NGX_FILE_ERROR) {
-        (void) ngx_ur_state_file_failed(pool, log, ngx_fd_info_n,
-                                        pool->state_file);
+        (void) ngx_ur_state_file_failed(file, log, ngx_fd_info_n,
+                                        file->path);
         goto done;
     }
 
@@ -144,8 +181,8 @@ ngx_ur_state_file_read(ngx_ur_pool_t *pool, u_char **text, size_t *len,
     n = ngx_read_fd(fd, *text, *len);
 
     if (n == -1) {
-        (void) ngx_ur_state_file_failed(pool, log, ngx_read_fd_n,
-                                        pool->state_file);
+        (void) ngx_ur_state_file_failed(file, log, ngx_read_fd_n,
+                                        file->path);
         *len = 0;
         goto done;
     }
@@ -162,18 +199,18 @@ done:
 
 
 ngx_int_t
-ngx_ur_state_file_replace(ngx_ur_pool_t *pool, u_char *text, size_t len,
+ngx_ur_state_file_replace(ngx_ur_state_file_t *file, u_char *text, size_t len,
     ngx_log_t *log)
 {
     char      *call;
     ngx_fd_t   fd;
 
-    fd = ngx_open_file(pool->state_temp, NGX_FILE_WRONLY, NGX_FILE_TRUNCATE,
+    fd = ngx_open_file(file->temp, NGX_FILE_WRONLY, NGX_FILE_TRUNCATE,
                        NGX_FILE_OWNER_ACCESS);
 
     if (fd == NGX_INVALID_FILE) {
-        return ngx_ur_state_file_failed(pool, log, ngx_open_file_n,
-                                        pool->state_temp);
+        return ngx_ur_state_file_failed(file, log, ngx_open_file_n,
+                                        file->temp);
     }
 
     call = NULL;
@@ -190,42 +227,42 @@ ngx_ur_state_file_replace(ngx_ur_pool_t *pool, u_char *text, size_t len,
     }
 
     if (call) {
-        (void) ngx_ur_state_file_failed(pool, log, call, pool->state_temp);
+        (void) ngx_ur_state_file_failed(file, log, call, file->temp);
     }
 
     if (ngx_close_file(fd) == NGX_FILE_ERROR && call == NULL) {
         call = ngx_close_file_n;
-        (void) ngx_ur_state_file_failed(pool, log, call, pool->state_temp);
+        (void) ngx_ur_state_file_failed(file, log, call, file->temp);
     }
 
     if (call) {
-        (void) ngx_delete_file(pool->state_temp);
+        (void) ngx_delete_file(file->temp);
         return NGX_ERROR;
     }
 
-    if (ngx_rename_file(pool->state_temp, pool->state_file)
+    if (ngx_rename_file(file->temp, file->path)
         == NGX_FILE_ERROR)
     {
-        return ngx_ur_state_file_failed(pool, log, ngx_rename_file_n,
-                                        pool->state_file);
+        return ngx_ur_state_file_failed(file, log, ngx_rename_file_n,
+                                        file->path);
     }
 
-    return ngx_ur_state_file_sync(pool, log);
+    return ngx_ur_state_file_sync(file, log);
 }
 
 
 static ngx_int_t
-ngx_ur_state_file_sync(ngx_ur_pool_t *pool, ngx_log_t *log)
+ngx_ur_state_file_sync(ngx_ur_state_file_t *file, ngx_log_t *log)
 {
     ngx_fd_t   fd;
     ngx_int_t  rc;
 
-    fd = ngx_open_file(pool->state->name.data, NGX_FILE_RDONLY, NGX_FILE_OPEN,
+    fd = ngx_open_file(file->folder, NGX_FILE_RDONLY, NGX_FILE_OPEN,
                        0);
 
     rc = (fd == NGX_INVALID_FILE || fsync(fd) == -1)
-         ? ngx_ur_state_file_failed(pool, log, "fsync()",
-                                               pool->state->name.data)
+         ? ngx_ur_state_file_failed(file, log, "fsync()",
+                                               file->folder)
          : NGX_OK;
 
     if (fd != NGX_INVALID_FILE) {
@@ -237,41 +274,54 @@ ngx_ur_state_file_sync(ngx_ur_pool_t *pool, ngx_log_t *log)
 
 
 void
-ngx_ur_state_file_put_aside(ngx_ur_pool_t *pool, ngx_log_t *log)
+ngx_ur_state_file_saved(ngx_ur_state_file_t *file, ngx_uint_t saved,
+    ngx_log_t *log)
+{
+    if (saved && file->unsaved) {
+        ngx_log_error(NGX_LOG_NOTICE, log, 0, "\"%s\" is written again",
+                      file->path);
+    }
+
+    file->unsaved = !saved;
+}
+
+
+void
+ngx_ur_state_file_put_aside(ngx_ur_state_file_t *file, ngx_log_t *log)
 {
     /* the first one is the one that knows what was there before */
 
-    if (!ngx_ur_state_file_damaged(pool)
-        && ngx_rename_file(pool->state_file, pool->state_damaged)
+    if (!ngx_ur_state_file_damaged(file)
+        && ngx_rename_file(file->path, file->damaged)
            == NGX_FILE_ERROR)
     {
-        (void) ngx_ur_state_file_failed(pool, log, ngx_rename_file_n,
-                                        pool->state_damaged);
+        (void) ngx_ur_state_file_failed(file, log, ngx_rename_file_n,
+                                        file->damaged);
     }
 }
 
 
 ngx_uint_t
-ngx_ur_state_file_damaged(ngx_ur_pool_t *pool)
+ngx_ur_state_file_damaged(ngx_ur_state_file_t *file)
 {
     ngx_file_info_t  fi;
 
-    return ngx_file_info(pool->state_damaged, &fi) != NGX_FILE_ERROR;
+    return ngx_file_info(file->damaged, &fi) != NGX_FILE_ERROR;
 }
 
 
 ngx_fd_t
-ngx_ur_state_file_lock(ngx_ur_pool_t *pool, ngx_log_t *log)
+ngx_ur_state_file_lock(ngx_ur_state_file_t *file, ngx_log_t *log)
 {
     ngx_fd_t    fd;
     ngx_uint_t  tries;
 
-    fd = ngx_open_file(pool->state_lock, NGX_FILE_WRONLY,
+    fd = ngx_open_file(file->lock, NGX_FILE_WRONLY,
                        NGX_FILE_CREATE_OR_OPEN, NGX_FILE_OWNER_ACCESS);
 
     if (fd == NGX_INVALID_FILE) {
-        (void) ngx_ur_state_file_failed(pool, log, ngx_open_file_n,
-                                        pool->state_lock);
+        (void) ngx_ur_state_file_failed(file, log, ngx_open_file_n,
+                                        file->lock);
         return NGX_INVALID_FILE;
     }
 
@@ -288,7 +338,7 @@ ngx_ur_state_file_lock(ngx_ur_pool_t *pool, ngx_log_t *log)
         ngx_msleep(10);
     }
 
-    (void) ngx_ur_state_file_failed(pool, log, "flock()", pool->state_lock);
+    (void) ngx_ur_state_file_failed(file, log, "flock()", file->lock);
 
     (void) ngx_close_file(fd);
 
@@ -297,17 +347,17 @@ ngx_ur_state_file_lock(ngx_ur_pool_t *pool, ngx_log_t *log)
 
 
 static ngx_int_t
-ngx_ur_state_file_failed(ngx_ur_pool_t *pool, ngx_log_t *log, char *call,
-    u_char *file)
+ngx_ur_state_file_failed(ngx_ur_state_file_t *file, ngx_log_t *log, char *call,
+    u_char *name)
 {
     ngx_uint_t  level;
 
-    level = pool->unsaved ? NGX_LOG_INFO : NGX_LOG_CRIT;
+    level = file->unsaved ? NGX_LOG_INFO : NGX_LOG_CRIT;
 
     ngx_log_error(level, log, ngx_errno,
                   "%s \"%s\" failed, what is remembered of the ranges of "
                   "unique_random_pool \"%V\" is not kept",
-                  call, file, &pool->name);
+                  call, name, file->pool);
 
     return NGX_ERROR;
 }

@@ -10,35 +10,58 @@
 #define _NGX_UR_STATE_FILE_H_INCLUDED_
 
 
-#include "core/state.h"
-#include "pool.h"
+#include <ngx_config.h>
+#include <ngx_core.h>
 
+#include "core/state.h"
+
+
+typedef struct {
+    ngx_str_t   *pool;                  /* its name */
+    char        *name;                  /* of the pool, as a file has it */
+    u_char      *folder;
+    u_char      *path;
+    u_char      *temp;
+    u_char      *lock;
+    u_char      *damaged;
+    ngx_uint_t   unsaved;               /* it could not be written, which was
+                                           logged */
+} ngx_ur_state_file_t;
+
+
+/* the files of the pool of this name in the folder; nothing is opened yet */
+ngx_int_t ngx_ur_state_file_init(ngx_conf_t *cf, ngx_ur_state_file_t *file,
+    ngx_str_t *folder, ngx_str_t *pool);
 
 /*
  * Allocates "ranges", with place for "more", which the caller frees, unless it
  * returns NGX_ERROR, or NGX_ABORT: the file is another pool's.  NGX_DONE: there
  * is none, NGX_DECLINED: it is damaged, NGX_AGAIN: it cannot be read.
  */
-ngx_int_t ngx_ur_state_file_load(ngx_ur_pool_t *pool, size_t more,
+ngx_int_t ngx_ur_state_file_load(ngx_ur_state_file_t *file, size_t more,
     state_range_t **ranges, size_t *n, ngx_log_t *log);
 
 /* the old one or the new one is there at any time */
-ngx_int_t ngx_ur_state_file_replace(ngx_ur_pool_t *pool, u_char *text,
+ngx_int_t ngx_ur_state_file_replace(ngx_ur_state_file_t *file, u_char *text,
     size_t len, ngx_log_t *log);
+
+/* whether the state is on disk now; failures are logged until it is not */
+void ngx_ur_state_file_saved(ngx_ur_state_file_t *file, ngx_uint_t saved,
+    ngx_log_t *log);
 
 /*
  * A file of its own, since the state is replaced.  To be closed, which unlocks
  * it; NGX_INVALID_FILE if others do not let go of it.
  */
-ngx_fd_t ngx_ur_state_file_lock(ngx_ur_pool_t *pool, ngx_log_t *log);
+ngx_fd_t ngx_ur_state_file_lock(ngx_ur_state_file_t *file, ngx_log_t *log);
 
 
 /*
  * A file that is of no use is put aside, where an operator finds it: as long
  * as it is there, it is not known what was remembered.
  */
-void ngx_ur_state_file_put_aside(ngx_ur_pool_t *pool, ngx_log_t *log);
-ngx_uint_t ngx_ur_state_file_damaged(ngx_ur_pool_t *pool);
+void ngx_ur_state_file_put_aside(ngx_ur_state_file_t *file, ngx_log_t *log);
+ngx_uint_t ngx_ur_state_file_damaged(ngx_ur_state_file_t *file);
 
 
 #endif /* _NGX_UR_STATE_FILE_H_INCLUDED_ */

@@ -8,7 +8,14 @@
  */
 
 
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include "event/timer.h"
+#include "pool.h"
+#include "zone/slot.h"
 #include "zone/workers.h"
+#include "zone/zone.h"
 
 
 static ngx_int_t ngx_ur_workers_find_entry(ngx_ur_pool_t *pool);
@@ -23,11 +30,11 @@ ngx_ur_workers_find_entry(ngx_ur_pool_t *pool)
     ngx_ur_shctx_t   *sh;
     ngx_ur_worker_t  *w;
 
-    sh = pool->sh;
-    pool->worker = NULL;
+    sh = pool->zone->sh;
+    pool->zone->worker = NULL;
 
     for (i = 0; i < NGX_UR_WORKERS; i++) {
-        w = &sh->workers[i];
+        w = &sh->workers->entries[i];
 
         if (w->pid == 0
             || w->pid == ngx_pid
@@ -35,7 +42,7 @@ ngx_ur_workers_find_entry(ngx_ur_pool_t *pool)
         {
             w->asking_until = 0;
             w->batches_until = 0;
-            w->generation = pool->generation;
+            w->generation = pool->zone->generation;
 
             /* the master reads it without the mutex */
 
@@ -43,7 +50,7 @@ ngx_ur_workers_find_entry(ngx_ur_pool_t *pool)
 
             w->pid = ngx_pid;
 
-            pool->worker = w;
+            pool->zone->worker = w;
             return NGX_OK;
         }
     }
@@ -62,8 +69,8 @@ ngx_ur_workers_enter(ngx_ur_pool_t *pool, ngx_log_t *log)
     rc = ngx_ur_workers_find_entry(pool);
 
     if (rc != NGX_OK) {
-        pool->sh->crowded++;
-        pool->crowded = 1;
+        pool->zone->sh->workers->crowded++;
+        pool->zone->crowded = 1;
     }
 
     ngx_ur_zone_unlock(pool);
@@ -85,28 +92,28 @@ ngx_ur_workers_leave(ngx_ur_pool_t *pool)
     ngx_ur_shctx_t   *sh;
     ngx_ur_worker_t  *w;
 
-    sh = pool->sh;
+    sh = pool->zone->sh;
 
     ngx_ur_zone_lock(pool);
 
-    if (pool->worker == NULL) {
-        sh->crowded -= pool->crowded;
-        pool->crowded = 0;
+    if (pool->zone->worker == NULL) {
+        sh->workers->crowded -= pool->zone->crowded;
+        pool->zone->crowded = 0;
 
         ngx_ur_zone_unlock(pool);
         return 0;
     }
 
-    last = (sh->crowded == 0);
+    last = (sh->workers->crowded == 0);
 
-    pool->worker->pid = 0;
-    pool->worker = NULL;
+    pool->zone->worker->pid = 0;
+    pool->zone->worker = NULL;
 
     for (i = 0; i < NGX_UR_WORKERS; i++) {
-        w = &sh->workers[i];
+        w = &sh->workers->entries[i];
 
         if (w->pid
-            && w->generation == pool->generation
+            && w->generation == pool->zone->generation
             && ngx_ur_workers_alive(w->pid))
         {
             last = 0;
@@ -129,12 +136,12 @@ ngx_ur_workers_use(ngx_ur_shctx_t *sh, ngx_ur_generations_t *had_by)
         return 0;
     }
 
-    if (had_by->last == sh->generation || sh->crowded) {
+    if (had_by->last == sh->generation || sh->workers->crowded) {
         return 1;
     }
 
     for (i = 0; i < NGX_UR_WORKERS; i++) {
-        w = &sh->workers[i];
+        w = &sh->workers->entries[i];
 
         if (w->pid
             && w->generation >= had_by->first
@@ -157,12 +164,12 @@ ngx_ur_workers_ask(ngx_ur_pool_t *pool, ngx_msec_t time)
 
     /* one that found no entry may find one now */
 
-    if (pool->crowded && ngx_ur_workers_find_entry(pool) == NGX_OK) {
-        pool->sh->crowded--;
-        pool->crowded = 0;
+    if (pool->zone->crowded && ngx_ur_workers_find_entry(pool) == NGX_OK) {
+        pool->zone->sh->workers->crowded--;
+        pool->zone->crowded = 0;
     }
 
-    w = pool->worker;
+    w = pool->zone->worker;
 
     if (w == NULL) {
         return;
@@ -191,7 +198,7 @@ ngx_ur_workers_batch(ngx_ur_pool_t *pool, ngx_msec_t time)
     ngx_msec_t        until;
     ngx_ur_worker_t  *w;
 
-    w = pool->worker;
+    w = pool->zone->worker;
 
     if (w == NULL) {
         return;
@@ -221,14 +228,14 @@ ngx_ur_workers_asking(ngx_ur_pool_t *pool)
     ngx_ur_worker_t  *w;
 
     for (i = 0; i < NGX_UR_WORKERS; i++) {
-        w = &pool->sh->workers[i];
+        w = &pool->zone->sh->workers->entries[i];
 
-        if (w != pool->worker && ngx_ur_workers_until(w, w->asking_until)) {
+        if (w != pool->zone->worker && ngx_ur_workers_until(w, w->asking_until)) {
             return 1;
         }
     }
 
-    return pool->sh->crowded != 0;
+    return pool->zone->sh->workers->crowded != 0;
 }
 
 
@@ -239,7 +246,7 @@ ngx_ur_workers_batched(ngx_ur_pool_t *pool)
     ngx_ur_worker_t  *w;
 
     for (i = 0; i < NGX_UR_WORKERS; i++) {
-        w = &pool->sh->workers[i];
+        w = &pool->zone->sh->workers->entries[i];
 
         if (ngx_ur_workers_until(w, w->batches_until)) {
             return 1;
@@ -253,8 +260,9 @@ ngx_ur_workers_batched(ngx_ur_pool_t *pool)
 void
 ngx_ur_workers_claim(ngx_ur_pool_t *pool, ngx_ur_slot_t *slot)
 {
-    if (pool->worker) {
-        slot->asker_entry = (uint32_t) (pool->worker - pool->sh->workers);
+    if (pool->zone->worker) {
+        slot->asker_entry = (uint32_t) (pool->zone->worker
+                                        - pool->zone->sh->workers->entries);
         slot->asker = ngx_pid;
     }
 }
@@ -278,7 +286,7 @@ ngx_ur_workers_claimed(ngx_ur_pool_t *pool, ngx_ur_slot_t *slot)
         return 0;
     }
 
-    w = &pool->sh->workers[slot->asker_entry];
+    w = &pool->zone->sh->workers->entries[slot->asker_entry];
 
     return w->pid == slot->asker
            && ngx_ur_workers_until(w, w->asking_until);
@@ -290,7 +298,7 @@ ngx_ur_workers_until(ngx_ur_worker_t *w, ngx_msec_t until)
 {
     return w->pid
            && until
-           && !ngx_ur_past(until)
+           && !ngx_ur_timer_past(until)
            && ngx_ur_workers_alive(w->pid);
 }
 

@@ -11,7 +11,37 @@
 #define _NGX_UR_WORKERS_H_INCLUDED_
 
 
+#include <ngx_config.h>
+#include <ngx_core.h>
+
 #include "pool.h"
+#include "zone/slot.h"
+#include "zone/zone.h"
+
+
+#define NGX_UR_WORKERS  256
+
+
+/*
+ * A worker, the configuration that it runs, and what it has under way in the
+ * pool.  Written by the worker alone, under the mutex; all of it is void when
+ * the pid is gone, and each deadline when it is past.  0: nothing.
+ */
+
+struct ngx_ur_worker_s {
+    ngx_pid_t        pid;
+    uint32_t         generation;
+    ngx_msec_t       asking_until;      /* reservations */
+    ngx_msec_t       batches_until;     /* that it may put back */
+};
+
+
+struct ngx_ur_workers_s {
+    /* workers that found no entry: what they have under way is not known */
+    ngx_uint_t       crowded;
+
+    ngx_ur_worker_t  entries[NGX_UR_WORKERS];
+};
 
 
 /* this worker enters the table, and leaves it */

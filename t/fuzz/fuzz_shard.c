@@ -85,14 +85,14 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    char                           *rv;
-    size_t                          len;
-    ngx_uint_t                      n;
-    ngx_log_t                       log;
-    ngx_conf_t                      cf;
-    fuzz_text_t                     text;
-    ngx_conf_file_t                 file;
-    ngx_ur_pool_t   pool;
+    char             *rv;
+    size_t            len;
+    ngx_log_t         log;
+    ngx_uint_t        n;
+    ngx_conf_t        cf;
+    fuzz_text_t       text;
+    ngx_ur_pool_t     pool;
+    ngx_conf_file_t   file;
 
     ngx_memzero(&log, sizeof(ngx_log_t));
     ngx_memzero(&cf, sizeof(ngx_conf_t));
@@ -202,26 +202,6 @@ ngx_log_error_core(ngx_uint_t level, ngx_log_t *log, ngx_err_t err,
 volatile ngx_cycle_t  *ngx_cycle;
 
 
-/* no connection was ever opened */
-
-void
-ngx_ur_postgres_close(ngx_ur_postgres_t *pg,
-    char *reason)
-{
-    (void) pg;
-
-    fprintf(stderr, "a connection is closed: %s\n", reason);
-    abort();
-}
-
-
-void
-ngx_ur_connect_destroy(ngx_ur_shard_t *shard)
-{
-    (void) shard;
-}
-
-
 /* as nginx would: at least one parameter, each with a zero behind it */
 
 static ngx_uint_t
@@ -267,7 +247,7 @@ fuzz_shard_args(ngx_conf_t *cf, fuzz_text_t *text)
 static void
 fuzz_shard_pool(ngx_ur_pool_t *pool)
 {
-    ngx_uint_t                        i, j;
+    ngx_uint_t        i, j;
     ngx_ur_range_t  **ranges;
     ngx_ur_shard_t  **shards, *shard;
 
