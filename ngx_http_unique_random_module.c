@@ -24,6 +24,7 @@
 #include "zone/choice.h"
 #include "zone/init.h"
 #include "zone/memory.h"
+#include "zone/save.h"
 
 
 static char *ngx_http_unique_random(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -190,7 +191,7 @@ ngx_http_unique_random_init_pool(ngx_conf_t *cf, ngx_ur_pool_t *pool,
     ngx_array_t *pools)
 {
     if (ngx_ur_init_add(cf, pool, &ngx_http_unique_random_module) != NGX_OK
-        || ngx_ur_memory_create(cf, pool, pools) != NGX_OK
+        || ngx_ur_memory_create(cf, pool) != NGX_OK
         || ngx_ur_batch_create(cf, pool) != NGX_OK
         || ngx_ur_asks_create(cf, pool) != NGX_OK
         || ngx_ur_choice_create(cf, pool) != NGX_OK
@@ -199,6 +200,8 @@ ngx_http_unique_random_init_pool(ngx_conf_t *cf, ngx_ur_pool_t *pool,
     {
         return NGX_ERROR;
     }
+
+    ngx_ur_save_create(pool, pools);
 
     return NGX_OK;
 }

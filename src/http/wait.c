@@ -16,6 +16,7 @@
 #include "conf/conf.h"
 #include "event/timer.h"
 #include "http/answer.h"
+#include "http/client.h"
 #include "http/context.h"
 #include "http/wait.h"
 #include "pool.h"
@@ -41,7 +42,6 @@ struct ngx_ur_wait_s {
 
 static ngx_int_t ngx_ur_wait_watch(ngx_http_request_t *r);
 static void ngx_ur_wait_read(ngx_http_request_t *r);
-static ngx_uint_t ngx_ur_wait_gone(ngx_http_request_t *r);
 static void ngx_ur_wait_wake(ngx_event_t *ev);
 static void ngx_ur_wait_leave(ngx_ur_ctx_t *ctx);
 static void ngx_ur_wait_cleanup(void *data);
@@ -192,7 +192,7 @@ ngx_ur_wait_read(ngx_http_request_t *r)
     c = r->connection;
     rev = c->read;
 
-    if (ngx_ur_wait_gone(r)) {
+    if (ngx_ur_client_gone(r)) {
         ngx_log_error(NGX_LOG_INFO, c->log, 0,
                       "client prematurely closed connection");
 
@@ -225,47 +225,6 @@ ngx_ur_wait_read(ngx_http_request_t *r)
     }
 
     ngx_http_finalize_request(r, rc);
-}
-
-
-/* by the same signs as in ngx_http_test_reading() */
-
-static ngx_uint_t
-ngx_ur_wait_gone(ngx_http_request_t *r)
-{
-    int                n;
-    char               buf[1];
-    ngx_connection_t  *c;
-
-    c = r->connection;
-
-#if (NGX_HTTP_V2)
-    if (r->stream) {
-        return c->error;
-    }
-#endif
-
-#if (NGX_HTTP_V3)
-    if (c->quic) {
-        return c->read->error;
-    }
-#endif
-
-#if (NGX_HAVE_KQUEUE)
-    if (ngx_event_flags & NGX_USE_KQUEUE_EVENT) {
-        return c->read->pending_eof;
-    }
-#endif
-
-#if (NGX_HAVE_EPOLLRDHUP)
-    if ((ngx_event_flags & NGX_USE_EPOLL_EVENT) && ngx_use_epoll_rdhup) {
-        return c->read->pending_eof;
-    }
-#endif
-
-    n = recv(c->fd, buf, 1, MSG_PEEK);
-
-    return n == 0 || (n == -1 && ngx_socket_errno != NGX_EAGAIN);
 }
 
 

@@ -22,8 +22,8 @@
 #include "postgres/reserve.h"
 #include "postgres/session.h"
 #include "zone/asks.h"
-#include "zone/choice.h"
 #include "zone/health.h"
+#include "zone/need.h"
 #include "zone/zone.h"
 
 
@@ -139,7 +139,7 @@ ngx_ur_reserve(ngx_ur_pool_t *pool, ngx_ur_cause_t *cause)
     ngx_ur_zone_lock(pool);
 
     for (i = 0; i < pool->ranges.nelts; i++) {
-        need = ngx_ur_choice_ask(ranges[i], cause);
+        need = ngx_ur_need_now(ranges[i], cause);
 
         if (need != NGX_UR_NEED_NONE) {
             ngx_ur_asks_claim(ranges[i], need, ranges[i] == cause->range,

@@ -15,7 +15,7 @@
 #include <ngx_core.h>
 
 #include "pool.h"
-#include "zone/choice.h"
+#include "zone/need.h"
 
 
 /* with the sessions of the shards, which end with the configuration */

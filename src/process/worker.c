@@ -21,8 +21,9 @@
 #include "process/return.h"
 #include "process/worker.h"
 #include "zone/batch.h"
-#include "zone/memory.h"
 #include "zone/places.h"
+#include "zone/recall.h"
+#include "zone/save.h"
 #include "zone/workers.h"
 
 #include <poll.h>
@@ -96,7 +97,7 @@ ngx_ur_worker_init_process(ngx_cycle_t *cycle)
 
     for (i = 0; i < umcf->pools.nelts; i++) {
         ngx_ur_workers_enter(pools[i], cycle->log);
-        ngx_ur_memory_merge(pools[i], cycle->log);
+        ngx_ur_recall_merge(pools[i], cycle->log);
     }
 
     return NGX_OK;
@@ -153,7 +154,7 @@ ngx_ur_worker_exit_process(ngx_cycle_t *cycle)
     ngx_ur_return(last, n, deadline, cycle->log);
 
     for (i = 0; i < n; i++) {
-        ngx_ur_memory_save(last[i], cycle->log);
+        ngx_ur_save(last[i], cycle->log);
     }
 }
 

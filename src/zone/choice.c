@@ -3,8 +3,7 @@
  * Copyright (C) 2026 the ngx_http_unique_random_module authors
  *
  * Keeps I4: what is drawn leaves the zone in one step under the mutex, with
- * arithmetic only.  When a range is asked, and for what, is decided in one
- * place: choice_need().
+ * arithmetic only.
  */
 
 
@@ -14,26 +13,19 @@
 
 #include "core/lease.h"
 #include "core/reservation.h"
-#include "event/timer.h"
 #include "pool.h"
 #include "zone/asks.h"
 #include "zone/batch.h"
 #include "zone/choice.h"
-#include "zone/health.h"
+#include "zone/need.h"
 #include "zone/random.h"
 #include "zone/slot.h"
 #include "zone/workers.h"
 #include "zone/zone.h"
 
 
-/* how often a range that is used up is asked whether some came back */
-#define NGX_UR_USED_UP   1000
-
-/* how often one that will go on by itself is looked at */
-#define NGX_UR_DEFERRED  250
-
 /* draws by the same weights: one in so many looks at all ranges */
-#define NGX_UR_DRAWS     16
+#define NGX_UR_DRAWS  16
 
 
 typedef struct {
@@ -62,10 +54,6 @@ static ngx_uint_t ngx_ur_choice_among(ngx_ur_choice_t *choice, uint64_t total,
     ngx_uint_t leased);
 static uint64_t ngx_ur_choice_candidates(ngx_ur_pool_t *pool,
     ngx_ur_outlook_t *outlook);
-static ngx_ur_need_e ngx_ur_choice_need(ngx_ur_range_t *range,
-    ngx_ur_cause_t *cause, ngx_msec_t *due);
-static ngx_msec_t ngx_ur_choice_due(ngx_ur_range_t *range,
-    ngx_ur_cause_t *cause, ngx_msec_t at);
 
 
 ngx_int_t
@@ -177,7 +165,7 @@ ngx_ur_choice_take(ngx_ur_pool_t *pool, ngx_ur_range_t *range,
         draw->cause.range = range;
 
         draw->ask = choice->look
-                    || ngx_ur_choice_ask(range, &draw->cause)
+                    || ngx_ur_need_now(range, &draw->cause)
                        == NGX_UR_NEED_LEASE;
         choice->look = 0;
 
@@ -218,7 +206,7 @@ ngx_ur_choice_weigh(ngx_ur_pool_t *pool)
         candidate->weight = 0;
         candidate->leased = 0;
 
-        if (ngx_ur_choice_ask(ranges[i], &draw) == NGX_UR_NEED_LOOK) {
+        if (ngx_ur_need_now(ranges[i], &draw) == NGX_UR_NEED_LOOK) {
             choice->look = 1;
         }
 
@@ -355,7 +343,7 @@ ngx_ur_choice_candidates(ngx_ur_pool_t *pool, ngx_ur_outlook_t *outlook)
         candidate = &pool->choice->candidates[i];
         candidate->weight = 0;
 
-        need = ngx_ur_choice_need(range, &outlook->cause, &due);
+        need = ngx_ur_need(range, &outlook->cause, &due);
 
         if (need == NGX_UR_NEED_LOOK && due == 0) {
             outlook->ask = 1;
@@ -385,138 +373,4 @@ ngx_ur_choice_candidates(ngx_ur_pool_t *pool, ngx_ur_outlook_t *outlook)
     }
 
     return total;
-}
-
-
-ngx_ur_need_e
-ngx_ur_choice_ask(ngx_ur_range_t *range, ngx_ur_cause_t *cause)
-{
-    ngx_msec_t     due;
-    ngx_ur_need_e  need;
-
-    need = ngx_ur_choice_need(range, cause, &due);
-
-    if (need == NGX_UR_NEED_NONE || due) {
-        return NGX_UR_NEED_NONE;
-    }
-
-    if (need == NGX_UR_NEED_LOOK || range == cause->range) {
-        return need;
-    }
-
-    /* at a cold start the first to answer serves, and all become known */
-
-    if (cause->waiting
-        && !range->slot->has_key
-        && range->shard->pool->lease.max
-        && !ngx_ur_workers_claimed(range->shard->pool, range->slot))
-    {
-        return need;
-    }
-
-    return NGX_UR_NEED_NONE;
-}
-
-
-/*
- * What the range may be asked for, and in how many milliseconds; the table in
- * docs/internals.md says it in words.  With NEED_NONE, due is infinite.
- */
-
-static ngx_ur_need_e
-ngx_ur_choice_need(ngx_ur_range_t *range, ngx_ur_cause_t *cause,
-    ngx_msec_t *due)
-{
-    ngx_msec_t       at;
-    ngx_ur_slot_t   *slot;
-    ngx_ur_need_e    need;
-    ngx_ur_shard_t  *shard;
-
-    *due = NGX_TIMER_INFINITE;
-
-    shard = range->shard;
-    slot = ngx_ur_slot(range);
-
-    if (slot == NULL
-        || shard->down
-        || shard->drain
-        || range->ask->asked
-        || (ngx_exiting && !cause->waiting))
-    {
-        return NGX_UR_NEED_NONE;
-    }
-
-    need = NGX_UR_NEED_LOOK;
-    at = slot->answered_at;
-
-    switch (slot->outcome) {
-
-    case RESERVATION_GRANTED:
-
-        if (!cause->waiting
-            && (shard->pool->lease.max == 0
-                || slot->remaining == 0
-                || !leases_low(&slot->leases, slot->granted)))
-        {
-            return NGX_UR_NEED_NONE;
-        }
-
-        need = NGX_UR_NEED_LEASE;
-        at = ngx_current_msec;
-        break;
-
-    case RESERVATION_EXHAUSTED:
-
-        if (!cause->waiting) {
-            return NGX_UR_NEED_NONE;
-        }
-
-        at += NGX_UR_USED_UP;
-        break;
-
-    default: /* refused */
-        at += (slot->outcome == RESERVATION_DEFERRED)
-              ? ngx_min(NGX_UR_DEFERRED, shard->fail_timeout)
-              : shard->fail_timeout;
-    }
-
-    /* one worker asks for all, but for requests that wait each its own */
-
-    if ((need == NGX_UR_NEED_LOOK || !cause->waiting)
-        && ngx_ur_workers_claimed(shard->pool, slot))
-    {
-        return NGX_UR_NEED_NONE;
-    }
-
-    *due = ngx_ur_choice_due(range, cause, at);
-
-    return need;
-}
-
-
-/* in how many milliseconds the range may be asked for what is due then */
-
-static ngx_msec_t
-ngx_ur_choice_due(ngx_ur_range_t *range, ngx_ur_cause_t *cause, ngx_msec_t at)
-{
-    ngx_msec_t       due;
-    ngx_ur_shard_t  *shard;
-
-    shard = range->shard;
-
-    due = ngx_ur_health_due(shard, cause->hasty);
-
-    if (!ngx_ur_timer_past(at)) {
-        due = ngx_max(due, at - ngx_current_msec);
-    }
-
-    if (!ngx_ur_timer_past(range->ask->busy_until)) {
-        due = ngx_max(due, range->ask->busy_until - ngx_current_msec);
-    }
-
-    if (!ngx_ur_timer_past(shard->asks->short_until)) {
-        due = ngx_max(due, shard->asks->short_until - ngx_current_msec);
-    }
-
-    return due;
 }

@@ -15,16 +15,7 @@
 #include <ngx_core.h>
 
 #include "pool.h"
-#include "zone/asks.h"
-
-
-/* for whom ranges are asked, and with what patience */
-
-typedef struct {
-    ngx_ur_range_t  *range;             /* chosen to, or NULL */
-    unsigned         waiting:1;         /* requests do, else a draw */
-    unsigned         hasty:1;           /* nothing else can be asked */
-} ngx_ur_cause_t;
+#include "zone/need.h"
 
 
 typedef struct {
@@ -57,9 +48,6 @@ ngx_uint_t ngx_ur_choice_ready(ngx_ur_pool_t *pool);
 
 /* for requests that wait, since the pool has no lease */
 void ngx_ur_choice_outlook(ngx_ur_pool_t *pool, ngx_ur_outlook_t *outlook);
-
-/* what to ask the range for now, if anything; the caller has the mutex */
-ngx_ur_need_e ngx_ur_choice_ask(ngx_ur_range_t *range, ngx_ur_cause_t *cause);
 
 
 #endif /* _NGX_UR_CHOICE_H_INCLUDED_ */

@@ -14,9 +14,9 @@
 #include "pool.h"
 #include "zone/health.h"
 #include "zone/init.h"
-#include "zone/memory.h"
 #include "zone/places.h"
 #include "zone/random.h"
+#include "zone/recall.h"
 #include "zone/slot.h"
 #include "zone/workers.h"
 #include "zone/zone.h"
@@ -95,7 +95,7 @@ ngx_ur_init_zone(ngx_shm_zone_t *shm_zone, void *data)
     }
 
     if (pool->state && !ngx_test_config
-        && ngx_ur_memory_load(pool, log) != NGX_OK)
+        && ngx_ur_recall_load(pool, log) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -119,7 +119,7 @@ ngx_ur_init_zone(ngx_shm_zone_t *shm_zone, void *data)
 
     zone->generation = ++zone->sh->generations;
 
-    return ngx_test_config ? NGX_OK : ngx_ur_memory_recall(pool, log);
+    return ngx_test_config ? NGX_OK : ngx_ur_recall(pool, log);
 }
 
 

@@ -3,9 +3,9 @@
  * Copyright (C) 2026 the ngx_http_unique_random_module authors
  *
  * What I8 compares with is remembered of every range that this nginx has ever
- * had: in the zone, and with "state" on disk.  It is recalled into the slots
- * of each configuration, and saved from all slots of the zone, whatever the
- * configuration says.
+ * had: in the zone, and with "state" on disk.  zone/recall.c puts it into the
+ * slots of each configuration, and zone/save.c saves all slots of the zone,
+ * whatever the configuration says.
  */
 
 
@@ -19,6 +19,7 @@
 #include "core/state.h"
 #include "pool.h"
 #include "zone/state_file.h"
+#include "zone/zone.h"
 
 
 struct ngx_ur_memory_s {
@@ -32,38 +33,33 @@ struct ngx_ur_memory_s {
 };
 
 
-/*
- * Has nginx's cache manager save what is remembered by pools, an array of
- * pool_t * : two that share a folder share the manager as well.
- */
-ngx_int_t ngx_ur_memory_create(ngx_conf_t *cf, ngx_ur_pool_t *pool,
-    ngx_array_t *pools);
+/* of a slot, for as long as it has this id */
+
+typedef struct {
+    ngx_ur_slot_t        *slot;
+    uint64_t              id;
+    ngx_uint_t            own;          /* of the configuration */
+    uint64_t              version;
+    state_range_t         range;
+} ngx_ur_remembered_t;
+
+
+ngx_int_t ngx_ur_memory_create(ngx_conf_t *cf, ngx_ur_pool_t *pool);
 
 /*
- * When a configuration is read, before places are given away: reads the file.
- * A missing or damaged one is reported only, and "unsure" set; NGX_ERROR if it
- * is another pool's, or of a later version.
+ * All that a zone remembers, into an array of remembered_t that is made in
+ * "temp".  Takes no lock: whatever happens to a slot meanwhile, with this id it
+ * had this memory.
  */
-ngx_int_t ngx_ur_memory_load(ngx_ur_pool_t *pool, ngx_log_t *log);
-
-/*
- * After that: finds what the file and the running zone remember of the ranges
- * that have a slot.  Both are the master's, without a lock.
- */
-ngx_int_t ngx_ur_memory_recall(ngx_ur_pool_t *pool, ngx_log_t *log);
-
-/* merges what was recalled into the slots; more than once changes nothing */
-void ngx_ur_memory_merge(ngx_ur_pool_t *pool, ngx_log_t *log);
-
-/*
- * With "state", writes what the zone remembers, if it is more than what is on disk.  Blocks
- * for the time of a fsync(): for a helper process, or at exit.  Without a
- * lock.
- */
-void ngx_ur_memory_save(ngx_ur_pool_t *pool, ngx_log_t *log);
+ngx_int_t ngx_ur_memory_collect(ngx_ur_shctx_t *sh, ngx_pool_t *temp,
+    ngx_array_t *slots);
 
 /* whether nothing is lost with the slot */
 ngx_uint_t ngx_ur_memory_saved(ngx_ur_slot_t *slot);
+
+/* what is remembered elsewhere is not of this range: logged once for a slot */
+void ngx_ur_memory_conflict(ngx_ur_pool_t *pool, ngx_ur_slot_t *slot,
+    ngx_log_t *log);
 
 
 #endif /* _NGX_UR_MEMORY_H_INCLUDED_ */

@@ -1,0 +1,162 @@
+
+/*
+ * Copyright (C) 2026 the ngx_http_unique_random_module authors
+ *
+ * When a range is asked, and for what, is decided here and nowhere else; the
+ * table in docs/internals.md says it in words.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+
+#include "core/lease.h"
+#include "core/reservation.h"
+#include "event/timer.h"
+#include "pool.h"
+#include "zone/asks.h"
+#include "zone/health.h"
+#include "zone/need.h"
+#include "zone/slot.h"
+#include "zone/workers.h"
+
+
+/* how often a range that is used up is asked whether some came back */
+#define NGX_UR_USED_UP   1000
+
+/* how often one that will go on by itself is looked at */
+#define NGX_UR_DEFERRED  250
+
+
+static ngx_msec_t ngx_ur_need_due(ngx_ur_range_t *range, ngx_ur_cause_t *cause,
+    ngx_msec_t at);
+
+
+ngx_ur_need_e
+ngx_ur_need_now(ngx_ur_range_t *range, ngx_ur_cause_t *cause)
+{
+    ngx_msec_t     due;
+    ngx_ur_need_e  need;
+
+    need = ngx_ur_need(range, cause, &due);
+
+    if (need == NGX_UR_NEED_NONE || due) {
+        return NGX_UR_NEED_NONE;
+    }
+
+    if (need == NGX_UR_NEED_LOOK || range == cause->range) {
+        return need;
+    }
+
+    /* at a cold start the first to answer serves, and all become known */
+
+    if (cause->waiting
+        && !range->slot->has_key
+        && range->shard->pool->lease.max
+        && !ngx_ur_workers_claimed(range->shard->pool, range->slot))
+    {
+        return need;
+    }
+
+    return NGX_UR_NEED_NONE;
+}
+
+
+ngx_ur_need_e
+ngx_ur_need(ngx_ur_range_t *range, ngx_ur_cause_t *cause,
+    ngx_msec_t *due)
+{
+    ngx_msec_t       at;
+    ngx_ur_slot_t   *slot;
+    ngx_ur_need_e    need;
+    ngx_ur_shard_t  *shard;
+
+    *due = NGX_TIMER_INFINITE;
+
+    shard = range->shard;
+    slot = ngx_ur_slot(range);
+
+    if (slot == NULL
+        || shard->down
+        || shard->drain
+        || range->ask->asked
+        || (ngx_exiting && !cause->waiting))
+    {
+        return NGX_UR_NEED_NONE;
+    }
+
+    need = NGX_UR_NEED_LOOK;
+    at = slot->answered_at;
+
+    switch (slot->outcome) {
+
+    case RESERVATION_GRANTED:
+
+        if (!cause->waiting
+            && (shard->pool->lease.max == 0
+                || slot->remaining == 0
+                || !leases_low(&slot->leases, slot->granted)))
+        {
+            return NGX_UR_NEED_NONE;
+        }
+
+        need = NGX_UR_NEED_LEASE;
+        at = ngx_current_msec;
+        break;
+
+    case RESERVATION_EXHAUSTED:
+
+        if (!cause->waiting) {
+            return NGX_UR_NEED_NONE;
+        }
+
+        at += NGX_UR_USED_UP;
+        break;
+
+    default: /* refused */
+        at += (slot->outcome == RESERVATION_DEFERRED)
+              ? ngx_min(NGX_UR_DEFERRED, shard->fail_timeout)
+              : shard->fail_timeout;
+    }
+
+    /* one worker asks for all, but for requests that wait each its own */
+
+    if ((need == NGX_UR_NEED_LOOK || !cause->waiting)
+        && ngx_ur_workers_claimed(shard->pool, slot))
+    {
+        return NGX_UR_NEED_NONE;
+    }
+
+    *due = ngx_ur_need_due(range, cause, at);
+
+    return need;
+}
+
+
+/* in how many milliseconds the range may be asked for what is due then */
+
+static ngx_msec_t
+ngx_ur_need_due(ngx_ur_range_t *range, ngx_ur_cause_t *cause, ngx_msec_t at)
+{
+    ngx_msec_t       due;
+    ngx_ur_shard_t  *shard;
+
+    shard = range->shard;
+
+    due = ngx_ur_health_due(shard, cause->hasty);
+
+    if (!ngx_ur_timer_past(at)) {
+        due = ngx_max(due, at - ngx_current_msec);
+    }
+
+    if (!ngx_ur_timer_past(range->ask->busy_until)) {
+        due = ngx_max(due, range->ask->busy_until - ngx_current_msec);
+    }
+
+    if (!ngx_ur_timer_past(shard->asks->short_until)) {
+        due = ngx_max(due, shard->asks->short_until - ngx_current_msec);
+    }
+
+    return due;
+}
