@@ -65,7 +65,7 @@ struct ngx_ur_shard_s {
 
     u_char             *file;          /* of the configuration */
     ngx_uint_t          line;
-    ngx_uint_t          given;         /* conf/shard.c: parameters, bit by bit */
+    ngx_uint_t          given;         /* conf/shard.c: parameters, as bits */
 
     ngx_ur_health_t    *health;        /* zone/places.c gives it */
 

@@ -23,6 +23,7 @@
 
 static char *ngx_ur_block_directive(ngx_conf_t *cf, ngx_command_t *dummy,
     void *conf);
+static char *ngx_ur_block_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 static ngx_command_t *ngx_ur_block_command(ngx_conf_t *cf, ngx_str_t *name);
 static ngx_ur_pool_t *ngx_ur_block_create(ngx_conf_t *cf, ngx_str_t *name);
 static ngx_int_t ngx_ur_block_literal(ngx_conf_t *cf, ngx_str_t *name,
@@ -31,8 +32,7 @@ static char *ngx_ur_block_init(ngx_conf_t *cf, ngx_ur_pool_t *pool);
 static char *ngx_ur_block_positive(ngx_conf_t *cf, void *post, void *data);
 
 
-static ngx_conf_post_t  ngx_ur_block_positive_post =
-    { ngx_ur_block_positive };
+static ngx_conf_post_t  ngx_ur_block_positive_post = { ngx_ur_block_positive };
 
 
 /* the directives inside of the block, which are not ones of http{} */
@@ -180,7 +180,6 @@ ngx_ur_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 static char *
 ngx_ur_block_directive(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
 {
-    char           *rv;
     ngx_str_t      *value;
     ngx_uint_t      n;
     ngx_command_t  *cmd;
@@ -213,11 +212,31 @@ ngx_ur_block_directive(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
         goto invalid_number;
     }
 
+    return ngx_ur_block_set(cf, cmd, conf);
+
+invalid_number:
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid number of arguments in \"%V\" directive",
+                       &value[0]);
+
+    return NGX_CONF_ERROR;
+}
+
+
+static char *
+ngx_ur_block_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    char       *rv;
+    ngx_str_t  *value;
+
     rv = cmd->set(cf, cmd, conf);
 
     if (rv == NGX_CONF_OK || rv == NGX_CONF_ERROR) {
         return rv;
     }
+
+    value = cf->args->elts;
 
     if (cmd->set == ngx_conf_set_msec_slot
         && ngx_strcmp(rv, "invalid value") == 0)
@@ -231,14 +250,6 @@ ngx_ur_block_directive(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
 
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"%V\" directive %s",
                        &value[0], rv);
-
-    return NGX_CONF_ERROR;
-
-invalid_number:
-
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "invalid number of arguments in \"%V\" directive",
-                       &value[0]);
 
     return NGX_CONF_ERROR;
 }

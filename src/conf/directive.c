@@ -14,8 +14,8 @@
 #include "pool.h"
 
 
-static ngx_int_t ngx_ur_directive_lease_param(ngx_conf_t *cf, lease_policy_t *given,
-    ngx_str_t *value);
+static ngx_int_t ngx_ur_directive_lease_param(ngx_conf_t *cf,
+    lease_policy_t *given, ngx_str_t *value);
 
 
 char *
@@ -103,7 +103,8 @@ ngx_ur_directive_lease(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 static ngx_int_t
-ngx_ur_directive_lease_param(ngx_conf_t *cf, lease_policy_t *given, ngx_str_t *value)
+ngx_ur_directive_lease_param(ngx_conf_t *cf, lease_policy_t *given,
+    ngx_str_t *value)
 {
     u_char     *eq;
     uint64_t   *field;

@@ -45,8 +45,8 @@ static ngx_ur_shard_t *ngx_ur_shard_create(ngx_conf_t *cf, ngx_ur_pool_t *pool,
 static void ngx_ur_shard_cleanup(void *data);
 static char *ngx_ur_shard_param(ngx_conf_t *cf, ngx_ur_shard_t *shard,
     ngx_uint_t n, ngx_str_t *value);
-static char *ngx_ur_shard_set(ngx_conf_t *cf, ngx_ur_shard_t *shard,
-    ngx_ur_shard_param_t *param, ngx_str_t *value, ngx_str_t *arg);
+static ngx_int_t ngx_ur_shard_set(ngx_ur_shard_t *shard, ngx_uint_t bit,
+    ngx_str_t *arg);
 static char *ngx_ur_shard_range(ngx_conf_t *cf, ngx_ur_shard_t *shard,
     ngx_str_t *value, ngx_str_t *arg);
 static char *ngx_ur_shard_add_range(ngx_conf_t *cf, ngx_ur_shard_t *shard,
@@ -55,13 +55,10 @@ static char *ngx_ur_shard_name(ngx_conf_t *cf, ngx_ur_shard_t *shard);
 static char *ngx_ur_shard_hostaddr(ngx_conf_t *cf, ngx_ur_shard_t *shard);
 
 
-static ngx_ur_shard_param_t
-    ngx_ur_shard_params[] =
-{
+static ngx_ur_shard_param_t  ngx_ur_shard_params[] = {
     { ngx_string("range="), NGX_UR_SHARD_RANGE, NULL },
     { ngx_string("name="), NGX_UR_SHARD_NAME, "a name" },
-    { ngx_string("max_fails="), NGX_UR_SHARD_MAX_FAILS,
-      "a number" },
+    { ngx_string("max_fails="), NGX_UR_SHARD_MAX_FAILS, "a number" },
     { ngx_string("fail_timeout="), NGX_UR_SHARD_FAIL_TIMEOUT,
       "a time greater than 0" },
     { ngx_string("failover="), NGX_UR_SHARD_FAILOVER,
@@ -206,8 +203,7 @@ ngx_ur_shard_param(ngx_conf_t *cf, ngx_ur_shard_t *shard, ngx_uint_t n,
     arg.data = value->data + name.len;
     arg.len = value->len - name.len;
 
-    for (param = ngx_ur_shard_params; param->name.len; param++)
-    {
+    for (param = ngx_ur_shard_params; param->name.len; param++) {
         if (param->name.len == name.len
             && ngx_strncmp(param->name.data, name.data, name.len) == 0)
         {
@@ -234,77 +230,71 @@ ngx_ur_shard_param(ngx_conf_t *cf, ngx_ur_shard_t *shard, ngx_uint_t n,
         return NGX_CONF_ERROR;
     }
 
-    if (param->bit != NGX_UR_SHARD_RANGE) {
-        shard->given |= param->bit;
+    if (param->bit == NGX_UR_SHARD_RANGE) {
+        return ngx_ur_shard_range(cf, shard, value, &arg);
     }
 
-    return ngx_ur_shard_set(cf, shard, param, value, &arg);
+    shard->given |= param->bit;
+
+    if (ngx_ur_shard_set(shard, param->bit, &arg) != NGX_OK) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid value \"%V\" in \"shard\" directive, %s "
+                           "is expected", value, param->expected);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
 }
 
 
-static char *
-ngx_ur_shard_set(ngx_conf_t *cf, ngx_ur_shard_t *shard,
-    ngx_ur_shard_param_t *param, ngx_str_t *value, ngx_str_t *arg)
+/* NGX_DECLINED: the value is none that is expected */
+
+static ngx_int_t
+ngx_ur_shard_set(ngx_ur_shard_t *shard, ngx_uint_t bit, ngx_str_t *arg)
 {
     ngx_int_t   n;
     ngx_msec_t  time;
 
-    switch (param->bit) {
-
-    case NGX_UR_SHARD_RANGE:
-        return ngx_ur_shard_range(cf, shard, value, arg);
+    switch (bit) {
 
     case NGX_UR_SHARD_NAME:
-        if (arg->len == 0) {
-            break;
-        }
-
         shard->name = *arg;
-        return NGX_CONF_OK;
+        return arg->len ? NGX_OK : NGX_DECLINED;
 
     case NGX_UR_SHARD_MAX_FAILS:
         n = ngx_atoi(arg->data, arg->len);
 
         if (n == NGX_ERROR) {
-            break;
+            return NGX_DECLINED;
         }
 
         shard->max_fails = n;
-        return NGX_CONF_OK;
+        return NGX_OK;
 
     case NGX_UR_SHARD_FAIL_TIMEOUT:
         time = ngx_parse_time(arg, 0);
 
         if (time == (ngx_msec_t) NGX_ERROR || time == 0) {
-            break;
+            return NGX_DECLINED;
         }
 
         shard->fail_timeout = time;
-        return NGX_CONF_OK;
+        return NGX_OK;
 
     case NGX_UR_SHARD_FAILOVER:
         shard->trust = (ngx_strcmp(arg->data, "trust") == 0);
 
-        if (!shard->trust && ngx_strcmp(arg->data, "fence") != 0) {
-            break;
-        }
-
-        return NGX_CONF_OK;
+        return (shard->trust || ngx_strcmp(arg->data, "fence") == 0)
+               ? NGX_OK : NGX_DECLINED;
 
     case NGX_UR_SHARD_DRAIN:
         shard->drain = 1;
-        return NGX_CONF_OK;
+        return NGX_OK;
 
     default: /* NGX_UR_SHARD_DOWN */
         shard->down = 1;
-        return NGX_CONF_OK;
+        return NGX_OK;
     }
-
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "invalid value \"%V\" in \"shard\" directive, %s is "
-                       "expected", value, param->expected);
-
-    return NGX_CONF_ERROR;
 }
 
 

@@ -262,7 +262,8 @@ ngx_ur_answer_number(ngx_ur_ctx_t *ctx)
  */
 
 static ngx_int_t
-ngx_ur_answer_add_header(ngx_http_request_t *r, ngx_str_t *key, ngx_str_t *value)
+ngx_ur_answer_add_header(ngx_http_request_t *r, ngx_str_t *key,
+    ngx_str_t *value)
 {
     ngx_table_elt_t  *h;
 

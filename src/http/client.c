@@ -2,7 +2,7 @@
 /*
  * Copyright (C) 2026 the ngx_http_unique_random_module authors
  *
- * The signs by which ngx_http_test_reading() knows, which finalizes the request.
+ * The signs are those of ngx_http_test_reading(), which finalizes the request.
  */
 
 

@@ -294,7 +294,8 @@ ngx_ur_connect_start(ngx_ur_connect_t *c)
     if (ngx_cycle->free_connection_n == 0
         && ngx_cycle->reusable_connections_n == 0)
     {
-        ngx_ur_postgres_set_error(&shard->session->pg, "no connection available");
+        ngx_ur_postgres_set_error(&shard->session->pg,
+                                  "no connection available");
         return NGX_UR_SHORT;
     }
 

@@ -60,13 +60,16 @@ ngx_ur_notice(void *data, const PGresult *result)
 {
     ngx_ur_shard_t *shard = data;
 
-    ngx_uint_t                       level;
-    ngx_ur_notice_t  notice;
+    ngx_uint_t         level;
+    ngx_ur_notice_t    notice;
+    ngx_ur_session_t  *session;
+
+    session = shard->session;
 
     ngx_ur_notice_read(&notice, result);
 
     if (ngx_ur_notice_doubtful(&notice)) {
-        ngx_cpystrn(shard->session->doubt, notice.text, sizeof(shard->session->doubt));
+        ngx_cpystrn(session->doubt, notice.text, sizeof(session->doubt));
         level = NGX_LOG_INFO;
 
     } else if (ngx_strcmp(notice.severity, "WARNING") == 0) {
@@ -74,13 +77,13 @@ ngx_ur_notice(void *data, const PGresult *result)
                 ? NGX_LOG_WARN : NGX_LOG_INFO;
 
     } else {
-        ngx_log_error(NGX_LOG_INFO, shard->session->pg.log, 0,
+        ngx_log_error(NGX_LOG_INFO, session->pg.log, 0,
                       "shard \"%V\" sent a notice: %s: %s", &shard->name,
                       notice.severity, notice.text);
         return;
     }
 
-    ngx_log_error(level, shard->session->pg.log, 0,
+    ngx_log_error(level, session->pg.log, 0,
                   "shard \"%V\" warns: %s (%s, %s)%s", &shard->name,
                   notice.text, notice.sqlstate, notice.function,
                   level == NGX_LOG_WARN

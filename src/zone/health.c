@@ -52,8 +52,7 @@ ngx_ur_health_report(ngx_ur_shard_t *shard, ngx_uint_t result)
     ngx_ur_zone_lock(shard->pool);
 
     if (result == NGX_UR_HEALTHY) {
-        rc = ngx_ur_health_available(shard) ? NGX_DECLINED
-                                                            : NGX_OK;
+        rc = ngx_ur_health_available(shard) ? NGX_DECLINED : NGX_OK;
         health->fails = 0;
         health->broken = 0;
 
@@ -76,7 +75,9 @@ ngx_ur_health_failed(ngx_ur_shard_t *shard, ngx_uint_t broken)
     health = shard->health;
     available = ngx_ur_health_available(shard);
 
-    if (available && ngx_ur_timer_past(health->failed_at + shard->fail_timeout)) {
+    if (available
+        && ngx_ur_timer_past(health->failed_at + shard->fail_timeout))
+    {
         health->fails = 0;
     }
 
@@ -139,8 +140,7 @@ ngx_ur_health_warned(ngx_ur_shard_t *shard, uint32_t kind)
     }
 
     if (i == n) {
-        health->warnings[health->nwarnings++
-                         % NGX_UR_HEALTH_WARNINGS] = kind;
+        health->warnings[health->nwarnings++ % NGX_UR_HEALTH_WARNINGS] = kind;
     }
 
     ngx_ur_zone_unlock(shard->pool);

@@ -109,5 +109,6 @@ ngx_ur_memory_conflict(ngx_ur_pool_t *pool, ngx_ur_slot_t *slot,
                   "that was remembered before: it has another key, or has "
                   "begun another life at the same time, and its numbers may "
                   "repeat; what was remembered is kept in \"%s\"",
-                  slot->first, slot->last, &pool->name, pool->memory->file.path);
+                  slot->first, slot->last, &pool->name,
+                  pool->memory->file.path);
 }

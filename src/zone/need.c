@@ -29,6 +29,8 @@
 #define NGX_UR_DEFERRED  250
 
 
+static ngx_ur_need_e ngx_ur_need_by_outcome(ngx_ur_shard_t *shard,
+    ngx_ur_slot_t *slot, ngx_uint_t waiting, ngx_msec_t *at);
 static ngx_msec_t ngx_ur_need_due(ngx_ur_range_t *range, ngx_ur_cause_t *cause,
     ngx_msec_t at);
 
@@ -64,8 +66,7 @@ ngx_ur_need_now(ngx_ur_range_t *range, ngx_ur_cause_t *cause)
 
 
 ngx_ur_need_e
-ngx_ur_need(ngx_ur_range_t *range, ngx_ur_cause_t *cause,
-    ngx_msec_t *due)
+ngx_ur_need(ngx_ur_range_t *range, ngx_ur_cause_t *cause, ngx_msec_t *due)
 {
     ngx_msec_t       at;
     ngx_ur_slot_t   *slot;
@@ -86,44 +87,13 @@ ngx_ur_need(ngx_ur_range_t *range, ngx_ur_cause_t *cause,
         return NGX_UR_NEED_NONE;
     }
 
-    need = NGX_UR_NEED_LOOK;
-    at = slot->answered_at;
-
-    switch (slot->outcome) {
-
-    case RESERVATION_GRANTED:
-
-        if (!cause->waiting
-            && (shard->pool->lease.max == 0
-                || slot->remaining == 0
-                || !leases_low(&slot->leases, slot->granted)))
-        {
-            return NGX_UR_NEED_NONE;
-        }
-
-        need = NGX_UR_NEED_LEASE;
-        at = ngx_current_msec;
-        break;
-
-    case RESERVATION_EXHAUSTED:
-
-        if (!cause->waiting) {
-            return NGX_UR_NEED_NONE;
-        }
-
-        at += NGX_UR_USED_UP;
-        break;
-
-    default: /* refused */
-        at += (slot->outcome == RESERVATION_DEFERRED)
-              ? ngx_min(NGX_UR_DEFERRED, shard->fail_timeout)
-              : shard->fail_timeout;
-    }
+    need = ngx_ur_need_by_outcome(shard, slot, cause->waiting, &at);
 
     /* one worker asks for all, but for requests that wait each its own */
 
-    if ((need == NGX_UR_NEED_LOOK || !cause->waiting)
-        && ngx_ur_workers_claimed(shard->pool, slot))
+    if (need == NGX_UR_NEED_NONE
+        || ((need == NGX_UR_NEED_LOOK || !cause->waiting)
+            && ngx_ur_workers_claimed(shard->pool, slot)))
     {
         return NGX_UR_NEED_NONE;
     }
@@ -131,6 +101,48 @@ ngx_ur_need(ngx_ur_range_t *range, ngx_ur_cause_t *cause,
     *due = ngx_ur_need_due(range, cause, at);
 
     return need;
+}
+
+
+/* what the last reply leaves to be asked, and from when on */
+
+static ngx_ur_need_e
+ngx_ur_need_by_outcome(ngx_ur_shard_t *shard, ngx_ur_slot_t *slot,
+    ngx_uint_t waiting, ngx_msec_t *at)
+{
+    *at = slot->answered_at;
+
+    switch (slot->outcome) {
+
+    case RESERVATION_GRANTED:
+
+        if (!waiting
+            && (shard->pool->lease.max == 0
+                || slot->remaining == 0
+                || !leases_low(&slot->leases, slot->granted)))
+        {
+            return NGX_UR_NEED_NONE;
+        }
+
+        *at = ngx_current_msec;
+
+        return NGX_UR_NEED_LEASE;
+
+    case RESERVATION_EXHAUSTED:
+        *at += NGX_UR_USED_UP;
+
+        return waiting ? NGX_UR_NEED_LOOK : NGX_UR_NEED_NONE;
+
+    case RESERVATION_DEFERRED:
+        *at += ngx_min(NGX_UR_DEFERRED, shard->fail_timeout);
+
+        return NGX_UR_NEED_LOOK;
+
+    default: /* refused */
+        *at += shard->fail_timeout;
+
+        return NGX_UR_NEED_LOOK;
+    }
 }
 
 

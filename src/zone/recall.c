@@ -30,10 +30,14 @@ static ngx_uint_t ngx_ur_recall_own(ngx_ur_pool_t *pool, ngx_ur_slot_t *slot);
 ngx_int_t
 ngx_ur_recall_load(ngx_ur_pool_t *pool, ngx_log_t *log)
 {
-    ngx_int_t   rc;
-    ngx_uint_t  i;
+    ngx_int_t         rc;
+    ngx_uint_t        i;
+    ngx_ur_memory_t  *memory;
 
-    rc = ngx_ur_state_file_load(&pool->memory->file, 0, &pool->memory->known, &pool->memory->nknown, log);
+    memory = pool->memory;
+
+    rc = ngx_ur_state_file_load(&memory->file, 0, &memory->known,
+                                &memory->nknown, log);
 
     if (rc == NGX_ERROR || rc == NGX_ABORT) {
         return NGX_ERROR;
@@ -43,11 +47,11 @@ ngx_ur_recall_load(ngx_ur_pool_t *pool, ngx_log_t *log)
         ngx_log_error(NGX_LOG_NOTICE, log, 0,
                       "\"%s\" is not there yet: nothing is remembered of "
                       "unique_random_pool \"%V\"",
-                      pool->memory->file.path, &pool->name);
+                      memory->file.path, &pool->name);
     }
 
-    pool->memory->unsure = (rc == NGX_DECLINED || rc == NGX_AGAIN
-                    || ngx_ur_state_file_damaged(&pool->memory->file));
+    memory->unsure = (rc == NGX_DECLINED || rc == NGX_AGAIN
+                      || ngx_ur_state_file_damaged(&memory->file));
 
     if (rc != NGX_OK || !ngx_ur_recall_same_file(pool)) {
 

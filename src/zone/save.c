@@ -146,12 +146,15 @@ static ngx_int_t
 ngx_ur_save_merged(ngx_ur_pool_t *pool, ngx_array_t *slots,
     ngx_log_t *log)
 {
-    size_t          all, len;
-    u_char         *text;
-    ngx_int_t       rc;
-    state_range_t  *ranges;
+    size_t                all, len;
+    u_char               *text;
+    ngx_int_t             rc;
+    state_range_t        *ranges;
+    ngx_ur_state_file_t  *file;
 
-    rc = ngx_ur_state_file_load(&pool->memory->file, slots->nelts, &ranges, &all, log);
+    file = &pool->memory->file;
+
+    rc = ngx_ur_state_file_load(file, slots->nelts, &ranges, &all, log);
 
     if (rc == NGX_ERROR || rc == NGX_ABORT) {
         return NGX_ERROR;
@@ -166,7 +169,7 @@ ngx_ur_save_merged(ngx_ur_pool_t *pool, ngx_array_t *slots,
     }
 
     if (rc == NGX_DECLINED) {
-        ngx_ur_state_file_put_aside(&pool->memory->file, log);
+        ngx_ur_state_file_put_aside(file, log);
     }
 
     if (!ngx_ur_save_add(pool, ranges, &all, slots, log)) {
@@ -176,13 +179,13 @@ ngx_ur_save_merged(ngx_ur_pool_t *pool, ngx_array_t *slots,
 
     rc = NGX_ERROR;
 
-    text = ngx_alloc(state_len(pool->memory->file.name, all), log);
+    text = ngx_alloc(state_len(file->name, all), log);
 
     if (text) {
-        len = state_print((char *) text, pool->memory->file.name, ranges, all);
+        len = state_print((char *) text, file->name, ranges, all);
 
         if (len) {
-            rc = ngx_ur_state_file_replace(&pool->memory->file, text, len, log);
+            rc = ngx_ur_state_file_replace(file, text, len, log);
         }
 
         ngx_free(text);

@@ -23,9 +23,9 @@
 void ngx_ur_save_create(ngx_ur_pool_t *pool, ngx_array_t *pools);
 
 /*
- * With "state", writes what the zone remembers, if it is more than what is on disk.  Blocks
- * for the time of a fsync(): for a helper process, or at exit.  Without a
- * lock.
+ * With "state", writes what the zone remembers, if it is more than what is on
+ * disk.  Blocks for the time of a fsync(): for a helper process, or at exit.
+ * Without a lock.
  */
 void ngx_ur_save(ngx_ur_pool_t *pool, ngx_log_t *log);
 

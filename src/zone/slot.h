@@ -95,10 +95,10 @@ ngx_int_t ngx_ur_slot_ask(ngx_ur_range_t *range, ngx_uint_t look,
 memory_merge_e ngx_ur_slot_learn(ngx_ur_slot_t *slot, const memory_t *other);
 
 /*
- * Takes in the reply to an ask.  If it contradicts what is remembered, its outcome becomes
- * RESERVATION_FENCED or RESERVATION_STALE, and detail says why.  NGX_OK if the
- * outcome or its reason is another one than before: worth a line in the log.
- * "known" becomes how many positions are known to be reserved.
+ * Takes in the reply to an ask.  If it contradicts what is remembered, its
+ * outcome becomes RESERVATION_FENCED or RESERVATION_STALE, and detail says why.
+ * NGX_OK if the outcome or its reason is another one than before: worth a line
+ * in the log.  "known" becomes how many positions are known to be reserved.
  */
 ngx_int_t ngx_ur_slot_reply(ngx_ur_range_t *range, reservation_ask_t *ask,
     reservation_t *reply, uint64_t *known);

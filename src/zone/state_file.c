@@ -22,13 +22,15 @@
 #define NGX_UR_STATE_MAX    (16 * 1024 * 1024)
 
 
-static ngx_int_t ngx_ur_state_file_parse(ngx_ur_state_file_t *file, u_char *text,
-    size_t len, state_range_t *ranges, size_t *n, ngx_log_t *log);
-static ngx_int_t ngx_ur_state_file_read(ngx_ur_state_file_t *file, u_char **text,
-    size_t *len, ngx_log_t *log);
-static ngx_int_t ngx_ur_state_file_sync(ngx_ur_state_file_t *file, ngx_log_t *log);
-static ngx_int_t ngx_ur_state_file_failed(ngx_ur_state_file_t *file, ngx_log_t *log,
-    char *call, u_char *name);
+static ngx_int_t ngx_ur_state_file_parse(ngx_ur_state_file_t *file,
+    u_char *text, size_t len, state_range_t *ranges, size_t *n,
+    ngx_log_t *log);
+static ngx_int_t ngx_ur_state_file_read(ngx_ur_state_file_t *file,
+    u_char **text, size_t *len, ngx_log_t *log);
+static ngx_int_t ngx_ur_state_file_sync(ngx_ur_state_file_t *file,
+    ngx_log_t *log);
+static ngx_int_t ngx_ur_state_file_failed(ngx_ur_state_file_t *file,
+    ngx_log_t *log, char *call, u_char *name);
 
 
 ngx_int_t

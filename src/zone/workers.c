@@ -230,7 +230,9 @@ ngx_ur_workers_asking(ngx_ur_pool_t *pool)
     for (i = 0; i < NGX_UR_WORKERS; i++) {
         w = &pool->zone->sh->workers->entries[i];
 
-        if (w != pool->zone->worker && ngx_ur_workers_until(w, w->asking_until)) {
+        if (w != pool->zone->worker
+            && ngx_ur_workers_until(w, w->asking_until))
+        {
             return 1;
         }
     }
