@@ -118,11 +118,11 @@ ngx_ur_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_ur_main_conf_t *umcf = conf;
 
-    char                            *rv;
-    ngx_str_t                       *value;
-    ngx_conf_t                       save;
-    ngx_ur_pool_t   *pool, **pools, **p;
-    ngx_uint_t                       i;
+    char           *rv;
+    ngx_str_t      *value;
+    ngx_conf_t      save;
+    ngx_uint_t      i;
+    ngx_ur_pool_t  *pool, **pools, **p;
 
     value = cf->args->elts;
     pools = umcf->pools.elts;

@@ -74,10 +74,10 @@ ngx_ur_shard(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_ur_pool_t *pool = conf;
 
-    char                             *rv;
-    ngx_str_t                        *value, text;
-    ngx_uint_t                        i;
-    ngx_ur_shard_t   *shard, **s;
+    char            *rv;
+    ngx_str_t       *value, text;
+    ngx_uint_t       i;
+    ngx_ur_shard_t  *shard, **s;
 
     value = cf->args->elts;
 

@@ -22,8 +22,7 @@
 
 
 static ngx_int_t ngx_ur_answer_ready(ngx_ur_ctx_t *ctx);
-static ngx_int_t ngx_ur_answer_unavailable(ngx_ur_ctx_t *ctx,
-    ngx_str_t *text);
+static ngx_int_t ngx_ur_answer_unavailable(ngx_ur_ctx_t *ctx, ngx_str_t *text);
 static ngx_int_t ngx_ur_answer_send(ngx_ur_ctx_t *ctx, ngx_uint_t status,
     ngx_str_t *text, ngx_str_t *key, ngx_str_t *value);
 static void ngx_ur_answer_number(ngx_ur_ctx_t *ctx);

@@ -77,8 +77,7 @@ ngx_ur_variable_status(ngx_http_request_t *r, ngx_http_variable_value_t *v,
         return ngx_ur_variable_set(v, NULL);
     }
 
-    return ngx_ur_variable_set(v,
-                               &ngx_ur_variable_statuses[ctx->status]);
+    return ngx_ur_variable_set(v, &ngx_ur_variable_statuses[ctx->status]);
 }
 
 

@@ -16,8 +16,7 @@
 #include <libpq-fe.h>
 
 
-typedef struct ngx_ur_postgres_s
-    ngx_ur_postgres_t;
+typedef struct ngx_ur_postgres_s  ngx_ur_postgres_t;
 
 typedef void (*ngx_ur_postgres_pt)(ngx_ur_postgres_t *pg, ngx_int_t rc);
 
@@ -30,32 +29,32 @@ typedef enum {
 
 
 struct ngx_ur_postgres_s {
-    ngx_ur_postgres_state_e  state;
+    ngx_ur_postgres_state_e   state;
 
-    PGconn                              *conn;
-    ngx_connection_t                    *connection;
-    ngx_event_t                          timer;
-    ngx_log_t                           *log;
-    ngx_str_t                           *name;          /* for the log */
+    PGconn                   *conn;
+    ngx_connection_t         *connection;
+    ngx_event_t               timer;
+    ngx_log_t                *log;
+    ngx_str_t                *name;             /* for the log */
 
     /*
      * Called from events only, never from the functions below.  NGX_OK: the
      * query is done.  NGX_ERROR: the connection failed and is closed, "error"
      * says why; the outcome of the query is unknown.
      */
-    ngx_ur_postgres_pt   handler;
-    PQnoticeReceiver                     notice;        /* called with "data" */
-    void                                *data;
+    ngx_ur_postgres_pt        handler;
+    PQnoticeReceiver          notice;           /* called with "data" */
+    void                     *data;
 
-    ngx_msec_t                           idle_timeout;
-    ngx_uint_t                           nreads;        /* while idle */
+    ngx_msec_t                idle_timeout;
+    ngx_uint_t                nreads;           /* while idle */
 
     /* of the last query, valid inside the handler only */
-    PGresult                            *result;
-    PGresult                            *failure;       /* the first bad one */
-    u_char                               error[256];
-    char                                 sqlstate[6];   /* of the last error of
-                                                           a server, or "" */
+    PGresult                 *result;
+    PGresult                 *failure;          /* the first bad one */
+    u_char                    error[256];
+    char                      sqlstate[6];      /* of the last error of
+                                                   a server, or "" */
 };
 
 

@@ -43,15 +43,13 @@ static void ngx_ur_reserve_cleanup(void *data);
 static ngx_msec_t ngx_ur_reserve_time(ngx_ur_shard_t *shard);
 static void ngx_ur_reserve_start(ngx_ur_shard_t *shard);
 static void ngx_ur_reserve_begun(ngx_ur_shard_t *shard, ngx_uint_t result);
-static void ngx_ur_reserve_connected(ngx_ur_shard_t *shard,
-    ngx_uint_t result);
+static void ngx_ur_reserve_connected(ngx_ur_shard_t *shard, ngx_uint_t result);
 static void ngx_ur_reserve_send(ngx_ur_shard_t *shard);
 static ngx_int_t ngx_ur_reserve_query(ngx_ur_shard_t *shard);
 static void ngx_ur_reserve_handler(ngx_ur_postgres_t *pg, ngx_int_t rc);
 static void ngx_ur_reserve_go_on(ngx_ur_shard_t *shard,
     ngx_ur_verdict_t *verdict);
-static void ngx_ur_reserve_bootstrap(ngx_ur_shard_t *shard,
-    ngx_uint_t schema);
+static void ngx_ur_reserve_bootstrap(ngx_ur_shard_t *shard, ngx_uint_t schema);
 static void ngx_ur_reserve_bootstrapped(ngx_ur_shard_t *shard, ngx_int_t rc);
 static void ngx_ur_reserve_done(ngx_ur_shard_t *shard);
 static void ngx_ur_reserve_failed(ngx_ur_shard_t *shard, ngx_uint_t result,

@@ -317,8 +317,8 @@ ngx_ur_return_params(ngx_ur_rest_t *rest, const reservation_caller_t *caller)
     ngx_sprintf(start, "}%Z");
     ngx_sprintf(end, "}%Z");
 
-    reservation_return_params(rest->back.values, rest->buf, caller,
-                              &rest->ask, rest->starts, rest->ends);
+    reservation_return_params(rest->back.values, rest->buf, caller, &rest->ask,
+                              rest->starts, rest->ends);
 }
 
 

@@ -53,8 +53,8 @@ ngx_ur_asks_create(ngx_conf_t *cf, ngx_ur_pool_t *pool)
 
 
 void
-ngx_ur_asks_claim(ngx_ur_range_t *range, ngx_ur_need_e need,
-    ngx_uint_t chosen, ngx_msec_t time)
+ngx_ur_asks_claim(ngx_ur_range_t *range, ngx_ur_need_e need, ngx_uint_t chosen,
+    ngx_msec_t time)
 {
     ngx_ur_ask_t   *ask;
     ngx_ur_pool_t  *pool;

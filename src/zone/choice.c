@@ -181,12 +181,12 @@ ngx_ur_choice_take(ngx_ur_pool_t *pool, ngx_ur_range_t *range,
 static void
 ngx_ur_choice_weigh(ngx_ur_pool_t *pool)
 {
-    uint64_t             left;
-    ngx_uint_t           i;
-    ngx_ur_cause_t       draw;
-    ngx_ur_range_t     **ranges;
-    ngx_ur_choice_t     *choice;
-    ngx_ur_candidate_t  *candidate;
+    uint64_t              left;
+    ngx_uint_t            i;
+    ngx_ur_cause_t        draw;
+    ngx_ur_range_t      **ranges;
+    ngx_ur_choice_t      *choice;
+    ngx_ur_candidate_t   *candidate;
 
     ngx_memzero(&draw, sizeof(ngx_ur_cause_t));
 

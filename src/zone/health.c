@@ -21,7 +21,7 @@
 #define NGX_UR_RETRY  250
 
 
-#define ngx_ur_health_available(shard)                        \
+#define ngx_ur_health_available(shard)                                        \
     ((shard)->max_fails == 0 || (shard)->health->fails < (shard)->max_fails)
 
 

@@ -30,9 +30,9 @@
 typedef struct {
     ngx_ur_pool_t   *pool;
     ngx_ur_shctx_t  *sh;
-    ngx_log_t                       *log;
-    u_char                          *slots;
-    u_char                          *shards;
+    ngx_log_t       *log;
+    u_char          *slots;
+    u_char          *shards;
 } ngx_ur_plan_t;
 
 
@@ -46,10 +46,10 @@ static ngx_ur_slot_t *ngx_ur_places_find(ngx_ur_plan_t *plan, uint64_t first,
 static ngx_ur_slot_t *ngx_ur_places_add(ngx_ur_plan_t *plan, uint64_t first,
     uint64_t last);
 static ngx_ur_slot_t *ngx_ur_places_free(ngx_ur_plan_t *plan);
-static ngx_ur_health_t *
-    ngx_ur_places_find_shard(ngx_ur_plan_t *plan, ngx_str_t *name);
-static ngx_ur_health_t *
-    ngx_ur_places_add_shard(ngx_ur_plan_t *plan, ngx_str_t *name);
+static ngx_ur_health_t *ngx_ur_places_find_shard(ngx_ur_plan_t *plan,
+    ngx_str_t *name);
+static ngx_ur_health_t *ngx_ur_places_add_shard(ngx_ur_plan_t *plan,
+    ngx_str_t *name);
 static void ngx_ur_places_shard_id(ngx_str_t *name, u_char *id);
 
 
@@ -201,8 +201,7 @@ ngx_ur_places_remembered(ngx_ur_plan_t *plan)
         slot = &old->zone->sh->slots[i];
 
         if (ngx_ur_memory_saved(slot)
-            || ngx_ur_places_find(plan, slot->first,
-                                                  slot->last))
+            || ngx_ur_places_find(plan, slot->first, slot->last))
         {
             continue;
         }
@@ -341,8 +340,7 @@ ngx_ur_places_add_shard(ngx_ur_plan_t *plan, ngx_str_t *name)
 
         if (health->used
             && (plan->shards[i]
-                || ngx_ur_workers_use(plan->sh,
-                                                      &health->had_by)))
+                || ngx_ur_workers_use(plan->sh, &health->had_by)))
         {
             continue;
         }

@@ -143,8 +143,7 @@ ngx_ur_save_write(ngx_ur_pool_t *pool, ngx_array_t *slots, ngx_log_t *log)
 
 
 static ngx_int_t
-ngx_ur_save_merged(ngx_ur_pool_t *pool, ngx_array_t *slots,
-    ngx_log_t *log)
+ngx_ur_save_merged(ngx_ur_pool_t *pool, ngx_array_t *slots, ngx_log_t *log)
 {
     size_t                all, len;
     u_char               *text;

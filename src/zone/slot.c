@@ -23,7 +23,7 @@
  * Whether the database has nothing against the range.  One that is deferred is
  * judged as one that grants, for it lifts a fence and its leases go on.
  */
-#define ngx_ur_slot_in_order(reply)                           \
+#define ngx_ur_slot_in_order(reply)                                           \
     ((reply)->outcome == RESERVATION_GRANTED                                  \
      || (reply)->outcome == RESERVATION_EXHAUSTED                             \
      || (reply)->outcome == RESERVATION_DEFERRED)

@@ -42,8 +42,8 @@ ngx_ur_state_file_init(ngx_conf_t *cf, ngx_ur_state_file_t *file,
 
     len = 3 * pool->len + 1;
 
-    p = ngx_pnalloc(cf->pool, len + 4 * (folder->len + len
-                                         + sizeof("/.state.damaged")));
+    p = ngx_pnalloc(cf->pool,
+                    len + 4 * (folder->len + len + sizeof("/.state.damaged")));
     if (p == NULL) {
         return NGX_ERROR;
     }
@@ -166,8 +166,7 @@ ngx_ur_state_file_read(ngx_ur_state_file_t *file, u_char **text, size_t *len,
     rc = NGX_AGAIN;
 
     if (ngx_fd_info(fd, &fi) == NGX_FILE_ERROR) {
-        (void) ngx_ur_state_file_failed(file, log, ngx_fd_info_n,
-                                        file->path);
+        (void) ngx_ur_state_file_failed(file, log, ngx_fd_info_n, file->path);
         goto done;
     }
 
@@ -183,8 +182,7 @@ ngx_ur_state_file_read(ngx_ur_state_file_t *file, u_char **text, size_t *len,
     n = ngx_read_fd(fd, *text, *len);
 
     if (n == -1) {
-        (void) ngx_ur_state_file_failed(file, log, ngx_read_fd_n,
-                                        file->path);
+        (void) ngx_ur_state_file_failed(file, log, ngx_read_fd_n, file->path);
         *len = 0;
         goto done;
     }
@@ -242,9 +240,7 @@ ngx_ur_state_file_replace(ngx_ur_state_file_t *file, u_char *text, size_t len,
         return NGX_ERROR;
     }
 
-    if (ngx_rename_file(file->temp, file->path)
-        == NGX_FILE_ERROR)
-    {
+    if (ngx_rename_file(file->temp, file->path) == NGX_FILE_ERROR) {
         return ngx_ur_state_file_failed(file, log, ngx_rename_file_n,
                                         file->path);
     }
@@ -259,12 +255,11 @@ ngx_ur_state_file_sync(ngx_ur_state_file_t *file, ngx_log_t *log)
     ngx_fd_t   fd;
     ngx_int_t  rc;
 
-    fd = ngx_open_file(file->folder, NGX_FILE_RDONLY, NGX_FILE_OPEN,
-                       0);
+    fd = ngx_open_file(file->folder, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
 
     rc = (fd == NGX_INVALID_FILE || fsync(fd) == -1)
          ? ngx_ur_state_file_failed(file, log, "fsync()",
-                                               file->folder)
+                                    file->folder)
          : NGX_OK;
 
     if (fd != NGX_INVALID_FILE) {
@@ -318,8 +313,8 @@ ngx_ur_state_file_lock(ngx_ur_state_file_t *file, ngx_log_t *log)
     ngx_fd_t    fd;
     ngx_uint_t  tries;
 
-    fd = ngx_open_file(file->lock, NGX_FILE_WRONLY,
-                       NGX_FILE_CREATE_OR_OPEN, NGX_FILE_OWNER_ACCESS);
+    fd = ngx_open_file(file->lock, NGX_FILE_WRONLY, NGX_FILE_CREATE_OR_OPEN,
+                       NGX_FILE_OWNER_ACCESS);
 
     if (fd == NGX_INVALID_FILE) {
         (void) ngx_ur_state_file_failed(file, log, ngx_open_file_n,
