@@ -63,7 +63,7 @@ my %remembered = (
 sub reservation {
     my (%arg) = @_;
 
-    my $statement = _find('src/core/reservation_params.c',
+    my $statement = _find('src/core/statement.c',
         qr/\breservation_statement =\s*((?:"[^"]*"\s*)+);/);
     my $arguments = _find('sql/schema.sql',
         qr/FUNCTION unique_random\.reserve\(([^)]*)\)\s*RETURNS/);
