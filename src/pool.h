@@ -18,6 +18,7 @@
 #include "core/conninfo.h"
 #include "core/permutation.h"
 #include "core/state.h"
+#include "core/statement.h"
 #include "postgres/postgres.h"
 #include "zone/zone.h"
 
@@ -71,7 +72,7 @@ struct ngx_ur_range_s {
     ngx_ur_batch_t    batch;
     uint64_t                          weight;      /* in a choice */
     ngx_queue_t                       queue;       /* in shard->asks or sent */
-    reservation_ask_t                 ask;
+    statement_ask_t                   ask;
     ngx_ur_need_e     need;        /* while it is asked */
     ngx_msec_t                        busy_until;  /* its row was locked */
 

@@ -14,7 +14,6 @@
 #include <string.h>
 
 #include "blocking/attempt.h"
-#include "core/reservation.h"
 
 
 /* keys of an order: before all others, never failed, and a step in time */
@@ -136,7 +135,7 @@ attempt_run(attempt_t *attempt)
     order = calloc(attempt->conninfo.nhosts, sizeof(size_t));
     if (order == NULL) {
         attempt->short_of = 1;
-        reservation_line(attempt->error, ATTEMPT_TEXT_LEN, "out of memory");
+        line_print(attempt->error, LINE_LEN, "out of memory");
         return;
     }
 
@@ -171,7 +170,7 @@ attempt_fail(attempt_t *attempt, attempt_failure_e how, const char *error)
 {
     attempt_failure_t  *failure;
 
-    reservation_line(attempt->error, ATTEMPT_TEXT_LEN, error);
+    line_print(attempt->error, LINE_LEN, error);
 
     if (attempt->nfailures < ATTEMPT_ADDRS) {
         failure = &attempt->failures[attempt->nfailures++];
@@ -324,7 +323,7 @@ attempt_try(attempt_t *attempt, size_t host)
 static size_t
 attempt_look_up(attempt_t *attempt, size_t host, hosts_addr_t *addrs)
 {
-    char          text[ATTEMPT_TEXT_LEN];
+    char          text[LINE_LEN];
     size_t        n;
     const char   *error;
     hosts_addr_t  none;

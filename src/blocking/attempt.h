@@ -18,6 +18,7 @@
 
 #include "blocking/hosts.h"
 #include "core/conninfo.h"
+#include "core/line.h"
 
 
 /* nginx loads modules with RTLD_GLOBAL: these names are ours alone */
@@ -25,9 +26,7 @@
 
 
 /* most addresses that are tried in one attempt */
-#define ATTEMPT_ADDRS     32
-
-#define ATTEMPT_TEXT_LEN  256
+#define ATTEMPT_ADDRS  32
 
 
 /* how an address has failed: with what is first here, the next one begins */
@@ -43,7 +42,7 @@ typedef struct {
     hosts_addr_t        addr;           /* with "": a name that is not known */
     attempt_failure_e   how;
     char                sqlstate[6];    /* of a server's error, or "" */
-    char                error[ATTEMPT_TEXT_LEN];
+    char                error[LINE_LEN];
 } attempt_failure_t;
 
 
@@ -86,8 +85,8 @@ typedef struct {
     PGconn             *conn;           /* NULL: failed */
     hosts_addr_t        addr;           /* of the last connection */
 
-    char                error[ATTEMPT_TEXT_LEN];
-    char                notice[ATTEMPT_TEXT_LEN];    /* the last one, or "" */
+    char                error[LINE_LEN];
+    char                notice[LINE_LEN];   /* the last one, or "" */
     unsigned            short_of:1;     /* of descriptors, or memory */
 
     size_t              host;           /* at hand; for any thread */

@@ -18,7 +18,6 @@
 #include <unistd.h>
 
 #include "blocking/attempt.h"
-#include "core/reservation.h"
 
 
 /* how long servers may go on sending, in times that they may be silent for */
@@ -175,7 +174,7 @@ attempt_clock(void)
 static void
 attempt_timed_out(attempt_t *attempt, attempt_failure_e how)
 {
-    char  text[ATTEMPT_TEXT_LEN];
+    char  text[LINE_LEN];
 
     snprintf(text, sizeof(text), "connect to \"%s\"%s%s timed out",
              hosts_name(&attempt->conninfo.hosts[attempt->addr.host]),
@@ -190,7 +189,7 @@ attempt_timed_out(attempt_t *attempt, attempt_failure_e how)
 static void
 attempt_refused(attempt_t *attempt, const char *text)
 {
-    char         line[ATTEMPT_TEXT_LEN];
+    char         line[LINE_LEN];
     const char  *p, *state;
 
     for (p = text; (p = strstr(p, ":  ")) != NULL; p++) {
@@ -242,7 +241,7 @@ attempt_notice(void *data, const PGresult *result)
 {
     attempt_t *attempt = data;
 
-    char         text[ATTEMPT_TEXT_LEN];
+    char         text[LINE_LEN];
     const char  *severity, *message;
 
     severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
@@ -251,5 +250,5 @@ attempt_notice(void *data, const PGresult *result)
     snprintf(text, sizeof(text), "%s: %s", severity ? severity : "-",
              message ? message : "-");
 
-    reservation_line(attempt->notice, ATTEMPT_TEXT_LEN, text);
+    line_print(attempt->notice, LINE_LEN, text);
 }

@@ -54,9 +54,9 @@ give_back_once(attempt_t *attempt, give_back_t *back)
         return GIVE_BACK_LOST;
     }
 
-    result = PQexecParams(attempt->conn, reservation_return_statement,
-                          RESERVATION_RETURN_NPARAMS, NULL, back->values, NULL,
-                          NULL, 0);
+    result = PQexecParams(attempt->conn, statement_give_back,
+                          STATEMENT_GIVE_BACK_NPARAMS, NULL, back->values,
+                          NULL, NULL, 0);
 
     next = give_back_reply(attempt, back, result);
 
@@ -104,7 +104,7 @@ give_back_end(give_back_t *back, const char *reason)
     state = GIVE_BACK_TAKEN;
 
     if (reason) {
-        reservation_line(back->reason, ATTEMPT_TEXT_LEN, reason);
+        line_print(back->reason, LINE_LEN, reason);
         state = GIVE_BACK_REFUSED;
     }
 

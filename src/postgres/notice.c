@@ -10,6 +10,7 @@
  */
 
 
+#include "core/line.h"
 #include "postgres/notice.h"
 #include "zone/health.h"
 
@@ -102,7 +103,7 @@ ngx_ur_notice_read(ngx_ur_notice_t *notice, const PGresult *result)
                                                 PG_DIAG_MESSAGE_PRIMARY),
                 sizeof(notice->text));
 
-    reservation_one_line((char *) notice->text);
+    line_flatten((char *) notice->text);
 }
 
 
@@ -119,7 +120,7 @@ ngx_ur_notice_field(const PGresult *result, int field)
         return "-";
     }
 
-    reservation_one_line(value);
+    line_flatten(value);
 
     return value;
 }

@@ -271,14 +271,14 @@ ngx_ur_reserve_gather(ngx_ur_shard_t *shard)
 static ngx_int_t
 ngx_ur_reserve_query(ngx_ur_shard_t *shard)
 {
-    char                     *buf;
-    size_t                    n;
-    ngx_int_t                 rc;
-    const char               *values[RESERVATION_NPARAMS];
-    ngx_queue_t              *q;
-    ngx_ur_range_t           *range;
-    reservation_caller_t      caller;
-    const reservation_ask_t  *asks[NGX_UR_ASKS];
+    char                   *buf;
+    size_t                  n;
+    ngx_int_t               rc;
+    const char             *values[STATEMENT_RESERVE_NPARAMS];
+    ngx_queue_t            *q;
+    ngx_ur_range_t         *range;
+    statement_caller_t      caller;
+    const statement_ask_t  *asks[NGX_UR_ASKS];
 
     n = 0;
     caller.places = RESERVATION_PLACES;
@@ -293,7 +293,7 @@ ngx_ur_reserve_query(ngx_ur_shard_t *shard)
         caller.places = ngx_min(caller.places, range->ask.places);
     }
 
-    buf = ngx_alloc(reservation_params_size(n), shard->postgres.log);
+    buf = ngx_alloc(statement_params_size(n), shard->postgres.log);
 
     if (buf == NULL) {
         ngx_ur_postgres_set_error(&shard->postgres, "out of memory");
@@ -315,10 +315,10 @@ ngx_ur_reserve_query(ngx_ur_shard_t *shard)
         caller.lock_wait = ngx_min(caller.lock_wait, NGX_UR_LOCK);
     }
 
-    reservation_params(values, buf, &caller, asks, n);
+    statement_reserve_params(values, buf, &caller, asks, n);
 
-    rc = ngx_ur_postgres_query(&shard->postgres, reservation_statement,
-                               RESERVATION_NPARAMS, values,
+    rc = ngx_ur_postgres_query(&shard->postgres, statement_reserve,
+                               STATEMENT_RESERVE_NPARAMS, values,
                                shard->pool->reserve_timeout);
     ngx_free(buf);
 

@@ -29,7 +29,7 @@ typedef struct {
     uint64_t                          left;
 
     give_back_t                       back;
-    char                              buf[reservation_params_size(1)];
+    char                              buf[statement_params_size(1)];
     char                              starts[NGX_UR_RETURN_LEN];
     char                              ends[NGX_UR_RETURN_LEN];
 } ngx_ur_rest_t;
@@ -41,7 +41,7 @@ typedef struct {
     ngx_ur_thread_t   thread;
     ngx_ur_shard_t   *shard;
     ngx_array_t                       rests;
-    reservation_caller_t              caller;      /* with strings of its own */
+    statement_caller_t                caller;      /* with strings of its own */
     attempt_t                        *attempt;     /* once it has begun */
     ngx_uint_t                        ended;
     char                             *reason;      /* until then */
@@ -54,7 +54,7 @@ static ngx_ur_return_t *ngx_ur_return_job(ngx_array_t *jobs,
 static ngx_int_t ngx_ur_return_all(ngx_array_t *jobs, ngx_msec_t deadline);
 static void ngx_ur_return_start(ngx_ur_return_t *job, ngx_msec_t deadline);
 static void ngx_ur_return_params(ngx_ur_rest_t *rest,
-    const reservation_caller_t *caller);
+    const statement_caller_t *caller);
 static void ngx_ur_return_run(void *data);
 static void ngx_ur_return_done(void *data);
 static void ngx_ur_return_tell(ngx_ur_return_t *job);
@@ -283,7 +283,7 @@ ngx_ur_return_start(ngx_ur_return_t *job, ngx_msec_t deadline)
 
 
 static void
-ngx_ur_return_params(ngx_ur_rest_t *rest, const reservation_caller_t *caller)
+ngx_ur_return_params(ngx_ur_rest_t *rest, const statement_caller_t *caller)
 {
     char       c;
     u_char    *start, *end;
@@ -310,8 +310,8 @@ ngx_ur_return_params(ngx_ur_rest_t *rest, const reservation_caller_t *caller)
     ngx_sprintf(start, "}%Z");
     ngx_sprintf(end, "}%Z");
 
-    reservation_return_params(rest->back.values, rest->buf, caller,
-                              &rest->range->ask, rest->starts, rest->ends);
+    statement_give_back_params(rest->back.values, rest->buf, caller,
+                               &rest->range->ask, rest->starts, rest->ends);
 }
 
 

@@ -64,7 +64,7 @@ sub reservation {
     my (%arg) = @_;
 
     my $statement = _find('src/core/statement.c',
-        qr/\breservation_statement =\s*((?:"[^"]*"\s*)+);/);
+        qr/\bstatement_reserve =\s*((?:"[^"]*"\s*)+);/);
     my $arguments = _find('sql/schema.sql',
         qr/FUNCTION unique_random\.reserve\(([^)]*)\)\s*RETURNS/);
 
