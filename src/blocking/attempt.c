@@ -19,7 +19,7 @@
 /* keys of an order: before all others, never failed, and a step in time */
 #define ATTEMPT_PREFERRED  -1
 #define ATTEMPT_UNTRIED    0
-#define ATTEMPT_STEP       (ATTEMPT_SILENT + 1)
+#define ATTEMPT_STEP       (DIAL_SILENT + 1)
 
 
 static void attempt_order(const attempt_t *attempt, size_t *order);
@@ -33,6 +33,9 @@ static void attempt_sort(const attempt_t *attempt, hosts_addr_t *addrs,
     size_t n);
 static size_t attempt_left(const attempt_t *attempt,
     const hosts_addr_t *addrs, size_t n);
+static void attempt_connect(attempt_t *attempt);
+static void attempt_add_failure(attempt_t *attempt, dial_failure_e how,
+    const char *sqlstate);
 static int attempt_failed(const attempt_t *attempt, const hosts_addr_t *addr);
 static int attempt_failed_host(const attempt_t *attempt, size_t host);
 static int attempt_over(const attempt_t *attempt);
@@ -166,20 +169,11 @@ attempt_prefer(attempt_t *attempt)
 
 
 void
-attempt_fail(attempt_t *attempt, attempt_failure_e how, const char *error)
+attempt_fail(attempt_t *attempt, const char *error)
 {
-    attempt_failure_t  *failure;
-
     line_print(attempt->error, LINE_LEN, error);
 
-    if (attempt->nfailures < ATTEMPT_ADDRS) {
-        failure = &attempt->failures[attempt->nfailures++];
-
-        failure->addr = attempt->addr;
-        failure->how = how;
-        failure->sqlstate[0] = '\0';
-        strcpy(failure->error, attempt->error);
-    }
+    attempt_add_failure(attempt, DIAL_REFUSED, "");
 }
 
 
@@ -345,9 +339,9 @@ attempt_look_up(attempt_t *attempt, size_t host, hosts_addr_t *addrs)
                  attempt->conninfo.hosts[host].host, error);
 
         attempt->addr = none;
-        attempt_fail(attempt, ATTEMPT_REFUSED, text);
+        attempt_fail(attempt, text);
 
-        attempt->short_of = attempt_is_short();
+        attempt->short_of = dial_is_short();
     }
 
     return n;
@@ -394,6 +388,58 @@ attempt_left(const attempt_t *attempt, const hosts_addr_t *addrs, size_t n)
     }
 
     return left;
+}
+
+
+/* to the address at hand */
+
+static void
+attempt_connect(attempt_t *attempt)
+{
+    dial_t   dial;
+    int64_t  tried;
+
+    memset(&dial, 0, sizeof(dial_t));
+
+    dial.conninfo = &attempt->conninfo;
+    dial.addr = &attempt->addr;
+    dial.share = attempt->patience / (int64_t) (attempt->left + 1);
+    dial.patience = attempt->patience;
+    dial.notice = attempt->notice;
+
+    /* who gets less than the others had cannot be told from a slow one */
+
+    tried = (int64_t) (attempt->nfailures + attempt->left + 1);
+    dial.fair = (dial.share >= attempt->budget / tried);
+
+    attempt->conn = dial_run(&dial);
+    attempt->patience = dial.patience;
+
+    if (attempt->conn == NULL) {
+        attempt->short_of = dial.short_of;
+        strcpy(attempt->error, dial.error);
+
+        attempt_add_failure(attempt, dial.how, dial.sqlstate);
+    }
+}
+
+
+/* for the reason that is in "error" */
+
+static void
+attempt_add_failure(attempt_t *attempt, dial_failure_e how,
+    const char *sqlstate)
+{
+    attempt_failure_t  *failure;
+
+    if (attempt->nfailures < ATTEMPT_ADDRS) {
+        failure = &attempt->failures[attempt->nfailures++];
+
+        failure->addr = attempt->addr;
+        failure->how = how;
+        strcpy(failure->sqlstate, sqlstate);
+        strcpy(failure->error, attempt->error);
+    }
 }
 
 

@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include <libpq-fe.h>
 
+#include "blocking/dial.h"
 #include "blocking/hosts.h"
 #include "core/conninfo.h"
 #include "core/line.h"
@@ -29,18 +30,9 @@
 #define ATTEMPT_ADDRS  32
 
 
-/* how an address has failed: with what is first here, the next one begins */
-
-typedef enum {
-    ATTEMPT_LATE = 0,                   /* not in the time that it had */
-    ATTEMPT_REFUSED,
-    ATTEMPT_SILENT
-} attempt_failure_e;
-
-
 typedef struct {
     hosts_addr_t        addr;           /* with "": a name that is not known */
-    attempt_failure_e   how;
+    dial_failure_e      how;
     char                sqlstate[6];    /* of a server's error, or "" */
     char                error[LINE_LEN];
 } attempt_failure_t;
@@ -49,7 +41,7 @@ typedef struct {
 typedef struct {
     hosts_addr_t        addr;
     uint64_t            number;         /* of the attempt in which it failed */
-    attempt_failure_e   how;
+    dial_failure_e      how;
 } attempt_past_t;
 
 
@@ -117,14 +109,7 @@ void attempt_drop(attempt_t *attempt);
 void attempt_prefer(attempt_t *attempt);
 
 /* it is of no use, for now: attempt_run() goes on with others */
-void attempt_fail(attempt_t *attempt, attempt_failure_e how,
-    const char *error);
-
-/* to "addr", for attempt_run(): sets "conn", or has called attempt_fail() */
-void attempt_connect(attempt_t *attempt);
-
-/* whether there are no descriptors to be had */
-int attempt_is_short(void);
+void attempt_fail(attempt_t *attempt, const char *error);
 
 /* how the host at hand is called in messages; for any thread */
 const char *attempt_host(attempt_t *attempt);

@@ -17,63 +17,83 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "blocking/attempt.h"
+#include "blocking/dial.h"
 
 
 /* how long servers may go on sending, in times that they may be silent for */
-#define ATTEMPT_LIMIT  2
+#define DIAL_LIMIT  2
 
 
-static int attempt_poll(attempt_t *attempt, PGconn *conn);
-static int attempt_wait(attempt_t *attempt, PGconn *conn,
-    PostgresPollingStatusType status, int64_t *patience);
-static int64_t attempt_clock(void);
-static void attempt_timed_out(attempt_t *attempt, attempt_failure_e how);
-static void attempt_refused(attempt_t *attempt, const char *text);
-static void attempt_notice(void *data, const PGresult *result);
+static int dial_poll(dial_t *dial, PGconn *conn);
+static int dial_wait(dial_t *dial, PGconn *conn,
+    PostgresPollingStatusType status, int heard);
+static int64_t dial_clock(void);
+static void dial_timed_out(dial_t *dial, dial_failure_e how);
+static void dial_refused(dial_t *dial, const char *text);
+static void dial_fail(dial_t *dial, dial_failure_e how, const char *error);
+static void dial_notice(void *data, const PGresult *result);
 
 
-void
-attempt_connect(attempt_t *attempt)
+PGconn *
+dial_run(dial_t *dial)
 {
     PGconn      *conn;
     const char  *keywords[CONNINFO_PARAMS];
     const char  *values[CONNINFO_PARAMS];
 
-    if (conninfo_params(&attempt->conninfo,
-                        &attempt->conninfo.hosts[attempt->addr.host],
-                        attempt->addr.text, keywords, values)
+    if (conninfo_params(dial->conninfo,
+                        &dial->conninfo->hosts[dial->addr->host],
+                        dial->addr->text, keywords, values)
         != 0)
     {
-        attempt_fail(attempt, ATTEMPT_REFUSED, "too many parameters");
-        return;
+        dial_fail(dial, DIAL_REFUSED, "too many parameters");
+        return NULL;
     }
 
     conn = PQconnectStartParams(keywords, values, 0);
 
     if (conn == NULL) {
-        attempt->short_of = 1;
-        attempt_fail(attempt, ATTEMPT_REFUSED, "out of memory");
-        return;
+        dial->short_of = 1;
+        dial_fail(dial, DIAL_REFUSED, "out of memory");
+        return NULL;
     }
 
-    PQsetNoticeReceiver(conn, attempt_notice, attempt);
+    PQsetNoticeReceiver(conn, dial_notice, dial->notice);
 
     /* no other way leads to the SQLSTATE of a refusal */
 
     PQsetErrorVerbosity(conn, PQERRORS_VERBOSE);
 
-    if (attempt_poll(attempt, conn) == 0) {
+    if (dial_poll(dial, conn) == 0) {
         PQsetErrorVerbosity(conn, PQERRORS_DEFAULT);
-        attempt->conn = conn;
-        return;
+        return conn;
     }
 
     PQfinish(conn);
 
     /* libpq does not say whether it was for want of something here */
 
-    attempt->short_of = attempt_is_short();
+    dial->short_of = dial_is_short();
+
+    return NULL;
+}
+
+
+int
+dial_is_short(void)
+{
+    int  s;
+
+    s = socket(AF_UNIX, SOCK_STREAM, 0);
+
+    if (s == -1) {
+        return errno == EMFILE || errno == ENFILE || errno == ENOBUFS
+               || errno == ENOMEM;
+    }
+
+    close(s);
+
+    return 0;
 }
 
 
@@ -83,20 +103,14 @@ attempt_connect(attempt_t *attempt)
  */
 
 static int
-attempt_poll(attempt_t *attempt, PGconn *conn)
+dial_poll(dial_t *dial, PGconn *conn)
 {
-    int                        silent;
-    int64_t                    share, limit, tried, *patience;
+    int                        heard;
+    int64_t                    limit;
     PostgresPollingStatusType  status;
 
-    limit = attempt_clock() + ATTEMPT_LIMIT * attempt->patience;
-    share = attempt->patience / (int64_t) (attempt->left + 1);
-    patience = &share;
-
-    /* who gets less than the others had cannot be told from a slow one */
-
-    tried = (int64_t) (attempt->nfailures + attempt->left + 1);
-    silent = (share >= attempt->budget / tried);
+    limit = dial_clock() + DIAL_LIMIT * dial->patience;
+    heard = 0;
 
     status = PQstatus(conn) == CONNECTION_BAD ? PGRES_POLLING_FAILED
                                               : PGRES_POLLING_WRITING;
@@ -104,22 +118,19 @@ attempt_poll(attempt_t *attempt, PGconn *conn)
     while (status != PGRES_POLLING_OK) {
 
         if (status == PGRES_POLLING_FAILED) {
-            attempt_refused(attempt, PQerrorMessage(conn));
+            dial_refused(dial, PQerrorMessage(conn));
             return -1;
         }
 
-        if (attempt_clock() >= limit
-            || attempt_wait(attempt, conn, status, patience) == 0)
+        if (dial_clock() >= limit
+            || dial_wait(dial, conn, status, heard) == 0)
         {
-            attempt_timed_out(attempt, silent ? ATTEMPT_SILENT
-                                              : ATTEMPT_LATE);
+            dial_timed_out(dial, dial->fair && !heard ? DIAL_SILENT
+                                                      : DIAL_LATE);
             return -1;
         }
 
-        if (status == PGRES_POLLING_READING) {
-            patience = &attempt->patience;
-            silent = 0;
-        }
+        heard |= (status == PGRES_POLLING_READING);
 
         status = PQconnectPoll(conn);
     }
@@ -131,37 +142,35 @@ attempt_poll(attempt_t *attempt, PGconn *conn)
 /* 0: it has said nothing for so long */
 
 static int
-attempt_wait(attempt_t *attempt, PGconn *conn,
-    PostgresPollingStatusType status, int64_t *patience)
+dial_wait(dial_t *dial, PGconn *conn, PostgresPollingStatusType status,
+    int heard)
 {
     int            rc;
-    int64_t        from, ms, waited;
+    int64_t        from, left, ms, waited;
     struct pollfd  pfd;
 
     pfd.fd = PQsocket(conn);
     pfd.events = (status == PGRES_POLLING_READING) ? POLLIN : POLLOUT;
 
-    ms = *patience > 0 ? *patience / 1000 + 1 : 0;
-    from = attempt_clock();
+    left = heard ? dial->patience : dial->share;
+    ms = left > 0 ? left / 1000 + 1 : 0;
+    from = dial_clock();
 
     do {
         rc = poll(&pfd, 1, ms < INT_MAX ? (int) ms : INT_MAX);
     } while (rc == -1 && errno == EINTR);
 
-    waited = attempt_clock() - from;
+    waited = dial_clock() - from;
 
-    attempt->patience -= waited;
-
-    if (patience != &attempt->patience) {
-        *patience -= waited;
-    }
+    dial->patience -= waited;
+    dial->share -= waited;
 
     return rc > 0;
 }
 
 
 static int64_t
-attempt_clock(void)
+dial_clock(void)
 {
     struct timespec  now;
 
@@ -172,22 +181,25 @@ attempt_clock(void)
 
 
 static void
-attempt_timed_out(attempt_t *attempt, attempt_failure_e how)
+dial_timed_out(dial_t *dial, dial_failure_e how)
 {
-    char  text[LINE_LEN];
+    char                 text[LINE_LEN];
+    const hosts_addr_t  *addr;
+
+    addr = dial->addr;
 
     snprintf(text, sizeof(text), "connect to \"%s\"%s%s timed out",
-             hosts_name(&attempt->conninfo.hosts[attempt->addr.host]),
-             attempt->addr.text[0] ? " at " : "", attempt->addr.text);
+             hosts_name(&dial->conninfo->hosts[addr->host]),
+             addr->text[0] ? " at " : "", addr->text);
 
-    attempt_fail(attempt, how, text);
+    dial_fail(dial, how, text);
 }
 
 
 /* "FATAL:  28P01: the message", in a text of several lines */
 
 static void
-attempt_refused(attempt_t *attempt, const char *text)
+dial_refused(dial_t *dial, const char *text)
 {
     char         line[LINE_LEN];
     const char  *p, *state;
@@ -206,40 +218,30 @@ attempt_refused(attempt_t *attempt, const char *text)
                      (int) (state - p), p,
                      (int) strcspn(state + 7, "\n"), state + 7);
 
-            attempt_fail(attempt, ATTEMPT_REFUSED, line);
+            dial_fail(dial, DIAL_REFUSED, line);
 
-            snprintf(attempt->failures[attempt->nfailures - 1].sqlstate,
-                     sizeof(attempt->failures[0].sqlstate), "%.5s", state);
+            snprintf(dial->sqlstate, sizeof(dial->sqlstate), "%.5s", state);
             return;
         }
     }
 
-    attempt_fail(attempt, ATTEMPT_REFUSED, text);
-}
-
-
-int
-attempt_is_short(void)
-{
-    int  s;
-
-    s = socket(AF_UNIX, SOCK_STREAM, 0);
-
-    if (s == -1) {
-        return errno == EMFILE || errno == ENFILE || errno == ENOBUFS
-               || errno == ENOMEM;
-    }
-
-    close(s);
-
-    return 0;
+    dial_fail(dial, DIAL_REFUSED, text);
 }
 
 
 static void
-attempt_notice(void *data, const PGresult *result)
+dial_fail(dial_t *dial, dial_failure_e how, const char *error)
 {
-    attempt_t *attempt = data;
+    dial->how = how;
+
+    line_print(dial->error, LINE_LEN, error);
+}
+
+
+static void
+dial_notice(void *data, const PGresult *result)
+{
+    char *notice = data;
 
     char         text[LINE_LEN];
     const char  *severity, *message;
@@ -250,5 +252,5 @@ attempt_notice(void *data, const PGresult *result)
     snprintf(text, sizeof(text), "%s: %s", severity ? severity : "-",
              message ? message : "-");
 
-    line_print(attempt->notice, LINE_LEN, text);
+    line_print(notice, LINE_LEN, text);
 }

@@ -72,7 +72,7 @@ give_back_reply(attempt_t *attempt, give_back_t *back, PGresult *result)
     const char  *reason;
 
     if (PQstatus(attempt->conn) == CONNECTION_BAD) {
-        attempt_fail(attempt, ATTEMPT_REFUSED, PQerrorMessage(attempt->conn));
+        attempt_fail(attempt, PQerrorMessage(attempt->conn));
         give_back_end(back, attempt->error);
         return GIVE_BACK_LOST;
     }
@@ -86,7 +86,7 @@ give_back_reply(attempt_t *attempt, give_back_t *back, PGresult *result)
     reason = PQgetisnull(result, 0, 0) ? NULL : PQgetvalue(result, 0, 0);
 
     if (reason && strcmp(reason, "standby") == 0) {
-        attempt_fail(attempt, ATTEMPT_REFUSED, "it does not accept writes");
+        attempt_fail(attempt, "it does not accept writes");
         return GIVE_BACK_NEXT;
     }
 

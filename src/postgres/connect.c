@@ -72,7 +72,7 @@ ngx_ur_connect_next(ngx_ur_shard_t *shard)
         ngx_ur_connect_begin(c);
     }
 
-    attempt_fail(c->attempt, ATTEMPT_REFUSED, (char *) shard->postgres.error);
+    attempt_fail(c->attempt, (char *) shard->postgres.error);
 
     return attempt_has_more(c->attempt)
            ? ngx_ur_connect_start(c)

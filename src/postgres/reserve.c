@@ -117,8 +117,7 @@ ngx_ur_reserve_handler(ngx_ur_postgres_t *pg, ngx_int_t rc)
     case NGX_UR_STEP_RESERVE:
 
         if (rc != NGX_OK) {
-            attempt_fail(shard->connect->attempt, ATTEMPT_REFUSED,
-                         (char *) pg->error);
+            attempt_fail(shard->connect->attempt, (char *) pg->error);
             ngx_ur_replies_lost(shard);
             return;
         }

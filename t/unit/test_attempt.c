@@ -266,7 +266,7 @@ test_who_had_no_time_is_next(void **state)
     run(attempt);
     assert_int_equal(attempt->addr.host, 0);
     attempt_drop(attempt);
-    attempt_fail(attempt, ATTEMPT_REFUSED, "it does not accept writes");
+    attempt_fail(attempt, "it does not accept writes");
 
     attempt->patience = 50000;
     run(attempt);
@@ -331,7 +331,7 @@ test_who_failed_is_not_tried_again(void **state)
     assert_int_equal(attempt->left, 1);
     drop(attempt);
 
-    attempt_fail(attempt, ATTEMPT_REFUSED, "it does not accept writes");
+    attempt_fail(attempt, "it does not accept writes");
     assert_true(attempt_has_more(attempt));
     run(attempt);
     assert_non_null(attempt->conn);
@@ -339,7 +339,7 @@ test_who_failed_is_not_tried_again(void **state)
     assert_int_equal(attempt->left, 0);
     drop(attempt);
 
-    attempt_fail(attempt, ATTEMPT_REFUSED, "nor does it");
+    attempt_fail(attempt, "nor does it");
     assert_false(attempt_has_more(attempt));
     run(attempt);
     assert_null(attempt->conn);
@@ -375,7 +375,7 @@ test_who_was_right_is_tried_first(void **state)
     attempt_begin(attempt, 5000);
     run(attempt);
     drop(attempt);
-    attempt_fail(attempt, ATTEMPT_REFUSED, "it does not accept writes");
+    attempt_fail(attempt, "it does not accept writes");
     run(attempt);
     assert_int_equal(attempt->addr.host, 1);
     drop(attempt);
@@ -388,17 +388,17 @@ test_who_was_right_is_tried_first(void **state)
 
     /* it does not answer any more */
 
-    attempt_fail(attempt, ATTEMPT_REFUSED, "lost");
+    attempt_fail(attempt, "lost");
 
     attempt_begin(attempt, 5000);
     run(attempt);
     assert_int_equal(attempt->addr.host, 2);
     drop(attempt);
-    attempt_fail(attempt, ATTEMPT_REFUSED, "-");
+    attempt_fail(attempt, "-");
     run(attempt);
     assert_int_equal(attempt->addr.host, 0);
     drop(attempt);
-    attempt_fail(attempt, ATTEMPT_REFUSED, "-");
+    attempt_fail(attempt, "-");
     run(attempt);
     assert_int_equal(attempt->addr.host, 1);
     drop(attempt);
@@ -438,7 +438,7 @@ test_addresses_are_tried_before_names(void **state)
 
     /* all addresses of a name */
 
-    attempt_fail(attempt, ATTEMPT_REFUSED, "-");
+    attempt_fail(attempt, "-");
     run(attempt);
     assert_null(attempt->conn);
     assert_true(attempt->nfailures >= 2);
@@ -486,7 +486,7 @@ test_names_that_were_not_known(void **state)
     for (i = 0; i < 2; i++) {
         attempt->addr.host = i;
         attempt->addr.text[0] = '\0';
-        attempt_fail(attempt, ATTEMPT_REFUSED, "unknown");
+        attempt_fail(attempt, "unknown");
     }
 
     for (i = 0; i < 3 && attempt->conn == NULL; i++) {
