@@ -18,6 +18,7 @@
 
 #include "blocking/dial.h"
 #include "blocking/hosts.h"
+#include "blocking/order.h"
 #include "core/conninfo.h"
 #include "core/line.h"
 
@@ -36,13 +37,6 @@ typedef struct {
     char                sqlstate[6];    /* of a server's error, or "" */
     char                error[LINE_LEN];
 } attempt_failure_t;
-
-
-typedef struct {
-    hosts_addr_t        addr;
-    uint64_t            number;         /* of the attempt in which it failed */
-    dial_failure_e      how;
-} attempt_past_t;
 
 
 /*
@@ -66,13 +60,7 @@ typedef struct {
     size_t              nfailures;
     size_t              left;           /* addresses and hosts to try yet */
 
-    /* of all attempts: the last failure of each address */
-    attempt_past_t     *past;
-    size_t              npast;
-    size_t              maxpast;        /* room for each host, and more */
-
-    hosts_addr_t        preferred;      /* it was right, and has not failed */
-    unsigned            has_preferred:1;
+    order_t             order;          /* by all attempts so far */
 
     PGconn             *conn;           /* NULL: failed */
     hosts_addr_t        addr;           /* of the last connection */
