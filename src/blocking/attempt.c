@@ -107,7 +107,7 @@ attempt_has_more(const attempt_t *attempt)
 
     for (host = 0; host < attempt->conninfo.nhosts; host++) {
 
-        if (hosts_needs_lookup(&attempt->conninfo.hosts[host])
+        if (conninfo_host_needs_lookup(&attempt->conninfo.hosts[host])
             || !attempt_failed_host(attempt, host))
         {
             return attempt->patience > 0;
@@ -174,7 +174,7 @@ attempt_host(attempt_t *attempt)
 
     host = __atomic_load_n(&attempt->host, __ATOMIC_RELAXED);
 
-    return hosts_name(&attempt->conninfo.hosts[host]);
+    return conninfo_host_name(&attempt->conninfo.hosts[host]);
 }
 
 

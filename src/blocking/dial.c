@@ -189,7 +189,7 @@ dial_timed_out(dial_t *dial, dial_failure_e how)
     addr = dial->addr;
 
     snprintf(text, sizeof(text), "connect to \"%s\"%s%s timed out",
-             hosts_name(&dial->conninfo->hosts[addr->host]),
+             conninfo_host_name(&dial->conninfo->hosts[addr->host]),
              addr->text[0] ? " at " : "", addr->text);
 
     dial_fail(dial, how, text);

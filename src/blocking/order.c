@@ -61,7 +61,7 @@ order_hosts(const order_t *order, const conninfo_t *conninfo, size_t *hosts)
     for (lookup = 0; lookup <= 1; lookup++) {
         for (host = 0; host < conninfo->nhosts; host++) {
 
-            if (hosts_needs_lookup(&conninfo->hosts[host]) != lookup) {
+            if (conninfo_host_needs_lookup(&conninfo->hosts[host]) != lookup) {
                 continue;
             }
 

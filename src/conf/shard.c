@@ -8,7 +8,6 @@
  */
 
 
-#include "blocking/hosts.h"
 #include "conf/env.h"
 #include "core/conninfo_secrets.h"
 #include "core/number.h"
@@ -417,7 +416,7 @@ ngx_ur_shard_name(ngx_conf_t *cf, ngx_ur_shard_t *shard)
     ngx_ur_shard_t  **shards;
 
     if (shard->name.len == 0) {
-        host = hosts_name(&shard->conninfo.hosts[0]);
+        host = conninfo_host_name(&shard->conninfo.hosts[0]);
         port = shard->conninfo.hosts[0].port;
         port = port[0] ? port : "5432";
         dbname = shard->conninfo.dbname;
@@ -478,7 +477,7 @@ ngx_ur_shard_hostaddr(ngx_conf_t *cf, ngx_ur_shard_t *shard)
     for (i = 0; i < shard->conninfo.nhosts; i++) {
         addr = shard->conninfo.hosts[i].hostaddr;
 
-        if (addr[0] && !hosts_is_addr(addr)) {
+        if (addr[0] && !conninfo_host_is_addr(addr)) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "invalid hostaddr \"%s\", an IP address is "
                                "expected in shard \"%V\"", addr,

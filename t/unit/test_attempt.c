@@ -551,11 +551,11 @@ test_numeric_addresses(void **state)
     (void) state;
 
     for (i = 0; i < sizeof(addrs) / sizeof(addrs[0]); i++) {
-        assert_true(hosts_is_addr(addrs[i]));
+        assert_true(conninfo_host_is_addr(addrs[i]));
     }
 
     for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        assert_false(hosts_is_addr(names[i]));
+        assert_false(conninfo_host_is_addr(names[i]));
     }
 }
 
