@@ -2,8 +2,8 @@
 /*
  * Copyright (C) 2026 the ngx_http_unique_random_module authors
  *
- * The statements and their parameters: what is asked arrives to the letter, what
- * is not known as NULL, and the largest of it fits the buffer.
+ * The statements and their parameters: what is asked arrives to the letter,
+ * what is not known as NULL, and the largest of it fits the buffer.
  */
 
 
