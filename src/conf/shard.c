@@ -421,7 +421,7 @@ ngx_ur_shard_name(ngx_conf_t *cf, ngx_ur_shard_t *shard)
         port = port[0] ? port : "5432";
         dbname = shard->conninfo.dbname;
 
-        if (!conninfo_is_plain(dbname)) {
+        if (!conninfo_secrets_is_plain(dbname)) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "\"shard\" must have \"name\" parameter, since "
                                "its \"dbname\" has other characters than "

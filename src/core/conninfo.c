@@ -217,7 +217,7 @@ conninfo_read(const char *text, const char **error)
     char              *libpq_error;
     PQconninfoOption  *options;
 
-    *error = conninfo_misspelt_uri(text);
+    *error = conninfo_secrets_in_uri(text);
     if (*error) {
         return NULL;
     }
@@ -229,7 +229,7 @@ conninfo_read(const char *text, const char **error)
     PQfreemem(libpq_error);
 
     if (options == NULL) {
-        *error = conninfo_unknown_word(text);
+        *error = conninfo_words_unknown(text);
 
         if (*error == NULL) {
             *error = "is neither a URI nor a list of key=value pairs that "
@@ -274,9 +274,10 @@ conninfo_check(const conninfo_t *conninfo)
 
     /* where a password is given, the user is not another one */
 
-    return conninfo_misspelt_options(conninfo->options,
-                                  conninfo_get(conninfo, "password")[0]
-                                  || conninfo_get(conninfo, "passfile")[0]);
+    return conninfo_secrets_in_options(conninfo->options,
+                                       conninfo_get(conninfo, "password")[0]
+                                       || conninfo_get(conninfo,
+                                                       "passfile")[0]);
 }
 
 

@@ -260,12 +260,12 @@ test_plain(void **state)
 {
     (void) state;
 
-    assert_true(conninfo_is_plain(""));
-    assert_true(conninfo_is_plain("Numbers_0-1.x"));
-    assert_true(conninfo_is_plain("n\303\272meros"));
-    assert_false(conninfo_is_plain("a b"));
-    assert_false(conninfo_is_plain("a@b"));
-    assert_false(conninfo_is_plain("a\nb"));
+    assert_true(conninfo_secrets_is_plain(""));
+    assert_true(conninfo_secrets_is_plain("Numbers_0-1.x"));
+    assert_true(conninfo_secrets_is_plain("n\303\272meros"));
+    assert_false(conninfo_secrets_is_plain("a b"));
+    assert_false(conninfo_secrets_is_plain("a@b"));
+    assert_false(conninfo_secrets_is_plain("a\nb"));
 }
 
 
