@@ -1,6 +1,9 @@
 
 /*
  * Copyright (C) 2026 the ngx_http_unique_random_module authors
+ *
+ * A host that says why it takes nothing has the last word, and so has one that
+ * is lost, since it may have taken all.  Only a standby is passed over.
  */
 
 
@@ -36,6 +39,31 @@ give_back(attempt_t *attempt, give_back_t *back)
     } while (next == GIVE_BACK_NEXT);
 
     return (next == GIVE_BACK_DONE) ? 0 : -1;
+}
+
+
+void
+give_back_end(give_back_t *back, const char *reason)
+{
+    give_back_state_e  state;
+
+    state = GIVE_BACK_TAKEN;
+
+    if (reason) {
+        line_print(back->reason, LINE_LEN, reason);
+        state = GIVE_BACK_REFUSED;
+    }
+
+    /* the worker may have given up, but may read it yet */
+
+    __atomic_store_n(&back->state, state, __ATOMIC_RELEASE);
+}
+
+
+give_back_state_e
+give_back_state(const give_back_t *back)
+{
+    return __atomic_load_n(&back->state, __ATOMIC_ACQUIRE);
 }
 
 
@@ -93,29 +121,4 @@ give_back_reply(attempt_t *attempt, give_back_t *back, PGresult *result)
     give_back_end(back, reason);
 
     return GIVE_BACK_DONE;
-}
-
-
-void
-give_back_end(give_back_t *back, const char *reason)
-{
-    give_back_state_e  state;
-
-    state = GIVE_BACK_TAKEN;
-
-    if (reason) {
-        line_print(back->reason, LINE_LEN, reason);
-        state = GIVE_BACK_REFUSED;
-    }
-
-    /* the worker may have given up, but may read it yet */
-
-    __atomic_store_n(&back->state, state, __ATOMIC_RELEASE);
-}
-
-
-give_back_state_e
-give_back_state(const give_back_t *back)
-{
-    return __atomic_load_n(&back->state, __ATOMIC_ACQUIRE);
 }

@@ -20,6 +20,9 @@
 
 #define CONNINFO_WORD_LEN  40
 
+/* isspace() to libpq */
+#define CONNINFO_SPACES    " \t\n\v\f\r"
+
 
 #define CONNINFO_CALLED(keyword)  ", which libpq calls \"" keyword "\""
 #define CONNINFO_USE(directive)                                               \
@@ -92,7 +95,6 @@ static int conninfo_words_find_in_uri(const char *uri,
     const PQconninfoOption *options, conninfo_word_t *word);
 static int conninfo_words_find_in_pairs(const char *text,
     const PQconninfoOption *options, conninfo_word_t *word);
-static const char *conninfo_words_skip_spaces(const char *text);
 static const char *conninfo_words_skip_value(const char *text);
 static const PQconninfoOption *conninfo_words_find(
     const PQconninfoOption *options, const char *text, size_t len);
@@ -202,15 +204,11 @@ conninfo_words_find_in_pairs(const char *text, const PQconninfoOption *options,
 
     for ( ;; ) {
 
-        name = conninfo_words_skip_spaces(text);
+        name = text + strspn(text, CONNINFO_SPACES);
+        len = strcspn(name, "=" CONNINFO_SPACES);
 
-        for (len = 0; name[len] && name[len] != '='; len++) {
-            if (isspace((unsigned char) name[len])) {
-                break;
-            }
-        }
-
-        text = conninfo_words_skip_spaces(name + len);
+        text = name + len;
+        text += strspn(text, CONNINFO_SPACES);
 
         if (*text != '=') {
             break;
@@ -229,7 +227,8 @@ conninfo_words_find_in_pairs(const char *text, const PQconninfoOption *options,
             word->hidden = hidden;
         }
 
-        value = conninfo_words_skip_spaces(text + 1);
+        text++;
+        value = text + strspn(text, CONNINFO_SPACES);
         text = conninfo_words_skip_value(value);
 
         hidden |= conninfo_secrets_has_password(value, text - value);
@@ -244,17 +243,6 @@ conninfo_words_find_in_pairs(const char *text, const PQconninfoOption *options,
 
 
 static const char *
-conninfo_words_skip_spaces(const char *text)
-{
-    while (isspace((unsigned char) *text)) {
-        text++;
-    }
-
-    return text;
-}
-
-
-static const char *
 conninfo_words_skip_value(const char *text)
 {
     int  quoted;
@@ -264,7 +252,7 @@ conninfo_words_skip_value(const char *text)
 
     for ( /* void */ ; *text; text++) {
 
-        if (quoted ? *text == '\'' : isspace((unsigned char) *text)) {
+        if (strchr(quoted ? "'" : CONNINFO_SPACES, *text)) {
             return text + quoted;
         }
 
