@@ -2,10 +2,8 @@
 /*
  * Copyright (C) 2026 the ngx_http_unique_random_module authors
  *
- * The hosts of a shard in their order.  It begins where it was right, goes on
- * with those that have not failed, and then by the time for which that is: so
- * each comes first in its turn, and none can keep the others from theirs.  Of
- * those that failed in the same attempt, who was late may have been right.
+ * The hosts of a shard in their order, each once in an attempt, with a share of
+ * the time for each that is left.
  */
 
 
@@ -14,31 +12,19 @@
 #include <string.h>
 
 #include "blocking/attempt.h"
-#include "core/reservation.h"
 
 
-/* keys of an order: before all others, never failed, and a step in time */
-#define ATTEMPT_PREFERRED  -1
-#define ATTEMPT_UNTRIED    0
-#define ATTEMPT_STEP       (ATTEMPT_SILENT + 1)
-
-
-static void attempt_order(const attempt_t *attempt, size_t *order);
-static int64_t attempt_key_of_host(const attempt_t *attempt, size_t host);
-static int64_t attempt_key(const attempt_t *attempt,
-    const hosts_addr_t *addr);
 static void attempt_try(attempt_t *attempt, size_t host);
 static size_t attempt_look_up(attempt_t *attempt, size_t host,
     hosts_addr_t *addrs);
-static void attempt_sort(const attempt_t *attempt, hosts_addr_t *addrs,
-    size_t n);
 static size_t attempt_left(const attempt_t *attempt,
     const hosts_addr_t *addrs, size_t n);
+static void attempt_connect(attempt_t *attempt);
+static void attempt_add_failure(attempt_t *attempt, dial_failure_e how,
+    const char *sqlstate);
 static int attempt_failed(const attempt_t *attempt, const hosts_addr_t *addr);
 static int attempt_failed_host(const attempt_t *attempt, size_t host);
 static int attempt_over(const attempt_t *attempt);
-static void attempt_remember(attempt_t *attempt,
-    const attempt_failure_t *failure);
 
 
 attempt_t *
@@ -58,10 +44,11 @@ attempt_create(const char *conninfo)
         return NULL;
     }
 
-    attempt->maxpast = attempt->conninfo.nhosts + ATTEMPT_ADDRS;
-    attempt->past = calloc(attempt->maxpast, sizeof(attempt_past_t));
+    /* room for each host, and more */
 
-    if (attempt->past == NULL) {
+    if (order_init(&attempt->order, attempt->conninfo.nhosts + ATTEMPT_ADDRS)
+        != 0)
+    {
         attempt_destroy(attempt);
         return NULL;
     }
@@ -75,7 +62,7 @@ attempt_destroy(attempt_t *attempt)
 {
     attempt_drop(attempt);
     conninfo_destroy(&attempt->conninfo);
-    free(attempt->past);
+    order_destroy(&attempt->order);
     free(attempt);
 }
 
@@ -83,17 +70,23 @@ attempt_destroy(attempt_t *attempt)
 void
 attempt_begin(attempt_t *attempt, int64_t patience)
 {
-    size_t  i, n;
+    size_t              i, n;
+    order_t            *order;
+    attempt_failure_t  *failure;
 
-    attempt->has_preferred = attempt->has_preferred
-                             && !attempt_failed(attempt, &attempt->preferred);
+    order = &attempt->order;
+
+    order->has_preferred = order->has_preferred
+                           && !attempt_failed(attempt, &order->preferred);
 
     /* for want of something here, the last one says nothing of a host */
 
     n = attempt->nfailures - (attempt->nfailures && attempt->short_of);
 
     for (i = 0; i < n; i++) {
-        attempt_remember(attempt, &attempt->failures[i]);
+        failure = &attempt->failures[i];
+
+        order_failed(order, attempt->number, &failure->addr, failure->how);
     }
 
     attempt->number++;
@@ -114,7 +107,7 @@ attempt_has_more(const attempt_t *attempt)
 
     for (host = 0; host < attempt->conninfo.nhosts; host++) {
 
-        if (hosts_needs_lookup(&attempt->conninfo.hosts[host])
+        if (conninfo_host_needs_lookup(&attempt->conninfo.hosts[host])
             || !attempt_failed_host(attempt, host))
         {
             return attempt->patience > 0;
@@ -128,25 +121,25 @@ attempt_has_more(const attempt_t *attempt)
 void
 attempt_run(attempt_t *attempt)
 {
-    size_t  i, *order;
+    size_t  i, *hosts;
 
     attempt->notice[0] = '\0';
     attempt->short_of = 0;
 
-    order = calloc(attempt->conninfo.nhosts, sizeof(size_t));
-    if (order == NULL) {
+    hosts = calloc(attempt->conninfo.nhosts, sizeof(size_t));
+    if (hosts == NULL) {
         attempt->short_of = 1;
-        reservation_line(attempt->error, ATTEMPT_TEXT_LEN, "out of memory");
+        line_print(attempt->error, LINE_LEN, "out of memory");
         return;
     }
 
-    attempt_order(attempt, order);
+    order_hosts(&attempt->order, &attempt->conninfo, hosts);
 
     for (i = 0; i < attempt->conninfo.nhosts; i++) {
-        attempt_try(attempt, order[i]);
+        attempt_try(attempt, hosts[i]);
     }
 
-    free(order);
+    free(hosts);
 }
 
 
@@ -161,26 +154,16 @@ attempt_drop(attempt_t *attempt)
 void
 attempt_prefer(attempt_t *attempt)
 {
-    attempt->preferred = attempt->addr;
-    attempt->has_preferred = 1;
+    order_prefer(&attempt->order, &attempt->addr);
 }
 
 
 void
-attempt_fail(attempt_t *attempt, attempt_failure_e how, const char *error)
+attempt_fail(attempt_t *attempt, const char *error)
 {
-    attempt_failure_t  *failure;
+    line_print(attempt->error, LINE_LEN, error);
 
-    reservation_line(attempt->error, ATTEMPT_TEXT_LEN, error);
-
-    if (attempt->nfailures < ATTEMPT_ADDRS) {
-        failure = &attempt->failures[attempt->nfailures++];
-
-        failure->addr = attempt->addr;
-        failure->how = how;
-        failure->sqlstate[0] = '\0';
-        strcpy(failure->error, attempt->error);
-    }
+    attempt_add_failure(attempt, DIAL_REFUSED, "");
 }
 
 
@@ -191,97 +174,7 @@ attempt_host(attempt_t *attempt)
 
     host = __atomic_load_n(&attempt->host, __ATOMIC_RELAXED);
 
-    return hosts_name(&attempt->conninfo.hosts[host]);
-}
-
-
-/*
- * A name server may be silent for long: where all else is equal, who needs none
- * is tried first.
- */
-
-static void
-attempt_order(const attempt_t *attempt, size_t *order)
-{
-    int      lookup;
-    size_t   i, n, host;
-    int64_t  key;
-
-    n = 0;
-
-    for (lookup = 0; lookup <= 1; lookup++) {
-        for (host = 0; host < attempt->conninfo.nhosts; host++) {
-
-            if (hosts_needs_lookup(&attempt->conninfo.hosts[host]) != lookup) {
-                continue;
-            }
-
-            key = attempt_key_of_host(attempt, host);
-
-            for (i = n++; i; i--) {
-                if (attempt_key_of_host(attempt, order[i - 1]) <= key) {
-                    break;
-                }
-
-                order[i] = order[i - 1];
-            }
-
-            order[i] = host;
-        }
-    }
-}
-
-
-/*
- * That of its last failure: what a name led to before, and does not any more,
- * would keep it in its place for ever.
- */
-
-static int64_t
-attempt_key_of_host(const attempt_t *attempt, size_t host)
-{
-    size_t                 i;
-    const attempt_past_t  *past, *last;
-
-    if (attempt->has_preferred && attempt->preferred.host == host) {
-        return ATTEMPT_PREFERRED;
-    }
-
-    last = NULL;
-
-    for (i = 0; i < attempt->npast; i++) {
-        past = &attempt->past[i];
-
-        if (past->addr.host == host
-            && (last == NULL
-                || past->number > last->number
-                || (past->number == last->number && past->how < last->how)))
-        {
-            last = past;
-        }
-    }
-
-    return last ? attempt_key(attempt, &last->addr) : ATTEMPT_UNTRIED;
-}
-
-
-static int64_t
-attempt_key(const attempt_t *attempt, const hosts_addr_t *addr)
-{
-    size_t  i;
-
-    if (attempt->has_preferred && hosts_same(&attempt->preferred, addr)) {
-        return ATTEMPT_PREFERRED;
-    }
-
-    for (i = 0; i < attempt->npast; i++) {
-        if (hosts_same(&attempt->past[i].addr, addr)) {
-            return (int64_t) attempt->past[i].number * ATTEMPT_STEP
-                   + attempt->past[i].how;
-        }
-    }
-
-    return ATTEMPT_UNTRIED;
+    return conninfo_host_name(&attempt->conninfo.hosts[host]);
 }
 
 
@@ -297,15 +190,7 @@ attempt_try(attempt_t *attempt, size_t host)
 
     n = attempt_look_up(attempt, host, addrs);
 
-    attempt_sort(attempt, addrs, n);
-
-    /* its name leads elsewhere now: it is one of the others */
-
-    if (attempt->has_preferred && attempt->preferred.host == host
-        && (n == 0 || !hosts_same(&attempt->preferred, &addrs[0])))
-    {
-        attempt->has_preferred = 0;
-    }
+    order_addrs(&attempt->order, host, addrs, n);
 
     for (i = 0; i < n; i++) {
 
@@ -324,7 +209,7 @@ attempt_try(attempt_t *attempt, size_t host)
 static size_t
 attempt_look_up(attempt_t *attempt, size_t host, hosts_addr_t *addrs)
 {
-    char          text[ATTEMPT_TEXT_LEN];
+    char          text[LINE_LEN];
     size_t        n;
     const char   *error;
     hosts_addr_t  none;
@@ -346,32 +231,12 @@ attempt_look_up(attempt_t *attempt, size_t host, hosts_addr_t *addrs)
                  attempt->conninfo.hosts[host].host, error);
 
         attempt->addr = none;
-        attempt_fail(attempt, ATTEMPT_REFUSED, text);
+        attempt_fail(attempt, text);
 
-        attempt->short_of = attempt_is_short();
+        attempt->short_of = dial_is_short();
     }
 
     return n;
-}
-
-
-static void
-attempt_sort(const attempt_t *attempt, hosts_addr_t *addrs, size_t n)
-{
-    size_t        i, j;
-    int64_t       key;
-    hosts_addr_t  addr;
-
-    for (j = 1; j < n; j++) {
-        addr = addrs[j];
-        key = attempt_key(attempt, &addr);
-
-        for (i = j; i && attempt_key(attempt, &addrs[i - 1]) > key; i--) {
-            addrs[i] = addrs[i - 1];
-        }
-
-        addrs[i] = addr;
-    }
 }
 
 
@@ -395,6 +260,58 @@ attempt_left(const attempt_t *attempt, const hosts_addr_t *addrs, size_t n)
     }
 
     return left;
+}
+
+
+/* to the address at hand */
+
+static void
+attempt_connect(attempt_t *attempt)
+{
+    dial_t   dial;
+    int64_t  tried;
+
+    memset(&dial, 0, sizeof(dial_t));
+
+    dial.conninfo = &attempt->conninfo;
+    dial.addr = &attempt->addr;
+    dial.share = attempt->patience / (int64_t) (attempt->left + 1);
+    dial.patience = attempt->patience;
+    dial.notice = attempt->notice;
+
+    /* who gets less than the others had cannot be told from a slow one */
+
+    tried = (int64_t) (attempt->nfailures + attempt->left + 1);
+    dial.fair = (dial.share >= attempt->budget / tried);
+
+    attempt->conn = dial_run(&dial);
+    attempt->patience = dial.patience;
+
+    if (attempt->conn == NULL) {
+        attempt->short_of = dial.short_of;
+        strcpy(attempt->error, dial.error);
+
+        attempt_add_failure(attempt, dial.how, dial.sqlstate);
+    }
+}
+
+
+/* for the reason that is in "error" */
+
+static void
+attempt_add_failure(attempt_t *attempt, dial_failure_e how,
+    const char *sqlstate)
+{
+    attempt_failure_t  *failure;
+
+    if (attempt->nfailures < ATTEMPT_ADDRS) {
+        failure = &attempt->failures[attempt->nfailures++];
+
+        failure->addr = attempt->addr;
+        failure->how = how;
+        strcpy(failure->sqlstate, sqlstate);
+        strcpy(failure->error, attempt->error);
+    }
 }
 
 
@@ -435,38 +352,4 @@ attempt_over(const attempt_t *attempt)
            || attempt->short_of
            || attempt->patience <= 0
            || attempt->nfailures == ATTEMPT_ADDRS;
-}
-
-
-/* in place of what is known of it, or else of what is known for longest */
-
-static void
-attempt_remember(attempt_t *attempt, const attempt_failure_t *failure)
-{
-    size_t           i;
-    attempt_past_t  *past;
-
-    past = &attempt->past[0];
-
-    for (i = 0; i < attempt->npast; i++) {
-
-        if (hosts_same(&attempt->past[i].addr, &failure->addr)) {
-            past = &attempt->past[i];
-            goto found;
-        }
-
-        if (attempt->past[i].number < past->number) {
-            past = &attempt->past[i];
-        }
-    }
-
-    if (attempt->npast < attempt->maxpast) {
-        past = &attempt->past[attempt->npast++];
-    }
-
-found:
-
-    past->addr = failure->addr;
-    past->number = attempt->number;
-    past->how = failure->how;
 }

@@ -16,8 +16,11 @@
 #include <stdint.h>
 #include <libpq-fe.h>
 
+#include "blocking/dial.h"
 #include "blocking/hosts.h"
+#include "blocking/order.h"
 #include "core/conninfo.h"
+#include "core/line.h"
 
 
 /* nginx loads modules with RTLD_GLOBAL: these names are ours alone */
@@ -25,33 +28,15 @@
 
 
 /* most addresses that are tried in one attempt */
-#define ATTEMPT_ADDRS     32
-
-#define ATTEMPT_TEXT_LEN  256
-
-
-/* how an address has failed: with what is first here, the next one begins */
-
-typedef enum {
-    ATTEMPT_LATE = 0,                   /* not in the time that it had */
-    ATTEMPT_REFUSED,
-    ATTEMPT_SILENT
-} attempt_failure_e;
+#define ATTEMPT_ADDRS  32
 
 
 typedef struct {
     hosts_addr_t        addr;           /* with "": a name that is not known */
-    attempt_failure_e   how;
+    dial_failure_e      how;
     char                sqlstate[6];    /* of a server's error, or "" */
-    char                error[ATTEMPT_TEXT_LEN];
+    char                error[LINE_LEN];
 } attempt_failure_t;
-
-
-typedef struct {
-    hosts_addr_t        addr;
-    uint64_t            number;         /* of the attempt in which it failed */
-    attempt_failure_e   how;
-} attempt_past_t;
 
 
 /*
@@ -75,19 +60,13 @@ typedef struct {
     size_t              nfailures;
     size_t              left;           /* addresses and hosts to try yet */
 
-    /* of all attempts: the last failure of each address */
-    attempt_past_t     *past;
-    size_t              npast;
-    size_t              maxpast;        /* room for each host, and more */
-
-    hosts_addr_t        preferred;      /* it was right, and has not failed */
-    unsigned            has_preferred:1;
+    order_t             order;          /* by all attempts so far */
 
     PGconn             *conn;           /* NULL: failed */
     hosts_addr_t        addr;           /* of the last connection */
 
-    char                error[ATTEMPT_TEXT_LEN];
-    char                notice[ATTEMPT_TEXT_LEN];    /* the last one, or "" */
+    char                error[LINE_LEN];
+    char                notice[LINE_LEN];   /* the last one, or "" */
     unsigned            short_of:1;     /* of descriptors, or memory */
 
     size_t              host;           /* at hand; for any thread */
@@ -118,14 +97,7 @@ void attempt_drop(attempt_t *attempt);
 void attempt_prefer(attempt_t *attempt);
 
 /* it is of no use, for now: attempt_run() goes on with others */
-void attempt_fail(attempt_t *attempt, attempt_failure_e how,
-    const char *error);
-
-/* to "addr", for attempt_run(): sets "conn", or has called attempt_fail() */
-void attempt_connect(attempt_t *attempt);
-
-/* whether there are no descriptors to be had */
-int attempt_is_short(void);
+void attempt_fail(attempt_t *attempt, const char *error);
 
 /* how the host at hand is called in messages; for any thread */
 const char *attempt_host(attempt_t *attempt);

@@ -1,6 +1,9 @@
 
 /*
  * Copyright (C) 2026 the ngx_http_unique_random_module authors
+ *
+ * A host that says why it takes nothing has the last word, and so has one that
+ * is lost, since it may have taken all.  Only a standby is passed over.
  */
 
 
@@ -39,6 +42,31 @@ give_back(attempt_t *attempt, give_back_t *back)
 }
 
 
+void
+give_back_end(give_back_t *back, const char *reason)
+{
+    give_back_state_e  state;
+
+    state = GIVE_BACK_TAKEN;
+
+    if (reason) {
+        line_print(back->reason, LINE_LEN, reason);
+        state = GIVE_BACK_REFUSED;
+    }
+
+    /* the worker may have given up, but may read it yet */
+
+    __atomic_store_n(&back->state, state, __ATOMIC_RELEASE);
+}
+
+
+give_back_state_e
+give_back_state(const give_back_t *back)
+{
+    return __atomic_load_n(&back->state, __ATOMIC_ACQUIRE);
+}
+
+
 static give_back_next_e
 give_back_once(attempt_t *attempt, give_back_t *back)
 {
@@ -54,9 +82,9 @@ give_back_once(attempt_t *attempt, give_back_t *back)
         return GIVE_BACK_LOST;
     }
 
-    result = PQexecParams(attempt->conn, reservation_return_statement,
-                          RESERVATION_RETURN_NPARAMS, NULL, back->values, NULL,
-                          NULL, 0);
+    result = PQexecParams(attempt->conn, statement_give_back,
+                          STATEMENT_GIVE_BACK_NPARAMS, NULL, back->values,
+                          NULL, NULL, 0);
 
     next = give_back_reply(attempt, back, result);
 
@@ -72,7 +100,7 @@ give_back_reply(attempt_t *attempt, give_back_t *back, PGresult *result)
     const char  *reason;
 
     if (PQstatus(attempt->conn) == CONNECTION_BAD) {
-        attempt_fail(attempt, ATTEMPT_REFUSED, PQerrorMessage(attempt->conn));
+        attempt_fail(attempt, PQerrorMessage(attempt->conn));
         give_back_end(back, attempt->error);
         return GIVE_BACK_LOST;
     }
@@ -86,36 +114,11 @@ give_back_reply(attempt_t *attempt, give_back_t *back, PGresult *result)
     reason = PQgetisnull(result, 0, 0) ? NULL : PQgetvalue(result, 0, 0);
 
     if (reason && strcmp(reason, "standby") == 0) {
-        attempt_fail(attempt, ATTEMPT_REFUSED, "it does not accept writes");
+        attempt_fail(attempt, "it does not accept writes");
         return GIVE_BACK_NEXT;
     }
 
     give_back_end(back, reason);
 
     return GIVE_BACK_DONE;
-}
-
-
-void
-give_back_end(give_back_t *back, const char *reason)
-{
-    give_back_state_e  state;
-
-    state = GIVE_BACK_TAKEN;
-
-    if (reason) {
-        reservation_line(back->reason, ATTEMPT_TEXT_LEN, reason);
-        state = GIVE_BACK_REFUSED;
-    }
-
-    /* the worker may have given up, but may read it yet */
-
-    __atomic_store_n(&back->state, state, __ATOMIC_RELEASE);
-}
-
-
-give_back_state_e
-give_back_state(const give_back_t *back)
-{
-    return __atomic_load_n(&back->state, __ATOMIC_ACQUIRE);
 }

@@ -12,7 +12,8 @@
 
 
 #include "blocking/attempt.h"
-#include "core/reservation.h"
+#include "core/line.h"
+#include "core/statement.h"
 
 
 /* nginx loads modules with RTLD_GLOBAL: these names are ours alone */
@@ -33,8 +34,8 @@ typedef enum {
  */
 
 typedef struct {
-    const char         *values[RESERVATION_RETURN_NPARAMS];
-    char                reason[ATTEMPT_TEXT_LEN];
+    const char         *values[STATEMENT_GIVE_BACK_NPARAMS];
+    char                reason[LINE_LEN];
     give_back_state_e   state;
 } give_back_t;
 

@@ -15,38 +15,6 @@
 #include "blocking/hosts.h"
 
 
-int
-hosts_is_addr(const char *text)
-{
-    struct addrinfo  hints, *res;
-
-    memset(&hints, 0, sizeof(struct addrinfo));
-
-    hints.ai_family = AF_UNSPEC;
-    hints.ai_socktype = SOCK_STREAM;
-    hints.ai_flags = AI_NUMERICHOST;
-
-    if (getaddrinfo(text, NULL, &hints, &res) != 0) {
-        return 0;
-    }
-
-    freeaddrinfo(res);
-
-    return 1;
-}
-
-
-int
-hosts_needs_lookup(const conninfo_host_t *host)
-{
-    return host->hostaddr[0] == '\0'
-           && host->host[0] != '\0'
-           && host->host[0] != '/'
-           && host->host[0] != '@'
-           && !hosts_is_addr(host->host);
-}
-
-
 size_t
 hosts_look_up(const conninfo_t *conninfo, size_t host, hosts_addr_t *addrs,
     size_t max, const char **error)
@@ -58,7 +26,7 @@ hosts_look_up(const conninfo_t *conninfo, size_t host, hosts_addr_t *addrs,
 
     h = &conninfo->hosts[host];
 
-    if (!hosts_needs_lookup(h)) {
+    if (!conninfo_host_needs_lookup(h)) {
         addrs[0].host = host;
         snprintf(addrs[0].text, HOSTS_ADDR_LEN, "%s",
                  h->hostaddr[0] ? h->hostaddr
@@ -103,12 +71,4 @@ int
 hosts_same(const hosts_addr_t *a, const hosts_addr_t *b)
 {
     return a->host == b->host && strcmp(a->text, b->text) == 0;
-}
-
-
-const char *
-hosts_name(const conninfo_host_t *host)
-{
-    return host->host[0] ? host->host
-                         : host->hostaddr[0] ? host->hostaddr : "local";
 }

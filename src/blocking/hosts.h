@@ -29,11 +29,6 @@ typedef struct {
 } hosts_addr_t;
 
 
-/* whether the text is a numeric address */
-int hosts_is_addr(const char *text);
-
-int hosts_needs_lookup(const conninfo_host_t *host);
-
 /*
  * Puts up to "max" addresses of a host into "addrs", in the order in which the
  * system gives them, and returns how many; 0, and a static text in *error, if
@@ -43,9 +38,6 @@ size_t hosts_look_up(const conninfo_t *conninfo, size_t host,
     hosts_addr_t *addrs, size_t max, const char **error);
 
 int hosts_same(const hosts_addr_t *a, const hosts_addr_t *b);
-
-/* how a host is called in messages */
-const char *hosts_name(const conninfo_host_t *host);
 
 
 #pragma GCC visibility pop

@@ -11,10 +11,10 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 
-#include "blocking/hosts.h"
 #include "conf/env.h"
 #include "conf/shard.h"
 #include "core/conninfo.h"
+#include "core/conninfo_host.h"
 #include "core/conninfo_secrets.h"
 #include "core/number.h"
 #include "pool.h"
@@ -394,12 +394,12 @@ ngx_ur_shard_name(ngx_conf_t *cf, ngx_ur_shard_t *shard)
     ngx_ur_shard_t  **shards;
 
     if (shard->name.len == 0) {
-        host = hosts_name(&shard->conninfo.hosts[0]);
+        host = conninfo_host_name(&shard->conninfo.hosts[0]);
         port = shard->conninfo.hosts[0].port;
         port = port[0] ? port : "5432";
         dbname = shard->conninfo.dbname;
 
-        if (!conninfo_is_plain(dbname)) {
+        if (!conninfo_secrets_is_plain(dbname)) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "\"shard\" must have \"name\" parameter, since "
                                "its \"dbname\" has other characters than "
@@ -455,7 +455,7 @@ ngx_ur_shard_hostaddr(ngx_conf_t *cf, ngx_ur_shard_t *shard)
     for (i = 0; i < shard->conninfo.nhosts; i++) {
         addr = shard->conninfo.hosts[i].hostaddr;
 
-        if (addr[0] && !hosts_is_addr(addr)) {
+        if (addr[0] && !conninfo_host_is_addr(addr)) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "invalid hostaddr \"%s\", an IP address is "
                                "expected in shard \"%V\"", addr,

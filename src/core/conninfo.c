@@ -52,6 +52,8 @@ static const char *conninfo_check(const conninfo_t *conninfo);
 static const char *conninfo_get(const conninfo_t *conninfo,
     const char *keyword);
 static int conninfo_split_hosts(conninfo_t *conninfo, const char **error);
+static const char *conninfo_check_host(const conninfo_t *conninfo,
+    const conninfo_host_t *host);
 static int conninfo_is_port(const char *port);
 static size_t conninfo_count(const char *list);
 static char *conninfo_next(char **list);
@@ -217,7 +219,7 @@ conninfo_read(const char *text, const char **error)
     char              *libpq_error;
     PQconninfoOption  *options;
 
-    *error = conninfo_misspelt_uri(text);
+    *error = conninfo_secrets_in_uri(text);
     if (*error) {
         return NULL;
     }
@@ -229,7 +231,7 @@ conninfo_read(const char *text, const char **error)
     PQfreemem(libpq_error);
 
     if (options == NULL) {
-        *error = conninfo_unknown_word(text);
+        *error = conninfo_words_unknown(text);
 
         if (*error == NULL) {
             *error = "is neither a URI nor a list of key=value pairs that "
@@ -274,9 +276,10 @@ conninfo_check(const conninfo_t *conninfo)
 
     /* where a password is given, the user is not another one */
 
-    return conninfo_misspelt_options(conninfo->options,
-                                  conninfo_get(conninfo, "password")[0]
-                                  || conninfo_get(conninfo, "passfile")[0]);
+    return conninfo_secrets_in_options(conninfo->options,
+                                       conninfo_get(conninfo, "password")[0]
+                                       || conninfo_get(conninfo,
+                                                       "passfile")[0]);
 }
 
 
@@ -303,8 +306,8 @@ conninfo_get(const conninfo_t *conninfo, const char *keyword)
 static int
 conninfo_split_hosts(conninfo_t *conninfo, const char **error)
 {
-    char             *hosts, *addrs, *ports, *port;
-    size_t            i, nhosts, naddrs, nports, len[3];
+    char             *hosts, *addrs, *ports;
+    size_t            i, nhosts, naddrs, nports;
     const char       *list[3];
     conninfo_host_t  *host;
 
@@ -328,43 +331,30 @@ conninfo_split_hosts(conninfo_t *conninfo, const char **error)
         return -1;
     }
 
-    for (i = 0; i < 3; i++) {
-        len[i] = strlen(list[i]) + 1;
-    }
-
     conninfo->hosts = calloc(conninfo->nhosts, sizeof(conninfo_host_t));
-    conninfo->lists = malloc(len[0] + len[1] + len[2]);
+    conninfo->lists = malloc(strlen(list[0]) + strlen(list[1])
+                             + strlen(list[2]) + 3);
 
     if (conninfo->hosts == NULL || conninfo->lists == NULL) {
         *error = "out of memory";
         return -1;
     }
 
-    hosts = memcpy(conninfo->lists, list[0], len[0]);
-    addrs = memcpy(hosts + len[0], list[1], len[1]);
-    ports = memcpy(addrs + len[1], list[2], len[2]);
-
-    port = conninfo_next(&ports);
+    hosts = conninfo->lists;
+    addrs = stpcpy(hosts, list[0]) + 1;
+    ports = stpcpy(addrs, list[1]) + 1;
+    strcpy(ports, list[2]);
 
     for (i = 0; i < conninfo->nhosts; i++) {
         host = &conninfo->hosts[i];
 
         host->host = conninfo_next(&hosts);
         host->hostaddr = conninfo_next(&addrs);
-        host->port = port;
+        host->port = (nports > 1) ? conninfo_next(&ports) : ports;
 
-        if (conninfo->nhosts > 1 && !host->host[0] && !host->hostaddr[0]) {
-            *error = "has an empty host in its list";
+        *error = conninfo_check_host(conninfo, host);
+        if (*error) {
             return -1;
-        }
-
-        if (!conninfo_is_port(port)) {
-            *error = "has a port that is not a number between 1 and 65535";
-            return -1;
-        }
-
-        if (nports > 1) {
-            port = conninfo_next(&ports);
         }
     }
 
@@ -373,6 +363,21 @@ conninfo_split_hosts(conninfo_t *conninfo, const char **error)
 
 
 /* libpq finds out only when it connects */
+
+static const char *
+conninfo_check_host(const conninfo_t *conninfo, const conninfo_host_t *host)
+{
+    if (conninfo->nhosts > 1 && !host->host[0] && !host->hostaddr[0]) {
+        return "has an empty host in its list";
+    }
+
+    if (!conninfo_is_port(host->port)) {
+        return "has a port that is not a number between 1 and 65535";
+    }
+
+    return NULL;
+}
+
 
 static int
 conninfo_is_port(const char *port)

@@ -15,19 +15,14 @@
 #include <stddef.h>
 #include <libpq-fe.h>
 
+#include "core/conninfo_host.h"
+
 
 /* nginx loads modules with RTLD_GLOBAL: these names are ours alone */
 #pragma GCC visibility push(hidden)
 
 
 /* none of the strings is NULL */
-
-typedef struct {
-    const char          *host;       /* a name, an address, a socket folder */
-    const char          *hostaddr;
-    const char          *port;
-} conninfo_host_t;
-
 
 typedef struct {
     PQconninfoOption    *options;

@@ -17,6 +17,7 @@
 #include <strings.h>
 
 #include "core/conninfo_secrets.h"
+#include "core/conninfo_uri.h"
 
 
 #define CONNINFO_ESCAPES                                                      \
@@ -43,13 +44,13 @@ typedef struct {
 } conninfo_form_t;
 
 
-static const char  conninfo_has_at[] =
+static const char  conninfo_secrets_has_at[] =
     "has an \"@\" that does not end the user and password; " CONNINFO_ESCAPES;
 
 
 /* hosts have forms of their own */
 
-static const conninfo_form_t  conninfo_forms[] = {
+static const conninfo_form_t  conninfo_secrets_forms[] = {
     { "application_name", CONNINFO_ANY, NULL },
     { "channel_binding", CONNINFO_ONE_OF, "disable, prefer and require" },
     { "dbname", CONNINFO_CHARS, CONNINFO_PLAIN "@+$~ " },
@@ -76,61 +77,21 @@ static const conninfo_form_t  conninfo_forms[] = {
 };
 
 
-static const char *conninfo_misspelt_query(const char *query, int password);
-static int conninfo_may_have_at(const char *pair, const char *eq,
+static const char *conninfo_secrets_in_query(const char *query, int password);
+static int conninfo_secrets_may_have_at(const char *pair, const char *eq,
     const char *end, int password);
-static const char *conninfo_misspelt_value(const PQconninfoOption *opt);
-static const char *conninfo_misspelt_form(const PQconninfoOption *opt);
-static int conninfo_has_word(const char *list, const char *word, size_t len);
-static int conninfo_are_hosts(const char *list, int sockets);
-static int conninfo_is_host(const char *host, size_t len, int sockets);
-static int conninfo_consists_of(const char *text, size_t len,
+static const char *conninfo_secrets_in_value(const PQconninfoOption *opt);
+static const char *conninfo_secrets_check_form(const PQconninfoOption *opt);
+static int conninfo_secrets_is_one_of(const char *list, const char *word,
+    size_t len);
+static int conninfo_secrets_are_hosts(const char *list, int sockets);
+static int conninfo_secrets_is_host(const char *host, size_t len, int sockets);
+static int conninfo_secrets_consists_of(const char *text, size_t len,
     const char *chars);
 
 
 const char *
-conninfo_uri(const char *text)
-{
-    size_t              i, len;
-    static const char  *schemes[] = { "postgresql://", "postgres://", NULL };
-
-    for (i = 0; schemes[i]; i++) {
-        len = strlen(schemes[i]);
-
-        if (strncmp(text, schemes[i], len) == 0) {
-            return text + len;
-        }
-    }
-
-    return NULL;
-}
-
-
-const char *
-conninfo_uri_at(const char *uri)
-{
-    uri += strcspn(uri, "@/");
-
-    return *uri == '@' ? uri : NULL;
-}
-
-
-const char *
-conninfo_uri_query(const char *uri)
-{
-    const char  *at;
-
-    at = conninfo_uri_at(uri);
-    if (at) {
-        uri = at;
-    }
-
-    return uri + strcspn(uri, "?");
-}
-
-
-const char *
-conninfo_misspelt_uri(const char *text)
+conninfo_secrets_in_uri(const char *text)
 {
     int          password;
     const char  *uri, *at, *query, *question;
@@ -162,7 +123,7 @@ conninfo_misspelt_uri(const char *text)
     }
 
     if (memchr(uri, '@', query - uri)) {
-        return conninfo_has_at;
+        return conninfo_secrets_has_at;
     }
 
     if (uri + strcspn(uri, " \t\r\n") < query) {
@@ -170,14 +131,14 @@ conninfo_misspelt_uri(const char *text)
                "begin with \"?\" and are separated by \"&\"";
     }
 
-    return conninfo_misspelt_query(query, password);
+    return conninfo_secrets_in_query(query, password);
 }
 
 
 /* all of these are taken by libpq, and can be the end of a password */
 
 static const char *
-conninfo_misspelt_query(const char *query, int password)
+conninfo_secrets_in_query(const char *query, int password)
 {
     const char  *pair, *end, *eq;
 
@@ -192,8 +153,10 @@ conninfo_misspelt_query(const char *query, int password)
 
         eq = memchr(pair, '=', end - pair);
 
-        if (eq == NULL || !conninfo_may_have_at(pair, eq, end, password)) {
-            return conninfo_has_at;
+        if (eq == NULL
+            || !conninfo_secrets_may_have_at(pair, eq, end, password))
+        {
+            return conninfo_secrets_has_at;
         }
     }
 
@@ -208,7 +171,7 @@ conninfo_misspelt_query(const char *query, int password)
  */
 
 static int
-conninfo_may_have_at(const char *pair, const char *eq, const char *end,
+conninfo_secrets_may_have_at(const char *pair, const char *eq, const char *end,
     int password)
 {
     if (strncmp(pair, "host=", 5) == 0) {
@@ -230,7 +193,7 @@ conninfo_may_have_at(const char *pair, const char *eq, const char *end,
 
 
 const char *
-conninfo_misspelt_options(const PQconninfoOption *options, int any_user)
+conninfo_secrets_in_options(const PQconninfoOption *options, int any_user)
 {
     const char              *error;
     const PQconninfoOption  *opt;
@@ -238,13 +201,13 @@ conninfo_misspelt_options(const PQconninfoOption *options, int any_user)
     for (opt = options; opt->keyword; opt++) {
 
         if (opt->val == NULL
-            || conninfo_is_secret(opt)
+            || conninfo_secrets_is_password(opt)
             || (any_user && strcmp(opt->keyword, "user") == 0))
         {
             continue;
         }
 
-        error = conninfo_misspelt_value(opt);
+        error = conninfo_secrets_in_value(opt);
         if (error) {
             return error;
         }
@@ -255,11 +218,11 @@ conninfo_misspelt_options(const PQconninfoOption *options, int any_user)
 
 
 static const char *
-conninfo_misspelt_value(const PQconninfoOption *opt)
+conninfo_secrets_in_value(const PQconninfoOption *opt)
 {
     int  sockets;
 
-    if (conninfo_has_password(opt->val, strlen(opt->val))) {
+    if (conninfo_secrets_has_password(opt->val, strlen(opt->val))) {
         return "has a password within another value; key=value pairs are "
                "separated by spaces, and parameters of a URI by \"&\"";
     }
@@ -267,18 +230,18 @@ conninfo_misspelt_value(const PQconninfoOption *opt)
     sockets = (strcmp(opt->keyword, "host") == 0);
 
     if (sockets || strcmp(opt->keyword, "hostaddr") == 0) {
-        return conninfo_are_hosts(opt->val, sockets) ? NULL
+        return conninfo_secrets_are_hosts(opt->val, sockets) ? NULL
                : "has a host with \"@\" or another character that no host "
                  "has; a password in key=value pairs is written as "
                  "password='...', with \\' for ' and \\\\ for \\";
     }
 
-    return conninfo_misspelt_form(opt);
+    return conninfo_secrets_check_form(opt);
 }
 
 
 static const char *
-conninfo_misspelt_form(const PQconninfoOption *opt)
+conninfo_secrets_check_form(const PQconninfoOption *opt)
 {
     int                     good;
     size_t                  len;
@@ -286,7 +249,7 @@ conninfo_misspelt_form(const PQconninfoOption *opt)
     static char             error[250];
     const conninfo_form_t  *form;
 
-    for (form = conninfo_forms; form->keyword; form++) {
+    for (form = conninfo_secrets_forms; form->keyword; form++) {
         if (strcmp(form->keyword, opt->keyword) == 0) {
             break;
         }
@@ -297,14 +260,15 @@ conninfo_misspelt_form(const PQconninfoOption *opt)
     switch (form->kind) {
 
     case CONNINFO_CHARS:
-        good = conninfo_consists_of(opt->val, len, form->text);
+        good = conninfo_secrets_consists_of(opt->val, len, form->text);
         format = "has a \"%s\" with other characters than letters, digits and "
                  "any of \"%s\"; key=value pairs are separated by spaces, and "
                  "parameters of a URI by \"&\"";
         break;
 
     case CONNINFO_ONE_OF:
-        good = (len == 0 || conninfo_has_word(form->text, opt->val, len));
+        good = (len == 0
+                || conninfo_secrets_is_one_of(form->text, opt->val, len));
         format = "has an invalid \"%s\", which is one of %s";
         break;
 
@@ -330,7 +294,7 @@ conninfo_misspelt_form(const PQconninfoOption *opt)
 /* of a list such as "disable, allow and prefer" */
 
 static int
-conninfo_has_word(const char *list, const char *word, size_t len)
+conninfo_secrets_is_one_of(const char *list, const char *word, size_t len)
 {
     const char  *p;
 
@@ -338,7 +302,7 @@ conninfo_has_word(const char *list, const char *word, size_t len)
         if ((p == list || p[-1] == ' ')
             && (p[len] == '\0' || strchr(", ", p[len])))
         {
-            return conninfo_is_plain(word) && strcmp(word, "and") != 0;
+            return conninfo_secrets_is_plain(word) && strcmp(word, "and") != 0;
         }
     }
 
@@ -347,14 +311,14 @@ conninfo_has_word(const char *list, const char *word, size_t len)
 
 
 int
-conninfo_is_secret(const PQconninfoOption *opt)
+conninfo_secrets_is_password(const PQconninfoOption *opt)
 {
     return opt->dispchar[0] == '*';
 }
 
 
 int
-conninfo_has_password(const char *value, size_t len)
+conninfo_secrets_has_password(const char *value, size_t len)
 {
     size_t              i, n, key;
     static const char  *keys[] = {
@@ -381,7 +345,7 @@ conninfo_has_password(const char *value, size_t len)
 
 
 static int
-conninfo_are_hosts(const char *list, int sockets)
+conninfo_secrets_are_hosts(const char *list, int sockets)
 {
     size_t  len;
 
@@ -389,7 +353,7 @@ conninfo_are_hosts(const char *list, int sockets)
 
         len = strcspn(list, ",");
 
-        if (!conninfo_is_host(list, len, sockets)) {
+        if (!conninfo_secrets_is_host(list, len, sockets)) {
             return 0;
         }
     }
@@ -401,19 +365,20 @@ conninfo_are_hosts(const char *list, int sockets)
 /* a name, an address, the folder of a socket or, with "@", an abstract one */
 
 static int
-conninfo_is_host(const char *host, size_t len, int sockets)
+conninfo_secrets_is_host(const char *host, size_t len, int sockets)
 {
     size_t       hex;
     const char  *colon;
 
     if (sockets && (*host == '/' || *host == '@')) {
-        return conninfo_consists_of(host + 1, len - 1, CONNINFO_PLAIN "/");
+        return conninfo_secrets_consists_of(host + 1, len - 1,
+                                            CONNINFO_PLAIN "/");
     }
 
     colon = memchr(host, ':', len);
 
     if (colon == NULL) {
-        return conninfo_consists_of(host, len, CONNINFO_PLAIN);
+        return conninfo_secrets_consists_of(host, len, CONNINFO_PLAIN);
     }
 
     /* "u:secret" is no IPv6 address */
@@ -423,22 +388,23 @@ conninfo_is_host(const char *host, size_t len, int sockets)
     return memchr(colon + 1, ':', host + len - colon - 1)
            && (hex == len
                || (host[hex] == '%'
-                   && conninfo_consists_of(host + hex + 1, len - hex - 1,
-                                           CONNINFO_PLAIN)));
+                   && conninfo_secrets_consists_of(host + hex + 1,
+                                                   len - hex - 1,
+                                                   CONNINFO_PLAIN)));
 }
 
 
 int
-conninfo_is_plain(const char *text)
+conninfo_secrets_is_plain(const char *text)
 {
-    return conninfo_consists_of(text, strlen(text), CONNINFO_PLAIN);
+    return conninfo_secrets_consists_of(text, strlen(text), CONNINFO_PLAIN);
 }
 
 
 /* letters of other alphabets than ours are in UTF-8, or whatever it is */
 
 static int
-conninfo_consists_of(const char *text, size_t len, const char *chars)
+conninfo_secrets_consists_of(const char *text, size_t len, const char *chars)
 {
     size_t  i;
 

@@ -14,10 +14,14 @@
 #include <libpq-fe.h>
 
 #include "core/conninfo_secrets.h"
+#include "core/conninfo_uri.h"
 #include "core/conninfo_words.h"
 
 
 #define CONNINFO_WORD_LEN  40
+
+/* isspace() to libpq */
+#define CONNINFO_SPACES    " \t\n\v\f\r"
 
 
 #define CONNINFO_CALLED(keyword)  ", which libpq calls \"" keyword "\""
@@ -45,7 +49,7 @@ typedef struct {
  * libpq's keyword in no more than these is not listed.
  */
 
-static const conninfo_advice_t  conninfo_advices[] = {
+static const conninfo_advice_t  conninfo_words_advices[] = {
     { "ssl", CONNINFO_CALLED("sslmode") },
     { "tls", CONNINFO_CALLED("sslmode") },
     { "sslaccept", CONNINFO_CALLED("sslmode") },
@@ -87,26 +91,26 @@ static const conninfo_advice_t  conninfo_advices[] = {
 };
 
 
-static int conninfo_find_in_uri(const char *uri,
+static int conninfo_words_find_in_uri(const char *uri,
     const PQconninfoOption *options, conninfo_word_t *word);
-static int conninfo_find_in_pairs(const char *text,
+static int conninfo_words_find_in_pairs(const char *text,
     const PQconninfoOption *options, conninfo_word_t *word);
-static const char *conninfo_skip_spaces(const char *text);
-static const char *conninfo_skip_value(const char *text);
-static const PQconninfoOption *conninfo_find(const PQconninfoOption *options,
-    const char *text, size_t len);
-static int conninfo_is(const char *text, size_t len, const char *other);
-static int conninfo_may_be_password(const char *uri,
+static const char *conninfo_words_skip_value(const char *text);
+static const PQconninfoOption *conninfo_words_find(
+    const PQconninfoOption *options, const char *text, size_t len);
+static int conninfo_words_is(const char *text, size_t len, const char *other);
+static int conninfo_words_may_be_password(const char *uri,
     const conninfo_word_t *word);
-static int conninfo_begins_port(const char *text);
-static const char *conninfo_describe(const conninfo_word_t *word,
+static int conninfo_words_begins_port(const char *text);
+static const char *conninfo_words_describe(const conninfo_word_t *word,
     const PQconninfoOption *options);
-static int conninfo_is_name(const conninfo_word_t *word);
-static int conninfo_is_alike(const conninfo_word_t *word, const char *other);
+static int conninfo_words_is_name(const conninfo_word_t *word);
+static int conninfo_words_is_alike(const conninfo_word_t *word,
+    const char *other);
 
 
 const char *
-conninfo_unknown_word(const char *text)
+conninfo_words_unknown(const char *text)
 {
     int                found;
     const char        *uri, *error;
@@ -122,10 +126,10 @@ conninfo_unknown_word(const char *text)
 
     uri = conninfo_uri(text);
 
-    found = uri ? conninfo_find_in_uri(uri, options, &word)
-                : conninfo_find_in_pairs(text, options, &word);
+    found = uri ? conninfo_words_find_in_uri(uri, options, &word)
+                : conninfo_words_find_in_pairs(text, options, &word);
 
-    error = found ? conninfo_describe(&word, options) : NULL;
+    error = found ? conninfo_words_describe(&word, options) : NULL;
 
     PQconninfoFree(options);
 
@@ -134,7 +138,7 @@ conninfo_unknown_word(const char *text)
 
 
 static int
-conninfo_find_in_uri(const char *uri, const PQconninfoOption *options,
+conninfo_words_find_in_uri(const char *uri, const PQconninfoOption *options,
     conninfo_word_t *word)
 {
     const char              *query, *pair, *end, *eq;
@@ -154,24 +158,24 @@ conninfo_find_in_uri(const char *uri, const PQconninfoOption *options,
             return 0;
         }
 
-        opt = conninfo_find(options, pair, eq - pair);
+        opt = conninfo_words_find(options, pair, eq - pair);
 
         if (opt) {
-            word->hidden |= conninfo_is_secret(opt);
+            word->hidden |= conninfo_secrets_is_password(opt);
             continue;
         }
 
         /* libpq itself takes these */
 
-        if (conninfo_is(pair, end - pair, "ssl=true")
-            || conninfo_is(pair, eq - pair, "requiressl"))
+        if (conninfo_words_is(pair, end - pair, "ssl=true")
+            || conninfo_words_is(pair, eq - pair, "requiressl"))
         {
             continue;
         }
 
         word->text = pair;
         word->len = eq - pair;
-        word->hidden |= conninfo_may_be_password(uri, word);
+        word->hidden |= conninfo_words_may_be_password(uri, word);
 
         return 1;
     }
@@ -186,7 +190,7 @@ conninfo_find_in_uri(const char *uri, const PQconninfoOption *options,
  */
 
 static int
-conninfo_find_in_pairs(const char *text, const PQconninfoOption *options,
+conninfo_words_find_in_pairs(const char *text, const PQconninfoOption *options,
     conninfo_word_t *word)
 {
     int                      found, known, hidden;
@@ -200,37 +204,34 @@ conninfo_find_in_pairs(const char *text, const PQconninfoOption *options,
 
     for ( ;; ) {
 
-        name = conninfo_skip_spaces(text);
+        name = text + strspn(text, CONNINFO_SPACES);
+        len = strcspn(name, "=" CONNINFO_SPACES);
 
-        for (len = 0; name[len] && name[len] != '='; len++) {
-            if (isspace((unsigned char) name[len])) {
-                break;
-            }
-        }
-
-        text = conninfo_skip_spaces(name + len);
+        text = name + len;
+        text += strspn(text, CONNINFO_SPACES);
 
         if (*text != '=') {
             break;
         }
 
-        opt = conninfo_find(options, name, len);
+        opt = conninfo_words_find(options, name, len);
 
         if (opt) {
             known = 1;
-            hidden |= conninfo_is_secret(opt);
+            hidden |= conninfo_secrets_is_password(opt);
 
-        } else if (!found && !conninfo_is(name, len, "requiressl")) {
+        } else if (!found && !conninfo_words_is(name, len, "requiressl")) {
             found = 1;
             word->text = name;
             word->len = len;
             word->hidden = hidden;
         }
 
-        value = conninfo_skip_spaces(text + 1);
-        text = conninfo_skip_value(value);
+        text++;
+        value = text + strspn(text, CONNINFO_SPACES);
+        text = conninfo_words_skip_value(value);
 
-        hidden |= conninfo_has_password(value, text - value);
+        hidden |= conninfo_secrets_has_password(value, text - value);
     }
 
     if (found && !known) {
@@ -242,18 +243,7 @@ conninfo_find_in_pairs(const char *text, const PQconninfoOption *options,
 
 
 static const char *
-conninfo_skip_spaces(const char *text)
-{
-    while (isspace((unsigned char) *text)) {
-        text++;
-    }
-
-    return text;
-}
-
-
-static const char *
-conninfo_skip_value(const char *text)
+conninfo_words_skip_value(const char *text)
 {
     int  quoted;
 
@@ -262,7 +252,7 @@ conninfo_skip_value(const char *text)
 
     for ( /* void */ ; *text; text++) {
 
-        if (quoted ? *text == '\'' : isspace((unsigned char) *text)) {
+        if (strchr(quoted ? "'" : CONNINFO_SPACES, *text)) {
             return text + quoted;
         }
 
@@ -276,12 +266,13 @@ conninfo_skip_value(const char *text)
 
 
 static const PQconninfoOption *
-conninfo_find(const PQconninfoOption *options, const char *text, size_t len)
+conninfo_words_find(const PQconninfoOption *options, const char *text,
+    size_t len)
 {
     const PQconninfoOption  *opt;
 
     for (opt = options; opt->keyword; opt++) {
-        if (conninfo_is(text, len, opt->keyword)) {
+        if (conninfo_words_is(text, len, opt->keyword)) {
             return opt;
         }
     }
@@ -291,7 +282,7 @@ conninfo_find(const PQconninfoOption *options, const char *text, size_t len)
 
 
 static int
-conninfo_is(const char *text, size_t len, const char *other)
+conninfo_words_is(const char *text, size_t len, const char *other)
 {
     return strlen(other) == len && strncmp(text, other, len) == 0;
 }
@@ -303,7 +294,7 @@ conninfo_is(const char *text, size_t len, const char *other)
  */
 
 static int
-conninfo_may_be_password(const char *uri, const conninfo_word_t *word)
+conninfo_words_may_be_password(const char *uri, const conninfo_word_t *word)
 {
     const char  *at, *p;
 
@@ -315,7 +306,7 @@ conninfo_may_be_password(const char *uri, const conninfo_word_t *word)
             if (*p == '[') {
                 p += strcspn(p, "]/?") - 1;
 
-            } else if (*p == ':' && !conninfo_begins_port(p + 1)) {
+            } else if (*p == ':' && !conninfo_words_begins_port(p + 1)) {
                 return 1;
             }
         }
@@ -336,7 +327,7 @@ conninfo_may_be_password(const char *uri, const conninfo_word_t *word)
 
 
 static int
-conninfo_begins_port(const char *text)
+conninfo_words_begins_port(const char *text)
 {
     text += strspn(text, "0123456789");
 
@@ -345,7 +336,8 @@ conninfo_begins_port(const char *text)
 
 
 static const char *
-conninfo_describe(const conninfo_word_t *word, const PQconninfoOption *options)
+conninfo_words_describe(const conninfo_word_t *word,
+    const PQconninfoOption *options)
 {
     const char               *format, *arg;
     static char               error[200];
@@ -355,15 +347,15 @@ conninfo_describe(const conninfo_word_t *word, const PQconninfoOption *options)
     format = "has an unknown parameter \"%.*s\"%s";
     arg = NULL;
 
-    for (advice = conninfo_advices; advice->word; advice++) {
-        if (conninfo_is_alike(word, advice->word)) {
+    for (advice = conninfo_words_advices; advice->word; advice++) {
+        if (conninfo_words_is_alike(word, advice->word)) {
             arg = advice->advice;
             break;
         }
     }
 
     for (opt = options; arg == NULL && opt->keyword; opt++) {
-        if (conninfo_is_alike(word, opt->keyword)) {
+        if (conninfo_words_is_alike(word, opt->keyword)) {
             format = "has an unknown parameter \"%.*s\"" CONNINFO_CALLED("%s");
             arg = opt->keyword;
         }
@@ -371,7 +363,7 @@ conninfo_describe(const conninfo_word_t *word, const PQconninfoOption *options)
 
     if (arg == NULL) {
 
-        if (word->hidden || !conninfo_is_name(word)) {
+        if (word->hidden || !conninfo_words_is_name(word)) {
             return NULL;
         }
 
@@ -388,7 +380,7 @@ conninfo_describe(const conninfo_word_t *word, const PQconninfoOption *options)
 /* "passwordSECRET=", with the "=" in the wrong place, is none */
 
 static int
-conninfo_is_name(const conninfo_word_t *word)
+conninfo_words_is_name(const conninfo_word_t *word)
 {
     size_t              i, j, len;
     static const char  *begins[] = { "pass", "pw", "secret", NULL };
@@ -417,7 +409,7 @@ conninfo_is_name(const conninfo_word_t *word)
 /* the same letters, whatever their case, and "_" and "-" between them */
 
 static int
-conninfo_is_alike(const conninfo_word_t *word, const char *other)
+conninfo_words_is_alike(const conninfo_word_t *word, const char *other)
 {
     size_t  i;
 

@@ -19,7 +19,7 @@
  * and what to write in its place.  NULL if there is none, or if it may be a
  * piece of a password.  The text is good until the next call.
  */
-const char *conninfo_unknown_word(const char *text);
+const char *conninfo_words_unknown(const char *text);
 
 
 #pragma GCC visibility pop

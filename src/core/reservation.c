@@ -11,6 +11,7 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 
+#include "core/line.h"
 #include "core/number.h"
 #include "core/reservation.h"
 
@@ -54,13 +55,13 @@ static const char  *reservation_refusals[] = {
 
 
 static int reservation_parse_row(reservation_t *reply, reservation_row_t *row,
-    const reservation_ask_t *ask, const char **error);
+    const statement_ask_t *ask, const char **error);
 static int reservation_parse_range(reservation_t *reply,
     reservation_row_t *row, const char **error);
 static int reservation_intervals(reservation_t *reply, reservation_row_t *row,
     uint64_t places);
-static int reservation_check(reservation_t *reply,
-    const reservation_ask_t *ask, const char **error);
+static int reservation_check(reservation_t *reply, const statement_ask_t *ask,
+    const char **error);
 static int reservation_check_grant(const reservation_t *reply);
 static const char *reservation_text(const reservation_row_t *row, int column);
 static int reservation_number(const reservation_row_t *row, int column,
@@ -81,7 +82,7 @@ reservation_answers(const PGresult *result, size_t n)
 
 int
 reservation_parse(reservation_t *reply, const PGresult *result, int n,
-    const char *pool, const reservation_ask_t *ask, const char **error)
+    const char *pool, const statement_ask_t *ask, const char **error)
 {
     uint64_t           first;
     const char        *refusal;
@@ -105,8 +106,8 @@ reservation_parse(reservation_t *reply, const PGresult *result, int n,
 
     /* both are for the log; the memory is the result's */
 
-    reservation_one_line(PQgetvalue(result, n, COLUMN_DETAIL));
-    reservation_one_line(PQgetvalue(result, n, COLUMN_FAILOVER));
+    line_flatten(PQgetvalue(result, n, COLUMN_DETAIL));
+    line_flatten(PQgetvalue(result, n, COLUMN_FAILOVER));
 
     reply->detail = reservation_text(&row, COLUMN_DETAIL);
     reply->failover = reservation_text(&row, COLUMN_FAILOVER);
@@ -174,7 +175,7 @@ reservation_wipe(PGresult *result)
 
 static int
 reservation_parse_row(reservation_t *reply, reservation_row_t *row,
-    const reservation_ask_t *ask, const char **error)
+    const statement_ask_t *ask, const char **error)
 {
     if (reservation_parse_range(reply, row, error) != 0) {
         return -1;
@@ -283,7 +284,7 @@ reservation_intervals(reservation_t *reply, reservation_row_t *row,
 
 
 static int
-reservation_check(reservation_t *reply, const reservation_ask_t *ask,
+reservation_check(reservation_t *reply, const statement_ask_t *ask,
     const char **error)
 {
     uint64_t  size;

@@ -2,8 +2,7 @@
 /*
  * Copyright (C) 2026 the ngx_http_unique_random_module authors
  *
- * The reservation as it goes over the wire: the parameters of the statement,
- * which asks for some ranges of a shard at once, and the rows that answer it.
+ * The reply to a reservation, with a row for each range that was asked for.
  * Plain C and libpq, no input or output.
  */
 
@@ -17,50 +16,17 @@
 #include <libpq-fe.h>
 
 #include "core/memory.h"
+#include "core/statement.h"
 
 
 /* nginx loads modules with RTLD_GLOBAL: these names are ours alone */
 #pragma GCC visibility push(hidden)
 
 
-#define RESERVATION_KEY_LEN       32
-#define RESERVATION_NPARAMS       15
+#define RESERVATION_KEY_LEN  32
 
 /* most intervals that a grant consists of */
-#define RESERVATION_PLACES        32
-
-
-extern const char  *reservation_statement;
-
-/*
- * Gives leases of one range back.  Answers with NULL, or with the reason why
- * they are not taken back.
- */
-extern const char  *reservation_return_statement;
-
-#define RESERVATION_RETURN_NPARAMS  14
-
-
-/* what a range is asked for */
-
-typedef struct {
-    uint64_t               first;
-    uint64_t               last;
-    uint64_t               want;            /* 0: look, reserve nothing */
-    uint64_t               places;          /* for intervals of a grant */
-    memory_t               memory;          /* as it was when asking */
-    unsigned               with_key:1;
-} reservation_ask_t;
-
-
-/* who asks; strings are the caller's */
-
-typedef struct {
-    const char            *pool;
-    const char            *holder;
-    uint64_t               lock_wait;       /* milliseconds */
-    uint64_t               places;          /* the fewest that an ask has */
-} reservation_caller_t;
+#define RESERVATION_PLACES   32
 
 
 typedef struct {
@@ -119,31 +85,6 @@ typedef struct {
 } reservation_t;
 
 
-/* bytes that the parameters of so many asks may need */
-#define reservation_params_size(n)  (RESERVATION_NPARAMS * 6 + (n) * 320)
-
-/*
- * Writes the parameters of the statement into "buf", which has place for
- * reservation_params_size(n), and lets "values" point there.
- */
-void reservation_params(const char **values, char *buf,
-    const reservation_caller_t *caller, const reservation_ask_t *const *asks,
-    size_t n);
-
-/*
- * Those of the statement that gives back, with the same "buf" as for one ask:
- * the last two, "starts" and "ends", are arrays and the caller's.
- */
-void reservation_return_params(const char **values, char *buf,
-    const reservation_caller_t *caller, const reservation_ask_t *ask,
-    const char *starts, const char *ends);
-
-/* a text of a server becomes one line, with nothing in it but characters */
-void reservation_one_line(char *text);
-
-/* the same for a copy, cut to "size"; a text that is NULL or "" becomes one */
-void reservation_line(char *line, size_t size, const char *text);
-
 /* whether the result has a row for each of n asks, in their order */
 int reservation_answers(const PGresult *result, size_t n);
 
@@ -152,7 +93,7 @@ int reservation_answers(const PGresult *result, size_t n);
  * it is not a whole and plausible one: what it may have granted is burned.
  */
 int reservation_parse(reservation_t *reply, const PGresult *result, int row,
-    const char *pool, const reservation_ask_t *ask, const char **error);
+    const char *pool, const statement_ask_t *ask, const char **error);
 
 /* whether it is of a copy that was left behind: another host may be right */
 int reservation_stale(const reservation_t *reply);

@@ -120,7 +120,7 @@ ngx_ur_connect_reuse(ngx_ur_shard_t *shard)
 void
 ngx_ur_connect_fail(ngx_ur_shard_t *shard)
 {
-    attempt_fail(shard->session->connect->attempt, ATTEMPT_REFUSED,
+    attempt_fail(shard->session->connect->attempt,
                  (char *) shard->session->pg.error);
 }
 

@@ -13,6 +13,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 
+#include "core/line.h"
 #include "core/reservation.h"
 #include "pool.h"
 #include "postgres/notice.h"
@@ -111,7 +112,7 @@ ngx_ur_notice_read(ngx_ur_notice_t *notice, const PGresult *result)
                                                 PG_DIAG_MESSAGE_PRIMARY),
                 sizeof(notice->text));
 
-    reservation_one_line((char *) notice->text);
+    line_flatten((char *) notice->text);
 }
 
 
@@ -128,7 +129,7 @@ ngx_ur_notice_field(const PGresult *result, int field)
         return "-";
     }
 
-    reservation_one_line(value);
+    line_flatten(value);
 
     return value;
 }

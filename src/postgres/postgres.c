@@ -17,7 +17,7 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 
-#include "core/reservation.h"
+#include "core/line.h"
 #include "event/timer.h"
 #include "postgres/postgres.h"
 
@@ -154,7 +154,7 @@ ngx_ur_postgres_close(ngx_ur_postgres_t *pg, char *reason)
 void
 ngx_ur_postgres_set_error(ngx_ur_postgres_t *pg, const char *text)
 {
-    reservation_line((char *) pg->error, sizeof(pg->error), text);
+    line_print((char *) pg->error, sizeof(pg->error), text);
 }
 
 

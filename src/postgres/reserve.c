@@ -12,6 +12,7 @@
 #include <ngx_event.h>
 
 #include "core/reservation.h"
+#include "core/statement.h"
 #include "pool.h"
 #include "postgres/bootstrap.h"
 #include "postgres/connect.h"
@@ -240,10 +241,10 @@ ngx_ur_reserve_query(ngx_ur_shard_t *shard)
     char                     *buf;
     size_t                    n;
     ngx_int_t                 rc;
-    const char               *values[RESERVATION_NPARAMS];
+    const char               *values[STATEMENT_RESERVE_NPARAMS];
     ngx_queue_t              *q, *sent;
-    reservation_caller_t      caller;
-    const reservation_ask_t  *asks[NGX_UR_ASKS];
+    statement_caller_t      caller;
+    const statement_ask_t  *asks[NGX_UR_ASKS];
 
     n = 0;
     sent = &shard->asks->sent;
@@ -256,7 +257,7 @@ ngx_ur_reserve_query(ngx_ur_shard_t *shard)
         n++;
     }
 
-    buf = ngx_alloc(reservation_params_size(n), shard->session->pg.log);
+    buf = ngx_alloc(statement_params_size(n), shard->session->pg.log);
 
     if (buf == NULL) {
         ngx_ur_postgres_set_error(&shard->session->pg, "out of memory");
@@ -278,10 +279,10 @@ ngx_ur_reserve_query(ngx_ur_shard_t *shard)
         caller.lock_wait = ngx_min(caller.lock_wait, NGX_UR_LOCK);
     }
 
-    reservation_params(values, buf, &caller, asks, n);
+    statement_reserve_params(values, buf, &caller, asks, n);
 
-    rc = ngx_ur_postgres_query(&shard->session->pg, reservation_statement,
-                               RESERVATION_NPARAMS, values,
+    rc = ngx_ur_postgres_query(&shard->session->pg, statement_reserve,
+                               STATEMENT_RESERVE_NPARAMS, values,
                                shard->pool->reserve_timeout);
     ngx_free(buf);
 

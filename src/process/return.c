@@ -16,6 +16,7 @@
 #include "blocking/give_back.h"
 #include "core/lease.h"
 #include "core/reservation.h"
+#include "core/statement.h"
 #include "event/thread.h"
 #include "pool.h"
 #include "postgres/connect.h"
@@ -34,12 +35,12 @@
 
 typedef struct {
     ngx_ur_range_t        *range;
-    reservation_ask_t      ask;
+    statement_ask_t      ask;
     leases_t               leases;
     uint64_t               left;
 
     give_back_t            back;
-    char                   buf[reservation_params_size(1)];
+    char                   buf[statement_params_size(1)];
     char                   starts[NGX_UR_RETURN_LEN];
     char                   ends[NGX_UR_RETURN_LEN];
 } ngx_ur_rest_t;
@@ -51,7 +52,7 @@ typedef struct {
     ngx_ur_thread_t        thread;
     ngx_ur_shard_t        *shard;
     ngx_array_t            rests;
-    reservation_caller_t   caller;      /* with strings of its own */
+    statement_caller_t   caller;      /* with strings of its own */
     attempt_t             *attempt;     /* once it has begun */
     ngx_uint_t             ended;
     char                  *reason;      /* until then */
@@ -64,7 +65,7 @@ static ngx_ur_return_t *ngx_ur_return_job(ngx_array_t *jobs,
 static ngx_int_t ngx_ur_return_all(ngx_array_t *jobs, ngx_msec_t deadline);
 static void ngx_ur_return_start(ngx_ur_return_t *job, ngx_msec_t deadline);
 static void ngx_ur_return_params(ngx_ur_rest_t *rest,
-    const reservation_caller_t *caller);
+    const statement_caller_t *caller);
 static void ngx_ur_return_run(void *data);
 static void ngx_ur_return_done(void *data);
 static void ngx_ur_return_tell(ngx_ur_return_t *job);
@@ -290,7 +291,7 @@ ngx_ur_return_start(ngx_ur_return_t *job, ngx_msec_t deadline)
 
 
 static void
-ngx_ur_return_params(ngx_ur_rest_t *rest, const reservation_caller_t *caller)
+ngx_ur_return_params(ngx_ur_rest_t *rest, const statement_caller_t *caller)
 {
     char       c;
     u_char    *start, *end;
@@ -317,7 +318,7 @@ ngx_ur_return_params(ngx_ur_rest_t *rest, const reservation_caller_t *caller)
     ngx_sprintf(start, "}%Z");
     ngx_sprintf(end, "}%Z");
 
-    reservation_return_params(rest->back.values, rest->buf, caller, &rest->ask,
+    statement_give_back_params(rest->back.values, rest->buf, caller, &rest->ask,
                               rest->starts, rest->ends);
 }
 

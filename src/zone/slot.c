@@ -14,6 +14,7 @@
 #include "core/lease.h"
 #include "core/memory.h"
 #include "core/reservation.h"
+#include "core/statement.h"
 #include "pool.h"
 #include "zone/slot.h"
 #include "zone/zone.h"
@@ -32,9 +33,9 @@
 static uint64_t ngx_ur_slot_want(ngx_ur_slot_t *slot, lease_policy_t *policy,
     ngx_uint_t waiting);
 static ngx_int_t ngx_ur_slot_take_in(ngx_ur_slot_t *slot,
-    reservation_ask_t *ask, reservation_t *reply);
+    statement_ask_t *ask, reservation_t *reply);
 static ngx_uint_t ngx_ur_slot_overtaken(ngx_ur_slot_t *slot,
-    reservation_ask_t *ask, reservation_t *reply);
+    statement_ask_t *ask, reservation_t *reply);
 static ngx_int_t ngx_ur_slot_conclude(ngx_ur_slot_t *slot,
     reservation_t *reply);
 static void ngx_ur_slot_grant(ngx_ur_slot_t *slot, reservation_t *reply);
@@ -112,7 +113,7 @@ ngx_ur_slot_known(ngx_ur_range_t *range)
 
 ngx_int_t
 ngx_ur_slot_ask(ngx_ur_range_t *range, ngx_uint_t look, ngx_uint_t waiting,
-    reservation_ask_t *ask)
+    statement_ask_t *ask)
 {
     uint64_t        places;
     ngx_ur_pool_t  *pool;
@@ -172,7 +173,7 @@ ngx_ur_slot_want(ngx_ur_slot_t *slot, lease_policy_t *policy,
 
 
 ngx_int_t
-ngx_ur_slot_reply(ngx_ur_range_t *range, reservation_ask_t *ask,
+ngx_ur_slot_reply(ngx_ur_range_t *range, statement_ask_t *ask,
     reservation_t *reply, uint64_t *known)
 {
     ngx_int_t       rc;
@@ -200,7 +201,7 @@ ngx_ur_slot_reply(ngx_ur_range_t *range, reservation_ask_t *ask,
 
 
 static ngx_int_t
-ngx_ur_slot_take_in(ngx_ur_slot_t *slot, reservation_ask_t *ask,
+ngx_ur_slot_take_in(ngx_ur_slot_t *slot, statement_ask_t *ask,
     reservation_t *reply)
 {
     char  *reason;
@@ -260,7 +261,7 @@ ngx_ur_slot_take_in(ngx_ur_slot_t *slot, reservation_ask_t *ask,
 /* whether it was asked for before a life that others have seen meanwhile */
 
 static ngx_uint_t
-ngx_ur_slot_overtaken(ngx_ur_slot_t *slot, reservation_ask_t *ask,
+ngx_ur_slot_overtaken(ngx_ur_slot_t *slot, statement_ask_t *ask,
     reservation_t *reply)
 {
     uint64_t  epoch;
@@ -345,7 +346,7 @@ ngx_ur_slot_lost(ngx_ur_range_t *range, uint64_t want)
 
 
 ngx_int_t
-ngx_ur_slot_leave(ngx_ur_range_t *range, reservation_ask_t *ask,
+ngx_ur_slot_leave(ngx_ur_range_t *range, statement_ask_t *ask,
     leases_t *leases, uint64_t *left)
 {
     ngx_int_t       rc;

@@ -17,6 +17,7 @@
 #include "core/lease.h"
 #include "core/memory.h"
 #include "core/reservation.h"
+#include "core/statement.h"
 #include "pool.h"
 #include "zone/zone.h"
 
@@ -86,7 +87,7 @@ ngx_uint_t ngx_ur_slot_known(ngx_ur_range_t *range);
  * NGX_DECLINED if the slot is another range's now.
  */
 ngx_int_t ngx_ur_slot_ask(ngx_ur_range_t *range, ngx_uint_t look,
-    ngx_uint_t waiting, reservation_ask_t *ask);
+    ngx_uint_t waiting, statement_ask_t *ask);
 
 /*
  * Takes in what is remembered of the range elsewhere, or in its row: a later
@@ -100,7 +101,7 @@ memory_merge_e ngx_ur_slot_learn(ngx_ur_slot_t *slot, const memory_t *other);
  * NGX_OK if the outcome or its reason is another one than before: worth a line
  * in the log.  "known" becomes how many positions are known to be reserved.
  */
-ngx_int_t ngx_ur_slot_reply(ngx_ur_range_t *range, reservation_ask_t *ask,
+ngx_int_t ngx_ur_slot_reply(ngx_ur_range_t *range, statement_ask_t *ask,
     reservation_t *reply, uint64_t *known);
 
 /* the reply did not arrive: what was wanted may have been granted (I3) */
@@ -111,7 +112,7 @@ void ngx_ur_slot_lost(ngx_ur_range_t *range, uint64_t want);
  * the database with them.  NGX_DECLINED if there are none, or none that may be
  * given back: "left" of them are burned.
  */
-ngx_int_t ngx_ur_slot_leave(ngx_ur_range_t *range, reservation_ask_t *ask,
+ngx_int_t ngx_ur_slot_leave(ngx_ur_range_t *range, statement_ask_t *ask,
     leases_t *leases, uint64_t *left);
 
 

@@ -38,7 +38,7 @@
                      "f412a49c732db2c8abc1b8581bd710dd"
 
 
-/* the order of the columns of reservation_statement */
+/* the order of the columns of statement_reserve */
 
 #define FUZZ_FIRST      3
 #define FUZZ_LAST       4
@@ -55,10 +55,10 @@ static const char  *fuzz_good[FUZZ_COLUMNS] = {
 
 
 typedef struct {
-    reservation_ask_t   ask;
-    uint64_t            asks;
-    uint64_t            rows;
-    uint64_t            columns;
+    statement_ask_t  ask;
+    uint64_t         asks;
+    uint64_t         rows;
+    uint64_t         columns;
 } fuzz_reply_t;
 
 
@@ -77,11 +77,11 @@ static const char *fuzz_reservation_column(const fuzz_reply_t *reply,
     fuzz_text_t *text, size_t column, char *number, size_t *len);
 static void fuzz_reservation_free(PGresult *result);
 static void fuzz_reservation_row(const PGresult *result, int row,
-    const reservation_ask_t *ask);
+    const statement_ask_t *ask);
 static void fuzz_reservation_check(const reservation_t *r,
-    const reservation_ask_t *ask);
+    const statement_ask_t *ask);
 static void fuzz_reservation_intervals(const reservation_t *r, int row,
-    const reservation_ask_t *ask);
+    const statement_ask_t *ask);
 
 
 int
@@ -130,7 +130,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 static void
 fuzz_reservation_row(const PGresult *result, int row,
-    const reservation_ask_t *ask)
+    const statement_ask_t *ask)
 {
     int             rc;
     const char     *error;
@@ -182,7 +182,7 @@ fuzz_reservation_ask(fuzz_reply_t *reply, fuzz_text_t *text)
     uint64_t     numbers[9];
     const char  *line, *last, *end;
 
-    reservation_ask_t  *ask = &reply->ask;
+    statement_ask_t  *ask = &reply->ask;
 
     memset(reply, 0, sizeof(fuzz_reply_t));
 
@@ -301,9 +301,9 @@ static const char *
 fuzz_reservation_column(const fuzz_reply_t *reply, fuzz_text_t *text,
     size_t column, char *number, size_t *len)
 {
-    uint64_t                  n, size;
-    const char               *line, *format;
-    const reservation_ask_t  *ask;
+    uint64_t                n, size;
+    const char             *line, *format;
+    const statement_ask_t  *ask;
 
     line = fuzz_line(text, len);
 
@@ -377,7 +377,7 @@ fuzz_reservation_free(PGresult *result)
 
 
 static void
-fuzz_reservation_check(const reservation_t *r, const reservation_ask_t *ask)
+fuzz_reservation_check(const reservation_t *r, const statement_ask_t *ask)
 {
     size_t           len;
     uint64_t         size;
@@ -438,7 +438,7 @@ fuzz_reservation_check(const reservation_t *r, const reservation_ask_t *ask)
 
 static void
 fuzz_reservation_intervals(const reservation_t *r, int row,
-    const reservation_ask_t *ask)
+    const statement_ask_t *ask)
 {
     char                          *start, *stop;
     size_t                         i, j;

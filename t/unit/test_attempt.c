@@ -66,14 +66,6 @@ run(attempt_t *attempt)
 
 
 static void
-drop(attempt_t *attempt)
-{
-    PQfinish(attempt->conn);
-    attempt->conn = NULL;
-}
-
-
-static void
 test_a_dead_host_costs_a_try(void **state)
 {
     server_t    good = { .answer = WELCOME, .len = sizeof(WELCOME) - 1 };
@@ -94,7 +86,7 @@ test_a_dead_host_costs_a_try(void **state)
     assert_non_null(strstr(attempt->failures[0].error, "refused"));
     assert_int_equal(attempt->left, 1);
 
-    drop(attempt);
+    attempt_drop(attempt);
     attempt_destroy(attempt);
     server_stop(&good);
 }
@@ -124,7 +116,7 @@ test_a_silent_host_gets_a_share(void **state)
     assert_int_equal(attempt->addr.host, 1);
     assert_non_null(strstr(attempt->failures[0].error, "timed out"));
     assert_true(time >= 190);
-    drop(attempt);
+    attempt_drop(attempt);
 
     /* and no more, once it is known who is right */
 
@@ -135,7 +127,7 @@ test_a_silent_host_gets_a_share(void **state)
 
     assert_non_null(attempt->conn);
     assert_int_equal(attempt->nfailures, 0);
-    drop(attempt);
+    attempt_drop(attempt);
 
     attempt_destroy(attempt);
     server_stop(&silent);
@@ -164,7 +156,7 @@ test_a_slow_host_is_waited_for(void **state)
     assert_non_null(attempt->conn);
     assert_int_equal(attempt->addr.host, 0);
 
-    drop(attempt);
+    attempt_drop(attempt);
     attempt_destroy(attempt);
     server_stop(&slow);
 }
@@ -266,7 +258,7 @@ test_who_had_no_time_is_next(void **state)
     run(attempt);
     assert_int_equal(attempt->addr.host, 0);
     attempt_drop(attempt);
-    attempt_fail(attempt, ATTEMPT_REFUSED, "it does not accept writes");
+    attempt_fail(attempt, "it does not accept writes");
 
     attempt->patience = 50000;
     run(attempt);
@@ -329,17 +321,17 @@ test_who_failed_is_not_tried_again(void **state)
     run(attempt);
     first = attempt->addr.host;
     assert_int_equal(attempt->left, 1);
-    drop(attempt);
+    attempt_drop(attempt);
 
-    attempt_fail(attempt, ATTEMPT_REFUSED, "it does not accept writes");
+    attempt_fail(attempt, "it does not accept writes");
     assert_true(attempt_has_more(attempt));
     run(attempt);
     assert_non_null(attempt->conn);
     assert_int_not_equal(attempt->addr.host, first);
     assert_int_equal(attempt->left, 0);
-    drop(attempt);
+    attempt_drop(attempt);
 
-    attempt_fail(attempt, ATTEMPT_REFUSED, "nor does it");
+    attempt_fail(attempt, "nor does it");
     assert_false(attempt_has_more(attempt));
     run(attempt);
     assert_null(attempt->conn);
@@ -348,7 +340,7 @@ test_who_failed_is_not_tried_again(void **state)
     attempt_begin(attempt, 5000);
     run(attempt);
     assert_int_equal(attempt->addr.host, first);
-    drop(attempt);
+    attempt_drop(attempt);
 
     attempt_destroy(attempt);
     server_stop(&a);
@@ -374,189 +366,39 @@ test_who_was_right_is_tried_first(void **state)
 
     attempt_begin(attempt, 5000);
     run(attempt);
-    drop(attempt);
-    attempt_fail(attempt, ATTEMPT_REFUSED, "it does not accept writes");
+    attempt_drop(attempt);
+    attempt_fail(attempt, "it does not accept writes");
     run(attempt);
     assert_int_equal(attempt->addr.host, 1);
-    drop(attempt);
+    attempt_drop(attempt);
     attempt_prefer(attempt);
 
     attempt_begin(attempt, 5000);
     run(attempt);
     assert_int_equal(attempt->addr.host, 1);
-    drop(attempt);
+    attempt_drop(attempt);
 
     /* it does not answer any more */
 
-    attempt_fail(attempt, ATTEMPT_REFUSED, "lost");
+    attempt_fail(attempt, "lost");
 
     attempt_begin(attempt, 5000);
     run(attempt);
     assert_int_equal(attempt->addr.host, 2);
-    drop(attempt);
-    attempt_fail(attempt, ATTEMPT_REFUSED, "-");
+    attempt_drop(attempt);
+    attempt_fail(attempt, "-");
     run(attempt);
     assert_int_equal(attempt->addr.host, 0);
-    drop(attempt);
-    attempt_fail(attempt, ATTEMPT_REFUSED, "-");
+    attempt_drop(attempt);
+    attempt_fail(attempt, "-");
     run(attempt);
     assert_int_equal(attempt->addr.host, 1);
-    drop(attempt);
+    attempt_drop(attempt);
 
     attempt_destroy(attempt);
     server_stop(&a);
     server_stop(&b);
     server_stop(&c);
-}
-
-
-/* a name server may be silent: what needs none goes first */
-
-static void
-test_addresses_are_tried_before_names(void **state)
-{
-    char        text[256];
-    server_t    good = { .answer = WELCOME, .len = sizeof(WELCOME) - 1 };
-    attempt_t  *attempt;
-
-    (void) state;
-
-    server_start(&good);
-
-    snprintf(text, sizeof(text), "host=localhost,127.0.0.1 port=1,%d user=u "
-             "dbname=d sslmode=disable", good.port);
-
-    attempt = attempt_create(text);
-    assert_non_null(attempt);
-
-    attempt_begin(attempt, 5000);
-    run(attempt);
-
-    assert_int_equal(attempt->addr.host, 1);
-    assert_int_equal(attempt->nfailures, 0);
-    drop(attempt);
-
-    /* all addresses of a name */
-
-    attempt_fail(attempt, ATTEMPT_REFUSED, "-");
-    run(attempt);
-    assert_null(attempt->conn);
-    assert_true(attempt->nfailures >= 2);
-    assert_int_equal(attempt->failures[1].addr.host, 0);
-
-    attempt_destroy(attempt);
-    server_stop(&good);
-}
-
-
-/* what a name led to once, and does not any more, gives it no place */
-
-static attempt_t *
-attempt_by_name(server_t *first, server_t *second)
-{
-    char        text[256];
-    attempt_t  *attempt;
-
-    snprintf(text, sizeof(text), "host=localhost,localhost port=%d,%d user=u "
-             "dbname=d sslmode=disable", first->port, second->port);
-
-    attempt = attempt_create(text);
-    assert_non_null(attempt);
-
-    attempt_begin(attempt, 300);
-
-    return attempt;
-}
-
-
-static void
-test_names_that_were_not_known(void **state)
-{
-    int         i;
-    server_t    slow = { .answer = WELCOME, .len = 4, .slowly = 1 };
-    server_t    good = { .answer = WELCOME, .len = sizeof(WELCOME) - 1 };
-    attempt_t  *attempt;
-
-    (void) state;
-
-    server_start(&slow);
-    server_start(&good);
-    attempt = attempt_by_name(&slow, &good);
-
-    for (i = 0; i < 2; i++) {
-        attempt->addr.host = i;
-        attempt->addr.text[0] = '\0';
-        attempt_fail(attempt, ATTEMPT_REFUSED, "unknown");
-    }
-
-    for (i = 0; i < 3 && attempt->conn == NULL; i++) {
-        attempt_begin(attempt, 300);
-        run(attempt);
-    }
-
-    assert_non_null(attempt->conn);
-    assert_int_equal(attempt->addr.host, 1);
-
-    attempt_destroy(attempt);
-    server_stop(&slow);
-    server_stop(&good);
-}
-
-
-static void
-test_a_name_that_has_moved(void **state)
-{
-    int         i;
-    server_t    slow = { .answer = WELCOME, .len = 4, .slowly = 1 };
-    server_t    good = { .answer = WELCOME, .len = sizeof(WELCOME) - 1 };
-    attempt_t  *attempt;
-
-    (void) state;
-
-    server_start(&slow);
-    server_start(&good);
-    attempt = attempt_by_name(&slow, &good);
-
-    attempt->addr.host = 0;
-    strcpy(attempt->addr.text, "127.0.0.7");
-    attempt_prefer(attempt);
-
-    for (i = 0; i < 3 && attempt->conn == NULL; i++) {
-        attempt_begin(attempt, 300);
-        run(attempt);
-    }
-
-    assert_non_null(attempt->conn);
-    assert_int_equal(attempt->addr.host, 1);
-
-    attempt_destroy(attempt);
-    server_stop(&slow);
-    server_stop(&good);
-}
-
-
-static void
-test_numeric_addresses(void **state)
-{
-    size_t  i;
-
-    static const char  *addrs[] = {
-        "127.0.0.1", "::1", "fe80::1%1", "10.0.0.255"
-    };
-
-    static const char  *names[] = {
-        "localhost", "db.example", "10.0.0.256", "::g", "", "a b"
-    };
-
-    (void) state;
-
-    for (i = 0; i < sizeof(addrs) / sizeof(addrs[0]); i++) {
-        assert_true(hosts_is_addr(addrs[i]));
-    }
-
-    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        assert_false(hosts_is_addr(names[i]));
-    }
 }
 
 
@@ -573,13 +415,9 @@ main(void)
         cmocka_unit_test(test_a_refusal_has_its_state),
         cmocka_unit_test(test_who_failed_is_not_tried_again),
         cmocka_unit_test(test_who_was_right_is_tried_first),
-        cmocka_unit_test(test_addresses_are_tried_before_names),
-        cmocka_unit_test(test_names_that_were_not_known),
-        cmocka_unit_test(test_a_name_that_has_moved),
-        cmocka_unit_test(test_numeric_addresses),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests_name("attempt", tests, NULL, NULL);
 }

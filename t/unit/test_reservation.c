@@ -37,7 +37,7 @@ static const char  *grant[COLUMNS] = {
     "0", "1", "1", UUID, "1", "fence", "on", "on"
 };
 
-static const reservation_ask_t  first_ask = {
+static const statement_ask_t  first_ask = {
     .first = 1, .last = 100, .want = 16, .places = 4, .with_key = 1
 };
 
@@ -83,7 +83,7 @@ add(PGresult *result, const char *columns[COLUMNS])
 
 
 static int
-parse_row(reservation_t *reply, const reservation_ask_t *ask,
+parse_row(reservation_t *reply, const statement_ask_t *ask,
     const char *columns[COLUMNS], const char **error)
 {
     int        rc;
@@ -112,7 +112,7 @@ parse_row(reservation_t *reply, const reservation_ask_t *ask,
 /* parses the grant with one of its columns changed */
 
 static int
-parse(reservation_t *reply, const reservation_ask_t *ask, int column,
+parse(reservation_t *reply, const statement_ask_t *ask, int column,
     const char *value)
 {
     const char  *columns[COLUMNS], *error;
@@ -348,9 +348,9 @@ test_refusals(void **state)
 static void
 test_a_look_grants_nothing(void **state)
 {
-    const char         *columns[COLUMNS], *error;
-    reservation_t       reply;
-    reservation_ask_t   ask;
+    const char       *columns[COLUMNS], *error;
+    reservation_t     reply;
+    statement_ask_t   ask;
 
     (void) state;
 

@@ -40,11 +40,11 @@ static int
 parse(reservation_t *reply, const char *starts, const char *stops,
     const char *reserved, uint64_t want, uint64_t places, const char **error)
 {
-    int                 i, rc;
-    PGresult           *result;
-    const char         *columns[COLUMNS];
-    PGresAttDesc        attrs[COLUMNS];
-    reservation_ask_t   ask;
+    int               i, rc;
+    PGresult         *result;
+    const char       *columns[COLUMNS];
+    PGresAttDesc      attrs[COLUMNS];
+    statement_ask_t   ask;
 
     memset(&ask, 0, sizeof(ask));
     ask.last = INT64_MAX - 1;

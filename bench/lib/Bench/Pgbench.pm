@@ -63,8 +63,8 @@ my %remembered = (
 sub reservation {
     my (%arg) = @_;
 
-    my $statement = _find('src/core/reservation_params.c',
-        qr/\breservation_statement =\s*((?:"[^"]*"\s*)+);/);
+    my $statement = _find('src/core/statement.c',
+        qr/\bstatement_reserve =\s*((?:"[^"]*"\s*)+);/);
     my $arguments = _find('sql/schema.sql',
         qr/FUNCTION unique_random\.reserve\(([^)]*)\)\s*RETURNS/);
 

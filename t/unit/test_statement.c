@@ -2,8 +2,8 @@
 /*
  * Copyright (C) 2026 the ngx_http_unique_random_module authors
  *
- * The parameters of the statements: what is asked arrives to the letter, what
- * is not known as NULL, and the largest of it fits the buffer.
+ * The statements and their parameters: what is asked arrives to the letter,
+ * what is not known as NULL, and the largest of it fits the buffer.
  */
 
 
@@ -16,7 +16,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "core/reservation.h"
+#include "core/statement.h"
 
 
 #define DIGEST  "630dcd2966c4336691125448bbb25b4f"                            \
@@ -27,13 +27,13 @@
 #define MANY    300
 
 
-static const reservation_caller_t  caller = { "numbers", HOLDER, 1500, 32 };
+static const statement_caller_t  caller = { "numbers", HOLDER, 1500, 32 };
 
-static const reservation_ask_t  unknown = {
+static const statement_ask_t  unknown = {
     .first = 1, .last = INT64_MAX, .want = 16, .with_key = 1
 };
 
-static const reservation_ask_t  known = {
+static const statement_ask_t  known = {
     .first = 0, .last = 9, .want = 0,
     .memory = { 5, 12, 192, 2, 7, UUID, DIGEST }
 };
@@ -42,20 +42,20 @@ static const reservation_ask_t  known = {
 /* of exactly that size, for the sanitizer to see who writes beyond */
 
 static char *
-params(const char **values, const reservation_ask_t *asks, size_t n)
+params(const char **values, const statement_ask_t *asks, size_t n)
 {
-    char                     *buf;
-    size_t                    i;
-    const reservation_ask_t  *pointers[MANY];
+    char                   *buf;
+    size_t                  i;
+    const statement_ask_t  *pointers[MANY];
 
-    buf = malloc(reservation_params_size(n));
+    buf = malloc(statement_params_size(n));
     assert_non_null(buf);
 
     for (i = 0; i < n; i++) {
         pointers[i] = &asks[i];
     }
 
-    reservation_params(values, buf, &caller, pointers, n);
+    statement_reserve_params(values, buf, &caller, pointers, n);
 
     return buf;
 }
@@ -86,10 +86,10 @@ used(const char *buf, const char **values, int n)
 
 /* everything is as long as it can be, on the wire or not */
 
-static reservation_ask_t
+static statement_ask_t
 longest(void)
 {
-    reservation_ask_t  ask;
+    statement_ask_t  ask;
 
     ask = known;
 
@@ -126,7 +126,7 @@ static void
 test_one_ask(void **state)
 {
     char        *buf;
-    const char  *values[RESERVATION_NPARAMS];
+    const char  *values[STATEMENT_RESERVE_NPARAMS];
 
     static const char  *expected[] = {
         "numbers", HOLDER, "1500", "{1}", "{9223372036854775807}", "{0}",
@@ -137,7 +137,7 @@ test_one_ask(void **state)
     (void) state;
 
     buf = params(values, &unknown, 1);
-    check(values, expected, RESERVATION_NPARAMS);
+    check(values, expected, STATEMENT_RESERVE_NPARAMS);
     free(buf);
 }
 
@@ -145,9 +145,9 @@ test_one_ask(void **state)
 static void
 test_several_asks(void **state)
 {
-    char               *buf;
-    const char         *values[RESERVATION_NPARAMS];
-    reservation_ask_t   asks[3];
+    char             *buf;
+    const char       *values[STATEMENT_RESERVE_NPARAMS];
+    statement_ask_t   asks[3];
 
     static const char  *expected[] = {
         "numbers", HOLDER, "1500", "{0,1,0}", "{9,9223372036854775807,9}",
@@ -168,7 +168,7 @@ test_several_asks(void **state)
 
     memset(asks, 0, sizeof(asks));
 
-    check(values, expected, RESERVATION_NPARAMS);
+    check(values, expected, STATEMENT_RESERVE_NPARAMS);
     free(buf);
 }
 
@@ -176,11 +176,11 @@ test_several_asks(void **state)
 static void
 test_the_longest_fit(void **state)
 {
-    char                  *buf;
-    size_t                 i, n, size;
-    const char            *values[RESERVATION_RETURN_NPARAMS + 1];
-    reservation_ask_t      asks[MANY];
-    reservation_caller_t   late;
+    char                *buf;
+    size_t               i, n, size;
+    const char          *values[STATEMENT_RESERVE_NPARAMS];
+    statement_ask_t      asks[MANY];
+    statement_caller_t   late;
 
     static const size_t  numbers[] = { 0, 1, 2, 256, MANY };
 
@@ -195,10 +195,10 @@ test_the_longest_fit(void **state)
     }
 
     for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-        const reservation_ask_t  *pointers[MANY];
+        const statement_ask_t  *pointers[MANY];
 
         n = numbers[i];
-        size = reservation_params_size(n);
+        size = statement_params_size(n);
 
         buf = malloc(size);
         assert_non_null(buf);
@@ -207,18 +207,18 @@ test_the_longest_fit(void **state)
             pointers[n] = &asks[n];
         }
 
-        reservation_params(values, buf, &late, pointers, numbers[i]);
-        assert_true(used(buf, values, RESERVATION_NPARAMS) <= size);
+        statement_reserve_params(values, buf, &late, pointers, numbers[i]);
+        assert_true(used(buf, values, STATEMENT_RESERVE_NPARAMS) <= size);
 
         free(buf);
     }
 
-    size = reservation_params_size(1);
+    size = statement_params_size(1);
 
     buf = malloc(size);
     assert_non_null(buf);
 
-    reservation_return_params(values, buf, &late, &asks[0], "{0}", "{1}");
+    statement_give_back_params(values, buf, &late, &asks[0], "{0}", "{1}");
     assert_true(used(buf, values, 12) <= size);
     assert_string_equal(values[8], "18446744073709551615");
     assert_string_equal(values[11], "18446744073709551615");
@@ -231,7 +231,7 @@ static void
 test_giving_back(void **state)
 {
     char        *buf;
-    const char  *values[RESERVATION_RETURN_NPARAMS];
+    const char  *values[STATEMENT_GIVE_BACK_NPARAMS];
 
     static const char  *of_known[] = {
         "numbers", "0", "9", HOLDER, "7", "5", UUID, "12", "192", "2", DIGEST,
@@ -245,21 +245,21 @@ test_giving_back(void **state)
 
     (void) state;
 
-    buf = malloc(reservation_params_size(1));
+    buf = malloc(statement_params_size(1));
     assert_non_null(buf);
 
-    reservation_return_params(values, buf, &caller, &known, of_known[12],
-                              of_known[13]);
-    check(values, of_known, RESERVATION_RETURN_NPARAMS);
+    statement_give_back_params(values, buf, &caller, &known, of_known[12],
+                               of_known[13]);
+    check(values, of_known, STATEMENT_GIVE_BACK_NPARAMS);
 
     /* the arrays are the caller's own */
 
     assert_ptr_equal(values[12], of_known[12]);
     assert_ptr_equal(values[13], of_known[13]);
 
-    reservation_return_params(values, buf, &caller, &unknown, of_known[12],
-                              of_known[13]);
-    check(values, of_unknown, RESERVATION_RETURN_NPARAMS);
+    statement_give_back_params(values, buf, &caller, &unknown, of_known[12],
+                               of_known[13]);
+    check(values, of_unknown, STATEMENT_GIVE_BACK_NPARAMS);
 
     free(buf);
 }
@@ -292,8 +292,8 @@ test_statements(void **state)
 {
     (void) state;
 
-    check_statement(reservation_statement, RESERVATION_NPARAMS);
-    check_statement(reservation_return_statement, RESERVATION_RETURN_NPARAMS);
+    check_statement(statement_reserve, STATEMENT_RESERVE_NPARAMS);
+    check_statement(statement_give_back, STATEMENT_GIVE_BACK_NPARAMS);
 }
 
 
@@ -310,6 +310,5 @@ main(void)
 
     cmocka_set_message_output(CM_OUTPUT_TAP);
 
-    return cmocka_run_group_tests_name("reservation parameters", tests, NULL,
-                                       NULL);
+    return cmocka_run_group_tests_name("statement", tests, NULL, NULL);
 }

@@ -2,19 +2,20 @@
 /*
  * Copyright (C) 2026 the ngx_http_unique_random_module authors
  *
- * The statements of a reservation, and their parameters.
+ * Of each thing that is said of the ranges, a reservation has an array: so the
+ * statement is the same for any number of them.
  */
 
 
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "core/reservation.h"
+#include "core/statement.h"
 
 
 /* sent unnamed, so that PgBouncer may change servers between transactions */
 
-const char  *reservation_statement =
+const char  *statement_reserve =
     "SELECT refusal, detail, pool, first, last, algorithm, digest, key,"
     " starts, stops, reserved, returned, serial, epoch, incarnation,"
     " timeline, failover, current_setting('synchronous_commit'),"
@@ -22,7 +23,7 @@ const char  *reservation_statement =
     " FROM unique_random.reserve($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,"
     " $11, $12, $13, $14, $15)";
 
-const char  *reservation_return_statement =
+const char  *statement_give_back =
     "SELECT unique_random.give_back($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,"
     " $11, $12, $13, $14)";
 
@@ -45,14 +46,13 @@ enum {
 };
 
 
-static char *reservation_field(char *p, const reservation_ask_t *ask,
-    int field);
+static char *statement_field(char *p, const statement_ask_t *ask, int field);
 
 
 void
-reservation_params(const char **values, char *buf,
-    const reservation_caller_t *caller, const reservation_ask_t *const *asks,
-    size_t n)
+statement_reserve_params(const char *values[STATEMENT_RESERVE_NPARAMS],
+    char *buf, const statement_caller_t *caller,
+    const statement_ask_t *const *asks, size_t n)
 {
     int      field;
     char    *p;
@@ -84,7 +84,7 @@ reservation_params(const char **values, char *buf,
                 *p++ = ',';
             }
 
-            p = reservation_field(p, asks[i], field);
+            p = statement_field(p, asks[i], field);
         }
 
         *p++ = '}';
@@ -94,8 +94,9 @@ reservation_params(const char **values, char *buf,
 
 
 void
-reservation_return_params(const char **values, char *buf,
-    const reservation_caller_t *caller, const reservation_ask_t *ask,
+statement_give_back_params(
+    const char *values[STATEMENT_GIVE_BACK_NPARAMS], char *buf,
+    const statement_caller_t *caller, const statement_ask_t *ask,
     const char *starts, const char *ends)
 {
     int     field;
@@ -110,7 +111,7 @@ reservation_return_params(const char **values, char *buf,
 
         values[1 + field + (field > FIELD_LAST)] = p;
 
-        p = reservation_field(p, ask, field);
+        p = statement_field(p, ask, field);
         *p++ = '\0';
     }
 
@@ -133,7 +134,7 @@ reservation_return_params(const char **values, char *buf,
 
 
 static char *
-reservation_field(char *p, const reservation_ask_t *ask, int field)
+statement_field(char *p, const statement_ask_t *ask, int field)
 {
     const char      *text;
     const memory_t  *m;

@@ -9,11 +9,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/reservation.h"
+#include "core/line.h"
 
 
 void
-reservation_line(char *line, size_t size, const char *text)
+line_print(char *line, size_t size, const char *text)
 {
     size_t  len;
 
@@ -29,12 +29,12 @@ reservation_line(char *line, size_t size, const char *text)
         line[--len] = '\0';
     }
 
-    reservation_one_line(line);
+    line_flatten(line);
 }
 
 
 void
-reservation_one_line(char *text)
+line_flatten(char *text)
 {
     unsigned char  *p;
 

@@ -12,7 +12,7 @@
 #include <inttypes.h>
 
 #include "fuzz.h"
-#include "core/reservation.h"
+#include "core/statement.h"
 
 
 #define FUZZ_MAX_ASKS  256
@@ -27,26 +27,26 @@
 #define FUZZ_WITH_KEY  2
 
 
-static void fuzz_params_ask(reservation_ask_t *ask, const uint8_t *data);
-static void fuzz_params_reserve(const reservation_caller_t *caller,
-    const reservation_ask_t *asks, size_t n);
-static void fuzz_params_array(const char *text, const reservation_ask_t *asks,
+static void fuzz_statement_ask(statement_ask_t *ask, const uint8_t *data);
+static void fuzz_statement_reserve(const statement_caller_t *caller,
+    const statement_ask_t *asks, size_t n);
+static void fuzz_statement_array(const char *text, const statement_ask_t *asks,
     size_t n, int param);
-static void fuzz_params_text(char *text, const reservation_ask_t *ask,
+static void fuzz_statement_text(char *text, const statement_ask_t *ask,
     int param);
-static void fuzz_params_return(const reservation_caller_t *caller,
-    const reservation_ask_t *ask);
+static void fuzz_statement_return(const statement_caller_t *caller,
+    const statement_ask_t *ask);
 
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    size_t                 n, len;
-    reservation_ask_t     *asks;
-    reservation_caller_t   caller;
+    size_t               n, len;
+    statement_ask_t     *asks;
+    statement_caller_t   caller;
 
     len = 1 + FUZZ_NUMBERS * sizeof(uint64_t);
-    asks = fuzz_alloc(FUZZ_MAX_ASKS * sizeof(reservation_ask_t));
+    asks = fuzz_alloc(FUZZ_MAX_ASKS * sizeof(statement_ask_t));
 
     caller.pool = FUZZ_POOL;
     caller.holder = FUZZ_UUID;
@@ -62,16 +62,16 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     caller.places = ~caller.lock_wait;
 
     for (n = 0; n < FUZZ_MAX_ASKS && size >= len; n++) {
-        fuzz_params_ask(&asks[n], data);
+        fuzz_statement_ask(&asks[n], data);
 
         data += len;
         size -= len;
     }
 
-    fuzz_params_reserve(&caller, asks, n);
+    fuzz_statement_reserve(&caller, asks, n);
 
     if (n) {
-        fuzz_params_return(&caller, &asks[0]);
+        fuzz_statement_return(&caller, &asks[0]);
     }
 
     free(asks);
@@ -81,11 +81,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 
 static void
-fuzz_params_ask(reservation_ask_t *ask, const uint8_t *data)
+fuzz_statement_ask(statement_ask_t *ask, const uint8_t *data)
 {
     uint64_t  numbers[FUZZ_NUMBERS];
 
-    memset(ask, 0, sizeof(reservation_ask_t));
+    memset(ask, 0, sizeof(statement_ask_t));
     memcpy(numbers, data + 1, sizeof(numbers));
 
     ask->first = numbers[0];
@@ -106,33 +106,33 @@ fuzz_params_ask(reservation_ask_t *ask, const uint8_t *data)
 
 
 static void
-fuzz_params_reserve(const reservation_caller_t *caller,
-    const reservation_ask_t *asks, size_t n)
+fuzz_statement_reserve(const statement_caller_t *caller,
+    const statement_ask_t *asks, size_t n)
 {
-    int                        i;
-    char                      *buf;
-    size_t                     j;
-    const char                *values[RESERVATION_NPARAMS];
-    const reservation_ask_t  **pointers;
+    int                      i;
+    char                    *buf;
+    size_t                   j;
+    const char              *values[STATEMENT_RESERVE_NPARAMS];
+    const statement_ask_t  **pointers;
 
-    pointers = fuzz_alloc(n * sizeof(reservation_ask_t *));
+    pointers = fuzz_alloc(n * sizeof(statement_ask_t *));
 
     for (j = 0; j < n; j++) {
         pointers[j] = &asks[j];
     }
 
-    buf = fuzz_alloc(reservation_params_size(n));
+    buf = fuzz_alloc(statement_params_size(n));
 
-    reservation_params(values, buf, caller, pointers, n);
+    statement_reserve_params(values, buf, caller, pointers, n);
 
     fuzz_check(values[0] == caller->pool);
     fuzz_check(values[1] == caller->holder);
     fuzz_check(strtoull(values[2], NULL, 10) == caller->lock_wait);
     fuzz_check(strtoull(values[13], NULL, 10) == caller->places);
 
-    for (i = 3; i < RESERVATION_NPARAMS; i++) {
+    for (i = 3; i < STATEMENT_RESERVE_NPARAMS; i++) {
         if (i != 13) {
-            fuzz_params_array(values[i], asks, n, i);
+            fuzz_statement_array(values[i], asks, n, i);
         }
     }
 
@@ -142,7 +142,7 @@ fuzz_params_reserve(const reservation_caller_t *caller,
 
 
 static void
-fuzz_params_array(const char *text, const reservation_ask_t *asks, size_t n,
+fuzz_statement_array(const char *text, const statement_ask_t *asks, size_t n,
     int param)
 {
     char    expected[128];
@@ -153,7 +153,7 @@ fuzz_params_array(const char *text, const reservation_ask_t *asks, size_t n,
     for (i = 0; i < n; i++) {
         fuzz_check(i == 0 || *text++ == ',');
 
-        fuzz_params_text(expected, &asks[i], param);
+        fuzz_statement_text(expected, &asks[i], param);
         len = strlen(expected);
 
         fuzz_check(strncmp(text, expected, len) == 0);
@@ -165,11 +165,11 @@ fuzz_params_array(const char *text, const reservation_ask_t *asks, size_t n,
 
 
 static void
-fuzz_params_text(char *text, const reservation_ask_t *ask, int param)
+fuzz_statement_text(char *text, const statement_ask_t *ask, int param)
 {
     const memory_t  *m = &ask->memory;
 
-    const uint64_t  numbers[RESERVATION_NPARAMS] = {
+    const uint64_t  numbers[STATEMENT_RESERVE_NPARAMS] = {
         0, 0, 0, ask->first, ask->last, m->holder_serial, m->epoch, 0,
         m->serial, m->reserved, m->timeline, 0, ask->want, 0, 0
     };
@@ -195,20 +195,20 @@ fuzz_params_text(char *text, const reservation_ask_t *ask, int param)
 
 
 static void
-fuzz_params_return(const reservation_caller_t *caller,
-    const reservation_ask_t *ask)
+fuzz_statement_return(const statement_caller_t *caller,
+    const statement_ask_t *ask)
 {
     int          i;
     char        *buf, expected[128];
-    const char  *values[RESERVATION_RETURN_NPARAMS];
+    const char  *values[STATEMENT_GIVE_BACK_NPARAMS];
 
     /* which one of the other statement is the same */
 
     static const int  params[] = { 0, 3, 4, 0, 5, 6, 7, 8, 9, 10, 11 };
 
-    buf = fuzz_alloc(reservation_params_size(1));
+    buf = fuzz_alloc(statement_params_size(1));
 
-    reservation_return_params(values, buf, caller, ask, "{0}", "{1}");
+    statement_give_back_params(values, buf, caller, ask, "{0}", "{1}");
 
     fuzz_check(values[0] == caller->pool);
     fuzz_check(values[3] == caller->holder);
@@ -222,7 +222,7 @@ fuzz_params_return(const reservation_caller_t *caller,
             continue;
         }
 
-        fuzz_params_text(expected, ask, params[i]);
+        fuzz_statement_text(expected, ask, params[i]);
 
         if (strcmp(expected, "NULL") == 0) {
             fuzz_check(values[i] == NULL);
