@@ -22,7 +22,6 @@
 #include "zone/asks.h"
 #include "zone/batch.h"
 #include "zone/choice.h"
-#include "zone/init.h"
 #include "zone/memory.h"
 #include "zone/save.h"
 
@@ -37,7 +36,7 @@ static ngx_int_t ngx_http_unique_random_init_pool(ngx_conf_t *cf,
     ngx_ur_pool_t *pool, ngx_array_t *pools);
 
 
-static ngx_command_t  ngx_ur_commands[] = {
+static ngx_command_t  ngx_http_unique_random_commands[] = {
 
     { ngx_string("unique_random_pool"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_BLOCK|NGX_CONF_TAKE1,
@@ -64,7 +63,7 @@ static ngx_command_t  ngx_ur_commands[] = {
 };
 
 
-static ngx_http_variable_t  ngx_ur_vars[] = {
+static ngx_http_variable_t  ngx_http_unique_random_vars[] = {
 
     { ngx_string("unique_random_number"), NULL,
       ngx_ur_variable_number, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
@@ -100,7 +99,7 @@ static ngx_http_module_t  ngx_http_unique_random_module_ctx = {
 ngx_module_t  ngx_http_unique_random_module = {
     NGX_MODULE_V1,
     &ngx_http_unique_random_module_ctx,    /* module context */
-    ngx_ur_commands,                       /* module directives */
+    ngx_http_unique_random_commands,       /* module directives */
     NGX_HTTP_MODULE,                       /* module type */
     NULL,                                  /* init master */
     ngx_ur_worker_init_module,             /* init module */
@@ -132,7 +131,7 @@ ngx_http_unique_random_add_variables(ngx_conf_t *cf)
 {
     ngx_http_variable_t  *var, *v;
 
-    for (v = ngx_ur_vars; v->name.len; v++) {
+    for (v = ngx_http_unique_random_vars; v->name.len; v++) {
         var = ngx_http_add_variable(cf, &v->name, v->flags);
         if (var == NULL) {
             return NGX_ERROR;
@@ -184,14 +183,13 @@ ngx_http_unique_random_init(ngx_conf_t *cf)
 }
 
 
-/* each file makes what it keeps of a pool */
+/* each file makes what it keeps of a pool; its zone came with its block */
 
 static ngx_int_t
 ngx_http_unique_random_init_pool(ngx_conf_t *cf, ngx_ur_pool_t *pool,
     ngx_array_t *pools)
 {
-    if (ngx_ur_init_add(cf, pool, &ngx_http_unique_random_module) != NGX_OK
-        || ngx_ur_memory_create(cf, pool) != NGX_OK
+    if (ngx_ur_memory_create(cf, pool) != NGX_OK
         || ngx_ur_batch_create(cf, pool) != NGX_OK
         || ngx_ur_asks_create(cf, pool) != NGX_OK
         || ngx_ur_choice_create(cf, pool) != NGX_OK

@@ -5,8 +5,8 @@
  * The nouns: a pool, its shards and their ranges, as they are configured.  They
  * live in the configuration's memory.
  *
- * What files keep of them, each defines for itself, makes for every pool of a
- * configuration and alone changes: the nouns have a pointer to it.
+ * What files keep of them, each defines for itself and makes for every pool of
+ * a configuration: the nouns have a pointer to it.
  */
 
 
@@ -99,19 +99,19 @@ struct ngx_ur_pool_s {
     u_char             *file;          /* of the configuration */
     ngx_uint_t          line;
 
-    ngx_ur_zone_t      *zone;          /* zone/zone.c */
+    ngx_ur_zone_t      *zone;          /* zone/init.c */
     ngx_ur_memory_t    *memory;        /* zone/memory.c */
     ngx_ur_choice_t    *choice;        /* zone/choice.c */
     ngx_event_t         tidy;          /* zone/batch.c: a timer, armed while
                                           there are batches */
 
-    /* zone/asks.c: the ranges that this worker has asked, and has ever asked
-       until an answer came, or none */
+    /* zone/asks.c: how many asks of this worker are under way, and how many
+       have ended */
     ngx_uint_t          nasked;
     ngx_uint_t          nended;
 
-    /* http/wait.c: the requests that wait; "wake" is a timer, and is posted by
-       whoever may have brought numbers */
+    /* http/wait.c: the requests that wait; "wake" is its timer, and is posted
+       by whoever may have brought numbers */
     ngx_ur_wait_t      *wait;
     ngx_uint_t          nwaiters;
     ngx_event_t         wake;

@@ -16,6 +16,7 @@
 #include "conf/shard.h"
 #include "core/lease.h"
 #include "pool.h"
+#include "zone/init.h"
 
 
 #define NGX_UR_ZONE_SIZE  (256 * 1024)
@@ -435,6 +436,10 @@ ngx_ur_block_init(ngx_conf_t *cf, ngx_ur_pool_t *pool)
 
     if (pool->zone_size == 0) {
         pool->zone_size = NGX_UR_ZONE_SIZE;
+    }
+
+    if (ngx_ur_init_add(cf, pool, &ngx_http_unique_random_module) != NGX_OK) {
+        return NGX_CONF_ERROR;
     }
 
     return NGX_CONF_OK;

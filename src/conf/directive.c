@@ -87,8 +87,7 @@ ngx_ur_directive_lease(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     pool->lease.min = given.min ? given.min : NGX_UR_LEASE_MIN;
     pool->lease.max = given.max ? given.max : NGX_UR_LEASE_MAX;
-    pool->lease.ahead = given.ahead ? given.ahead
-                                    : NGX_UR_LEASE_AHEAD;
+    pool->lease.ahead = given.ahead ? given.ahead : NGX_UR_LEASE_AHEAD;
 
     if (pool->lease.min > pool->lease.max) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,

@@ -17,7 +17,7 @@
 /* none of the strings is NULL */
 
 typedef struct {
-    const char  *host;                  /* a name, an address, a socket folder */
+    const char  *host;                  /* or address, or folder of a socket */
     const char  *hostaddr;
     const char  *port;
 } conninfo_host_t;

@@ -26,6 +26,7 @@ typedef struct {
 } state_text_t;
 
 
+static state_result_e state_head(state_text_t *rest, const char *pool);
 static int state_line(state_text_t *text, state_text_t *line);
 static int state_range(state_text_t *line, state_range_t *range);
 static int state_word(state_text_t *line, const char *word);
@@ -61,34 +62,19 @@ state_result_e
 state_parse(const char *text, size_t len, const char *pool,
     state_range_t *ranges, size_t *n)
 {
-    char          hex[MEMORY_DIGEST_LEN + 1];
-    uint64_t      version;
-    state_text_t  rest, line;
+    char            hex[MEMORY_DIGEST_LEN + 1];
+    state_text_t    rest, line;
+    state_result_e  rc;
 
     *n = 0;
 
     rest.pos = text;
     rest.last = text + len;
 
-    if (state_line(&rest, &line) != 0
-        || state_word(&line, STATE_VERSION) != 0
-        || state_number(&line, '\0', &version) != 0)
-    {
-        return STATE_DAMAGED;
-    }
+    rc = state_head(&rest, pool);
 
-    if (version != 1) {
-        return STATE_LATER;
-    }
-
-    if (state_line(&rest, &line) != 0 || state_word(&line, "pool ") != 0) {
-        return STATE_DAMAGED;
-    }
-
-    if ((size_t) (line.last - line.pos) != strlen(pool)
-        || memcmp(line.pos, pool, strlen(pool)) != 0)
-    {
-        return STATE_FOREIGN;
+    if (rc != STATE_OK) {
+        return rc;
     }
 
     for ( ;; ) {
@@ -115,6 +101,37 @@ state_parse(const char *text, size_t len, const char *pool,
         || memcmp(line.pos, hex, MEMORY_DIGEST_LEN) != 0)
     {
         return STATE_DAMAGED;
+    }
+
+    return STATE_OK;
+}
+
+
+static state_result_e
+state_head(state_text_t *rest, const char *pool)
+{
+    uint64_t      version;
+    state_text_t  line;
+
+    if (state_line(rest, &line) != 0
+        || state_word(&line, STATE_VERSION) != 0
+        || state_number(&line, '\0', &version) != 0)
+    {
+        return STATE_DAMAGED;
+    }
+
+    if (version != 1) {
+        return STATE_LATER;
+    }
+
+    if (state_line(rest, &line) != 0 || state_word(&line, "pool ") != 0) {
+        return STATE_DAMAGED;
+    }
+
+    if ((size_t) (line.last - line.pos) != strlen(pool)
+        || memcmp(line.pos, pool, strlen(pool)) != 0)
+    {
+        return STATE_FOREIGN;
     }
 
     return STATE_OK;

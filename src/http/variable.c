@@ -72,8 +72,7 @@ ngx_ur_variable_status(ngx_http_request_t *r, ngx_http_variable_value_t *v,
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_unique_random_module);
 
-    if (ctx == NULL || ctx->ready || ctx->status == NGX_UR_NONE)
-    {
+    if (ctx == NULL || ctx->ready || ctx->status == NGX_UR_NONE) {
         return ngx_ur_variable_set(v, NULL);
     }
 
@@ -90,8 +89,7 @@ ngx_ur_variable_wait(ngx_http_request_t *r, ngx_http_variable_value_t *v,
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_unique_random_module);
 
-    if (ctx == NULL || ctx->ready || ctx->status == NGX_UR_NONE)
-    {
+    if (ctx == NULL || ctx->ready || ctx->status == NGX_UR_NONE) {
         return ngx_ur_variable_set(v, NULL);
     }
 

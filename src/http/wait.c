@@ -72,6 +72,8 @@ ngx_ur_wait_create(ngx_conf_t *cf, ngx_ur_pool_t *pool)
 
     ngx_queue_init(&wait->waiters);
 
+    /* nothing is awaited: as if the last ask had been too long ago */
+
     wait->asked_at = ngx_current_msec - NGX_UR_PATIENCE;
 
     pool->wait = wait;

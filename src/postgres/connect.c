@@ -378,8 +378,7 @@ ngx_ur_connect_take_over(ngx_ur_connect_t *c)
 
     attempt->conn = NULL;
 
-    return (rc == NGX_OK) ? NGX_UR_HEALTHY
-                          : NGX_UR_SHORT;
+    return (rc == NGX_OK) ? NGX_UR_HEALTHY : NGX_UR_SHORT;
 }
 
 

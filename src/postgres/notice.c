@@ -14,7 +14,6 @@
 #include <ngx_core.h>
 
 #include "core/line.h"
-#include "core/reservation.h"
 #include "pool.h"
 #include "postgres/notice.h"
 #include "postgres/session.h"
@@ -32,7 +31,7 @@ typedef struct {
     u_char       text[256];
     const char  *severity;
     const char  *sqlstate;
-    const char  *function;                     /* in the server's source */
+    const char  *function;              /* in the server's source */
     const char  *line;
 } ngx_ur_notice_t;
 
@@ -109,7 +108,7 @@ ngx_ur_notice_read(ngx_ur_notice_t *notice, const PGresult *result)
 
     ngx_cpystrn(notice->text,
                 (u_char *) ngx_ur_notice_field(result,
-                                                PG_DIAG_MESSAGE_PRIMARY),
+                                               PG_DIAG_MESSAGE_PRIMARY),
                 sizeof(notice->text));
 
     line_flatten((char *) notice->text);

@@ -193,7 +193,7 @@ ngx_ur_reserve_start(ngx_ur_shard_t *shard)
 }
 
 
-/* an attempt to connect */
+/* if it is healthy, "connected" is called */
 
 static void
 ngx_ur_reserve_begun(ngx_ur_shard_t *shard, ngx_uint_t result)

@@ -138,6 +138,8 @@ ngx_ur_return_take(ngx_array_t *jobs, ngx_ur_shard_t *shard)
             return NGX_ERROR;
         }
 
+        ngx_memzero(&rest->ask, sizeof(statement_ask_t));
+
         rest->range = ranges[i];
         rest->back.state = GIVE_BACK_PENDING;
 

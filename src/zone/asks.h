@@ -14,7 +14,6 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 
-#include "core/reservation.h"
 #include "core/statement.h"
 #include "pool.h"
 
@@ -48,7 +47,7 @@ struct ngx_ur_ask_s {
 struct ngx_ur_asks_s {
     ngx_queue_t          pending;       /* of asks, to be sent */
     ngx_queue_t          sent;          /* in one statement */
-    ngx_uint_t           nsent;
+    ngx_uint_t           nsent;         /* ranges in the statement */
     ngx_msec_t           short_until;   /* a pause of this worker */
 
     unsigned             busy:1;        /* postgres/reserve.c is at it */

@@ -52,8 +52,8 @@ struct ngx_ur_slot_s {
 
     ngx_ur_generations_t  had_by;       /* zone/places.c */
 
-    /* zone/memory.c: the version of "memory" that is on disk, if saved_id is
-       id; another key or life is there, which has been reported */
+    /* zone/save.c: the version of "memory" that is on disk, if saved_id is id;
+       another key or life is there, which has been reported */
     uint64_t              saved;
     uint64_t              saved_id;
     ngx_uint_t            conflict;

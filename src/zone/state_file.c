@@ -258,8 +258,7 @@ ngx_ur_state_file_sync(ngx_ur_state_file_t *file, ngx_log_t *log)
     fd = ngx_open_file(file->folder, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
 
     rc = (fd == NGX_INVALID_FILE || fsync(fd) == -1)
-         ? ngx_ur_state_file_failed(file, log, "fsync()",
-                                    file->folder)
+         ? ngx_ur_state_file_failed(file, log, "fsync()", file->folder)
          : NGX_OK;
 
     if (fd != NGX_INVALID_FILE) {

@@ -45,7 +45,7 @@ ngx_int_t ngx_ur_state_file_load(ngx_ur_state_file_t *file, size_t more,
 ngx_int_t ngx_ur_state_file_replace(ngx_ur_state_file_t *file, u_char *text,
     size_t len, ngx_log_t *log);
 
-/* whether the state is on disk now; failures are logged until it is not */
+/* whether the state is on disk now; if not, failures are news no more */
 void ngx_ur_state_file_saved(ngx_ur_state_file_t *file, ngx_uint_t saved,
     ngx_log_t *log);
 
@@ -54,7 +54,6 @@ void ngx_ur_state_file_saved(ngx_ur_state_file_t *file, ngx_uint_t saved,
  * it; NGX_INVALID_FILE if others do not let go of it.
  */
 ngx_fd_t ngx_ur_state_file_lock(ngx_ur_state_file_t *file, ngx_log_t *log);
-
 
 /*
  * A file that is of no use is put aside, where an operator finds it: as long

@@ -15,7 +15,6 @@
 #include <ngx_core.h>
 
 #include "pool.h"
-#include "zone/slot.h"
 #include "zone/zone.h"
 
 

@@ -27,7 +27,7 @@ end:
     :: d_step {
 
            /*
-            * ngx_ur_memory_inherit(): zone 1 is that of the new
+            * ngx_ur_recall_inherit(): zone 1 is that of the new
             * workers, zone 0 that of the old ones (I5)
             */
 

@@ -201,7 +201,7 @@ inline zone_reply(z)
 
 
 /*
- * ngx_ur_slot_failed(): a reply that was lost is burned, which
+ * ngx_ur_slot_lost(): a reply that was lost is burned, which
  * takes nothing but to do nothing.  Believing to have been granted what came
  * next would be the mistake.
  */
