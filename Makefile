@@ -50,7 +50,7 @@ refresh     = cmp -s $(1) $@ || { install -m $(2) $(1) $@ && echo "built $@"; }
 
 # Two kinds of tests share ports and folders: never run them side by side.
 .NOTPARALLEL:
-.PHONY: all nginx deps pages run bench fuzz install clean help FORCE \
+.PHONY: all nginx deps pages run bench fuzz lint install clean help FORCE \
         test test-release test-asan test-tsan test-valgrind asan tsan memcheck
 
 all: $(so)	## build the module (default); NGINX_SRC=dir for other nginx sources
@@ -85,7 +85,7 @@ $(nginx_h):
 	@exit 1
 
 deps:	## install the packages that building and testing need (Debian)
-	@tools/install-deps build pages run test fuzz
+	@tools/install-deps build pages run test lint fuzz
 
 pages:	## build the API page that /docs shows, into build/pages
 	@tools/install-deps pages
@@ -102,6 +102,10 @@ bench: all	## measure beside nginx alone, into bench/results (BENCH=--quick)
 
 fuzz:	## fuzz the parsers (FUZZ="--seconds=600 conninfo")
 	@t/fuzz/run $(FUZZ)
+
+lint:	## what linters have to say of the sources
+	@tools/install-deps lint
+	@tools/lint
 
 install: all	## install module, schema, example and, if built, pages
 	install -d $(DESTDIR)$(modulesdir) $(DESTDIR)$(datadir) $(DESTDIR)$(docdir)
