@@ -14,8 +14,8 @@ THREADS    := -fsanitize=thread -Wno-tsan -Wl,-z,nodelete \
 
 # Two kinds of tests share ports and folders: never run them side by side.
 .NOTPARALLEL:
-.PHONY: bench fuzz lint test test-release test-asan test-tsan test-valgrind \
-        asan tsan memcheck
+.PHONY: bench fuzz dist lint test test-release test-asan test-tsan \
+        test-valgrind asan tsan memcheck
 
 bench: all	## measure beside nginx alone, into bench/results (BENCH=--quick)
 	@tools/install-deps build run test bench
@@ -23,6 +23,9 @@ bench: all	## measure beside nginx alone, into bench/results (BENCH=--quick)
 
 fuzz:	## fuzz the parsers (FUZZ="--seconds=600 conninfo")
 	@t/fuzz/run $(FUZZ)
+
+dist:	## make the tarball of a release, from what is committed
+	@tools/dist $(build)/dist
 
 lint:	## what linters have to say of the sources
 	@tools/install-deps lint
