@@ -15,15 +15,8 @@ CC_OPT     ?= $(shell dpkg-buildflags --get CFLAGS 2>/dev/null || echo -O2 -g) \
               $(shell dpkg-buildflags --get CPPFLAGS 2>/dev/null) -fPIC
 LD_OPT     ?= $(shell dpkg-buildflags --get LDFLAGS 2>/dev/null) -fPIC
 
-DEBUG      := -O1 -g -DNGX_DEBUG_PALLOC=1 -DNGX_HAVE_NONALIGNED=0
-SANITIZE   := -fsanitize=address,undefined \
-              -fno-sanitize=nonnull-attribute,pointer-overflow \
-              -fno-sanitize-recover=all -fno-omit-frame-pointer
-
-# Barriers are between processes, which is more than it looks at; and its
-# atexit() does not call what a module has registered when that is unloaded.
-THREADS    := -fsanitize=thread -Wno-tsan -Wl,-z,nodelete \
-              -fno-omit-frame-pointer
+# Groups of packages, see tools/install-deps.
+DEPS       := build pages run
 
 DESTDIR    ?=
 prefix     ?= /usr
@@ -48,10 +41,7 @@ update      = mkdir -p $(@D) && printf '%s\n' $(1) > $@.new && \
                   if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 refresh     = cmp -s $(1) $@ || { install -m $(2) $(1) $@ && echo "built $@"; }
 
-# Two kinds of tests share ports and folders: never run them side by side.
-.NOTPARALLEL:
-.PHONY: all nginx deps pages run bench fuzz install clean help FORCE \
-        test test-release test-asan test-tsan test-valgrind asan tsan memcheck
+.PHONY: all nginx deps pages run install clean help FORCE
 
 all: $(so)	## build the module (default); NGINX_SRC=dir for other nginx sources
 
@@ -84,8 +74,8 @@ $(nginx_h):
 	    "or set NGINX_SRC to a folder with nginx's sources"
 	@exit 1
 
-deps:	## install the packages that building and testing need (Debian)
-	@tools/install-deps build pages run test fuzz
+deps:	## install the packages that all of this needs (Debian)
+	@tools/install-deps $(DEPS)
 
 pages:	## build the API page that /docs shows, into build/pages
 	@tools/install-deps pages
@@ -95,13 +85,6 @@ run:	## two PostgreSQL clusters and nginx on 127.0.0.1:8000, until Ctrl-C
 	@tools/install-deps build pages run
 	@$(submake) all pages
 	@exec tools/run $(so)
-
-bench: all	## measure beside nginx alone, into bench/results (BENCH=--quick)
-	@tools/install-deps build run test bench
-	@bench/run $(BENCH) $(so)
-
-fuzz:	## fuzz the parsers (FUZZ="--seconds=600 conninfo")
-	@t/fuzz/run $(FUZZ)
 
 install: all	## install module, schema, example and, if built, pages
 	install -d $(DESTDIR)$(modulesdir) $(DESTDIR)$(datadir) $(DESTDIR)$(docdir)
@@ -120,84 +103,7 @@ clean:	## remove what was built (.run keeps the data of make run)
 
 help:	## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' \
-	    $(firstword $(MAKEFILE_LIST))
+	    $(MAKEFILE_LIST)
 
-# Tests.  T="t/a.t t/b.t" picks some, PROVE_FLAGS=-v shows more.
-
-T              ?= $(build)/unit/*.t t/*.t t/model/*.t t/fuzz/*.t t/scenario/*.t
-T_ASAN         ?= $(subst $(build)/unit/,$(build)/asan/unit/,\
-                      $(filter-out t/model/% t/fuzz/%,$(T)))
-T_TSAN         ?= t/000-load.t t/scenario/hanging-shard.t \
-                  t/scenario/broken-handshake.t t/scenario/threads.t
-T_VALGRIND     ?= t/000-load.t t/030-variables.t t/scenario/reload.t
-PROVE_FLAGS    ?=
-VALGRIND_FLAGS := --leak-check=full --show-possibly-lost=no --num-callers=40 \
-                  --suppressions=$(CURDIR)/t/valgrind.suppress
-
-# A folder with the Test::Nginx of CPAN; without one the stand-in serves.
-TEST_NGINX_LIB ?=
-perl_libs       = -It/lib $(addprefix -I,$(TEST_NGINX_LIB))
-stand_in        = $(shell perl $(perl_libs) -MTest::Nginx::Socket -e 1 \
-                      > /dev/null 2>&1 || echo -It/lib/stand-in)
-
-TEST_NGINX_BINARY       ?= $(if $(DISTRIBUTED),/usr/sbin/nginx,$(build)/nginx)
-TEST_NGINX_LOAD_MODULES ?= $(so)
-TEST_NGINX_SERVER_PORT  ?= 127.0.0.1:1984
-TEST_NGINX_CLIENT_PORT  ?= $(lastword $(subst :, ,$(TEST_NGINX_SERVER_PORT)))
-export TEST_NGINX_BINARY TEST_NGINX_LOAD_MODULES \
-       TEST_NGINX_SERVER_PORT TEST_NGINX_CLIENT_PORT
-
-test: deps	## install what is missing and run the whole suite
-	@$(submake) test-release test-asan test-tsan test-valgrind
-
-# One run of prove, and so one summary, for each way to build.
-
-test-release: all $(if $(DISTRIBUTED),,nginx)	## every test, as built for production
-	@$(call unit,$(build)/unit,-O2 -g)
-	@$(call prove,$(T))
-
-test-asan: asan	## every test, with AddressSanitizer and UBSan
-	@$(call unit,$(build)/asan/unit,-O1 -g $(SANITIZE))
-	@$(call prove,$(T_ASAN),asan)
-
-# It knows no other layout of addresses than the one without randomness.
-test-tsan: tsan	## tests of what threads do, with ThreadSanitizer
-	@$(call prove,$(T_TSAN),tsan,,$(shell setarch -R true \
-	    2> /dev/null && echo setarch -R))
-
-test-valgrind: memcheck	## some tests under valgrind
-	@$(call prove,$(T_VALGRIND),memcheck,$(VALGRIND_FLAGS))
-
-unit  = if [ -f t/unit/Makefile ]; then \
-            $(submake) $(jobs) -s -C t/unit BUILD=$(1) CFLAGS='$(2)'; fi
-
-# With the nginx and the module of a variant, if one is given.  Tests that break
-# something add what came of it to a table, which docs/reliability.md explains.
-prove = export $(if $(2),TEST_NGINX_BINARY=$(build)/$(2)/nginx \
-            TEST_NGINX_LOAD_MODULES=$(build)/$(2)/$(MODULE).so) \
-            TEST_NGINX_USE_VALGRIND='$(3)' FAULTS=$(build)/faults.md; \
-        files=$$(ls -d $(1)) && \
-            printf '| %s | %s | %s | %s | %s | %s | %s |\n' \
-                fault runs attempts acknowledged failed duplicates burned \
-                --- --- --- --- --- --- --- > $$FAULTS && \
-            $(4) prove $(perl_libs) $(stand_in) $(PROVE_FLAGS) $$files; \
-        status=$$?; [ $$(wc -l < $$FAULTS) = 2 ] || cat $$FAULTS; \
-        exit $$status
-
-# nginx's pools hide overruns and reused memory, hence NGX_DEBUG_PALLOC, which
-# makes every allocation one of its own.  Reading words from odd addresses is
-# what nginx does on purpose where the processor can; so is arithmetic with
-# pointers that lead nowhere when it moves a long pipeline to another buffer.
-source  = $(if $(DISTRIBUTED),$$(tools/nginx-source $(build)),$(NGINX_SRC))
-variant = src=$(source) && $(submake) all nginx \
-              BUILD=$(build)/$(1) NGINX_SRC="$$src" NGX_CONFIGURE= \
-              CC_OPT='$(DEBUG) $(2)' LD_OPT='$(2)'
-
-asan:	## build nginx and the module with the sanitizers, into build/asan
-	@$(call variant,asan,$(SANITIZE))
-
-tsan:	## build nginx and the module with ThreadSanitizer, into build/tsan
-	@$(call variant,tsan,$(THREADS))
-
-memcheck:	## build nginx and the module for valgrind, into build/memcheck
-	@$(call variant,memcheck)
+# Targets for who works on the module: a release does not have them.
+-include t/targets.mk

@@ -517,7 +517,8 @@ sub unknown {
     my $asked = 0;
 
     $reached{name} = sub {
-        $asked++ while defined $socket->recv(my $question, 512);
+        my $question;
+        $asked++ while defined $socket->recv($question, 512);
         return $asked;
     };
 

@@ -90,7 +90,7 @@ sub growth {
         duration => 800, deadline => 850,
     )->start;
 
-    my ($before, $failed);
+    my $before;
 
     for my $i (1 .. $reloads) {
         my ($seen) = $nginx->worker_pids;

@@ -1,0 +1,70 @@
+# Linters have nothing to say of the sources, and would say it.
+
+use strict;
+use warnings;
+
+use lib 't/lib';
+
+use Cwd qw( abs_path );
+use File::Path qw( make_path );
+use Test::More;
+
+use UniqueRandom::Util qw( run tmp_dir write_file );
+
+plan skip_all => 'the sources are the same with any nginx'
+    if ($ENV{TEST_NGINX_LOAD_MODULES} // '') =~ m{/build/(?:asan|memcheck)/};
+
+# A mistake of each kind, in a tree that has nothing else.
+my %mistakes = (
+    c     => [ 'src/folder/leak.c' => <<'EOT', qr/leak\.c:\d+.*Memory leak/ ],
+int
+leak(void)
+{
+    char  *p;
+
+    p = malloc(1);
+
+    return p != NULL;
+}
+
+
+int
+main(void)
+{
+    return leak();
+}
+EOT
+    shell => [ 'tools/unquoted' => <<'EOT', qr/unquoted line \d+.*SC2086/s ],
+#!/bin/sh
+rm $1
+EOT
+    perl  => [ 't/two-words.t' => <<'EOT', qr/two-words\.t:\d+:.*"open"/ ],
+use strict;
+use warnings;
+open my $file, '/etc/passwd';
+EOT
+);
+
+my $top  = abs_path('.');
+my $tree = tmp_dir();
+make_path(map { "$tree/$_" } qw( src/folder t/unit t/fuzz tools ));
+
+for my $name (qw( lint lint.cppcheck lint.perlcritic )) {
+    symlink "$top/tools/$name", "$tree/tools/$name" or die "$name: $!\n";
+}
+
+for my $what (sort keys %mistakes) {
+    my ($code, $out) = run(command => [ "$top/tools/lint", $what ], merge => 1);
+
+    is $code, 0, "$what: nothing" or diag $out;
+
+    my ($name, $text, $said) = @{ $mistakes{$what} };
+    write_file("$tree/$name", $text);
+
+    ($code, $out) = run(command => [ "$tree/tools/lint", $what ], merge => 1);
+
+    isnt $code, 0, '... but for a mistake';
+    like $out, $said, '... which is named';
+}
+
+done_testing;
