@@ -31,9 +31,9 @@ for my $signal (qw( HUP INT PIPE TERM )) {
     };
 }
 
-# Under valgrind, everything takes longer.
+# Where others use the machine, everything takes longer; under valgrind, too.
 my $factor = $ENV{UNIQUE_RANDOM_TIMEOUT_FACTOR}
-    || ($ENV{TEST_NGINX_USE_VALGRIND} ? 10 : 1);
+    || ($ENV{TEST_NGINX_USE_VALGRIND} ? 10 : 3);
 
 # One that hangs, too.
 $SIG{ALRM} = sub {
