@@ -124,8 +124,8 @@ help:	## show this
 	    $(firstword $(MAKEFILE_LIST))
 
 # Tests.  T="t/a.t t/b.t" picks some, PROVE_FLAGS=-v shows more.  As many files
-# as TEST_JOBS run at the same time, most of which wait; t/testrules.yml says in
-# what order, and which ones run alone.
+# as TEST_JOBS run at the same time, most of which wait, in the order that
+# t/testrules.yml says.
 
 HEAVY          := t/model/model.t $(addprefix t/scenario/,chaos.t \
                       hanging-shard.t kill-workers.t leaks.t recovery.t \
