@@ -99,7 +99,7 @@ install: all	## install module, schema, example and, if built, pages
 	install -m 644 logrotate/$(MODULE) $(DESTDIR)$(docdir)/logrotate
 
 clean:	## remove what was built (.run keeps the data of make run)
-	rm -rf $(build) t/servroot
+	rm -rf $(build)
 
 help:	## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' \

@@ -1,6 +1,7 @@
 # The module loads without being configured, and nginx serves as usual.
 
 use lib 't/lib';
+use UniqueRandom::Slot;
 use Test::Nginx::Socket;
 
 repeat_each(2);

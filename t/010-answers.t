@@ -1,6 +1,7 @@
 # What a client gets: status, headers and body, to the byte.
 
 use lib 't/lib';
+use UniqueRandom::Slot;
 use Test::Nginx::Socket;
 use UniqueRandom::Blocks;
 

@@ -2,6 +2,7 @@
 # and what refuses it before it draws a number.
 
 use lib 't/lib';
+use UniqueRandom::Slot;
 use Test::Nginx::Socket;
 use UniqueRandom::Blocks;
 

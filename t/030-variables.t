@@ -1,6 +1,7 @@
 # $unique_random_number, _shard, _status and _wait, in headers and in logs.
 
 use lib 't/lib';
+use UniqueRandom::Slot;
 use Test::Nginx::Socket;
 use UniqueRandom::Blocks;
 

@@ -6,6 +6,7 @@
 # not be in the error log, whatever is wrong with them.
 
 use lib 't/lib';
+use UniqueRandom::Slot;
 use Test::Nginx::Socket;
 use UniqueRandom::Blocks;
 

@@ -1,6 +1,7 @@
 # ${NAME} and ${NAME:-default} in the parameters of "shard".
 
 use lib 't/lib';
+use UniqueRandom::Slot;
 use Test::Nginx::Socket;
 use UniqueRandom::Blocks;
 

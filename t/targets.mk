@@ -12,10 +12,10 @@ SANITIZE   := -fsanitize=address,undefined \
 THREADS    := -fsanitize=thread -Wno-tsan -Wl,-z,nodelete \
               -fno-omit-frame-pointer
 
-# Two kinds of tests share ports and folders: never run them side by side.
+# Ways to build share the machine and the table of faults: one after another.
 .NOTPARALLEL:
-.PHONY: bench fuzz dist lint test test-release test-asan test-tsan \
-        test-valgrind asan tsan memcheck
+.PHONY: bench fuzz dist lint test test-release test-asan test-heavy \
+        test-tsan test-valgrind asan tsan memcheck
 
 bench: all	## measure beside nginx alone, into bench/results (BENCH=--quick)
 	@tools/install-deps build run test bench
@@ -31,14 +31,21 @@ lint:	## what linters have to say of the sources
 	@tools/install-deps lint
 	@tools/lint
 
-# Tests.  T="t/a.t t/b.t" picks some, PROVE_FLAGS=-v shows more.
+# Tests.  T="t/a.t t/b.t" picks some, PROVE_FLAGS=-v shows more.  As many files
+# as TEST_JOBS run at the same time, most of which wait, in the order that
+# t/testrules.yml says.
 
-T              ?= $(build)/unit/*.t t/*.t t/model/*.t t/fuzz/*.t t/scenario/*.t
+HEAVY          := t/model/model.t $(addprefix t/scenario/,chaos.t \
+                      hanging-shard.t kill-workers.t leaks.t recovery.t \
+                      storm.t threads.t)
+T              ?= $(build)/unit/*.t t/*.t t/fuzz/*.t \
+                  $(filter-out $(HEAVY),$(wildcard t/scenario/*.t))
 T_ASAN         ?= $(subst $(build)/unit/,$(build)/asan/unit/,\
                       $(filter-out t/model/% t/fuzz/%,$(T)))
 T_TSAN         ?= t/000-load.t t/scenario/hanging-shard.t \
                   t/scenario/broken-handshake.t t/scenario/threads.t
 T_VALGRIND     ?= t/000-load.t t/030-variables.t t/scenario/reload.t
+TEST_JOBS      ?= $(shell expr 2 '*' $$(nproc))
 PROVE_FLAGS    ?=
 VALGRIND_FLAGS := --leak-check=full --show-possibly-lost=no --num-callers=40 \
                   --suppressions=$(CURDIR)/t/valgrind.suppress
@@ -51,23 +58,24 @@ stand_in        = $(shell perl $(perl_libs) -MTest::Nginx::Socket -e 1 \
 
 TEST_NGINX_BINARY       ?= $(if $(DISTRIBUTED),/usr/sbin/nginx,$(build)/nginx)
 TEST_NGINX_LOAD_MODULES ?= $(so)
-TEST_NGINX_SERVER_PORT  ?= 127.0.0.1:1984
-TEST_NGINX_CLIENT_PORT  ?= $(lastword $(subst :, ,$(TEST_NGINX_SERVER_PORT)))
-export TEST_NGINX_BINARY TEST_NGINX_LOAD_MODULES \
-       TEST_NGINX_SERVER_PORT TEST_NGINX_CLIENT_PORT
+export TEST_NGINX_BINARY TEST_NGINX_LOAD_MODULES
 
 test: deps	## install what is missing and run the whole suite
-	@$(submake) test-release test-asan test-tsan test-valgrind
+	@$(submake) test-release test-asan test-heavy
 
 # One run of prove, and so one summary, for each way to build.
 
-test-release: all $(if $(DISTRIBUTED),,nginx)	## every test, as built for production
+test-release: all $(if $(DISTRIBUTED),,nginx)	## tests, as built for production
 	@$(call unit,$(build)/unit,-O2 -g)
 	@$(call prove,$(T))
 
-test-asan: asan	## every test, with AddressSanitizer and UBSan
+test-asan: asan	## the same with AddressSanitizer and UBSan
 	@$(call unit,$(build)/asan/unit,-O1 -g $(SANITIZE))
 	@$(call prove,$(T_ASAN),asan)
+
+test-heavy:	## what takes the processors: storms, models, other builds
+	@$(submake) test-release test-asan T='$(HEAVY)'
+	@$(submake) test-tsan test-valgrind
 
 # It knows no other layout of addresses than the one without randomness.
 test-tsan: tsan	## tests of what threads do, with ThreadSanitizer
@@ -89,7 +97,8 @@ prove = export $(if $(2),TEST_NGINX_BINARY=$(build)/$(2)/nginx \
             printf '| %s | %s | %s | %s | %s | %s | %s |\n' \
                 fault runs attempts acknowledged failed duplicates burned \
                 --- --- --- --- --- --- --- > $$FAULTS && \
-            $(4) prove $(perl_libs) $(stand_in) $(PROVE_FLAGS) $$files; \
+            $(4) prove -j $(TEST_JOBS) $(perl_libs) $(stand_in) $(PROVE_FLAGS) \
+                $$files; \
         status=$$?; [ $$(wc -l < $$FAULTS) = 2 ] || cat $$FAULTS; \
         exit $$status
 

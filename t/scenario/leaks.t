@@ -25,9 +25,6 @@ my $sanitized = ($ENV{TEST_NGINX_BINARY} // '') =~ m{/build/};
 my $reloads   = $sanitized ? 100   : 1000;
 my $aborts    = $sanitized ? 2_000 : 10_000;
 
-# A thousand reloads take minutes where others use the machine, too.
-alarm 900;
-
 my $pg = UniqueRandom::Postgres->new;
 
 # Lines for shards from $from on, each a database of its own.

@@ -31,9 +31,9 @@ for my $signal (qw( HUP INT PIPE TERM )) {
     };
 }
 
-# Under valgrind, everything takes longer.
+# Where others use the machine, everything takes longer; under valgrind, too.
 my $factor = $ENV{UNIQUE_RANDOM_TIMEOUT_FACTOR}
-    || ($ENV{TEST_NGINX_USE_VALGRIND} ? 10 : 1);
+    || ($ENV{TEST_NGINX_USE_VALGRIND} ? 10 : 3);
 
 # One that hangs, too.
 $SIG{ALRM} = sub {
@@ -130,24 +130,47 @@ sub wait_until {
     }
 }
 
-# Below the range that outgoing connections take their ports from, so that a
-# server that restarts finds its port free.
-my $next_port = 10000 + ($$ * 31) % 20000;
+# Ports that are not taken by other tests, which may run at the same time: a
+# block of them is ours as long as we hold the first, or a helper does that we
+# have forked.  They are below the range that outgoing connections take theirs
+# from, so that a server that restarts finds its port free.
+use constant {
+    FIRST_PORT => 10000,
+    BLOCKS     => 200,
+    BLOCK      => 100,
+};
+
+my (@held, @ports);
 
 sub free_port {
-    for (1 .. 20000) {
-        $next_port = 10000 if ++$next_port >= 30000;
+    while (1) {
+        @ports = _block() if !@ports;
 
-        my $socket = IO::Socket::INET->new(
-            LocalAddr => '127.0.0.1',
-            LocalPort => $next_port,
-            Listen    => 1,
-        );
+        my $port = shift @ports;
+        return $port if _bind($port, Listen => 1);
+    }
+}
 
-        return $next_port if $socket;
+sub _block {
+    for my $i (1 .. BLOCKS) {
+        my $first = FIRST_PORT + BLOCK * (($$ + $i) % BLOCKS);
+        my $socket = _bind($first) or next;
+
+        push @held, $socket;
+        return $first + 1 .. $first + BLOCK - 1;
     }
 
-    die "no free port\n";
+    die "no free ports\n";
+}
+
+sub _bind {
+    my ($port, @more) = @_;
+
+    return IO::Socket::INET->new(
+        LocalAddr => '127.0.0.1',
+        LocalPort => $port,
+        @more,
+    );
 }
 
 # Processes
