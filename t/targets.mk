@@ -27,7 +27,7 @@ fuzz:	## fuzz the parsers (FUZZ="--seconds=600 conninfo")
 dist:	## make the tarball of a release, from what is committed
 	@tools/dist $(build)/dist
 
-lint:	## what linters have to say of the sources
+lint: all	## what linters have to say of the sources
 	@tools/install-deps lint
 	@tools/lint
 

@@ -15,6 +15,7 @@
 
 #include "conf/conf.h"
 #include "core/conninfo.h"
+#include "core/version.h"
 #include "event/thread.h"
 #include "pool.h"
 #include "postgres/reserve.h"
@@ -26,6 +27,7 @@
 #include "zone/save.h"
 #include "zone/workers.h"
 
+#include <libpq-fe.h>
 #include <poll.h>
 
 
@@ -48,9 +50,18 @@ static void ngx_ur_worker_finish(ngx_ur_shard_t *shard, ngx_msec_t deadline);
 ngx_int_t
 ngx_ur_worker_init_module(ngx_cycle_t *cycle)
 {
+    int                   libpq;
     ngx_uint_t            i;
     ngx_ur_pool_t       **pools;
     ngx_ur_main_conf_t   *umcf;
+
+    if (!ngx_test_config) {
+        libpq = PQlibVersion();
+
+        ngx_log_error(NGX_LOG_NOTICE, cycle->log, 0,
+                      "ngx_http_unique_random_module/%s, libpq %d.%d",
+                      NGX_UR_VERSION, libpq / 10000, libpq % 10000);
+    }
 
     umcf = ngx_http_cycle_get_module_main_conf(cycle,
                                                ngx_http_unique_random_module);

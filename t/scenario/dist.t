@@ -63,12 +63,12 @@ git add -A
 git -c user.name=test -c user.email=test@example.com commit -q -m test
 EOT
 
-my ($version) = read_file("$tree/src/version.h")
-    =~ /^#define NGX_HTTP_UNIQUE_RANDOM_VERSION  "(\d+\.\d+\.\d+)"$/m;
+my ($version) = read_file("$tree/src/core/version.h")
+    =~ /^#define NGX_UR_VERSION  "(\d+\.\d+\.\d+)"$/m;
 my $tarball = "$module-$version.tar.gz";
 
 is((read_file("$tree/CHANGES") =~ /^Changes with $module (\S+)  /m)[0],
-    $version, 'CHANGES begins with the version that src/version.h has');
+    $version, 'CHANGES begins with the version that src/core/version.h has');
 
 unlike ok_shell('make dist', 'make -s -C "$1" dist', $tree),
     qr/not committed/, '... of all that there is';

@@ -10,7 +10,7 @@
 #define _VERSION_H_INCLUDED_
 
 
-#define NGX_HTTP_UNIQUE_RANDOM_VERSION  "1.1.0"
+#define NGX_UR_VERSION  "1.1.0"
 
 
 #endif /* _VERSION_H_INCLUDED_ */
