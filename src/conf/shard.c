@@ -160,8 +160,7 @@ ngx_ur_shard_create(ngx_conf_t *cf, ngx_ur_pool_t *pool, ngx_str_t *conninfo)
     cln->handler = ngx_ur_shard_cleanup;
     cln->data = shard;
 
-    if (ngx_array_init(&shard->ranges, cf->pool, 1,
-                       sizeof(ngx_ur_range_t *))
+    if (ngx_array_init(&shard->ranges, cf->pool, 1, sizeof(ngx_ur_range_t *))
         != NGX_OK)
     {
         return NULL;

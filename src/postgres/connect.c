@@ -370,8 +370,7 @@ ngx_ur_connect_take_over(ngx_ur_connect_t *c)
     if (attempt->conn == NULL) {
         ngx_ur_postgres_set_error(pg, attempt->error);
 
-        return attempt->short_of ? NGX_UR_SHORT
-                                 : ngx_ur_connect_failed(c);
+        return attempt->short_of ? NGX_UR_SHORT : ngx_ur_connect_failed(c);
     }
 
     rc = ngx_ur_postgres_open(pg, attempt->conn);

@@ -168,8 +168,7 @@ ngx_ur_reserve(ngx_ur_pool_t *pool, ngx_ur_cause_t *cause)
 static ngx_msec_t
 ngx_ur_reserve_time(ngx_ur_shard_t *shard)
 {
-    return shard->pool->reserve_timeout * 3
-           + shard->pool->connect_timeout * 2;
+    return shard->pool->reserve_timeout * 3 + shard->pool->connect_timeout * 2;
 }
 
 
@@ -238,11 +237,11 @@ ngx_ur_reserve_send(ngx_ur_shard_t *shard)
 static ngx_int_t
 ngx_ur_reserve_query(ngx_ur_shard_t *shard)
 {
-    char                     *buf;
-    size_t                    n;
-    ngx_int_t                 rc;
-    const char               *values[STATEMENT_RESERVE_NPARAMS];
-    ngx_queue_t              *q, *sent;
+    char                   *buf;
+    size_t                  n;
+    ngx_int_t               rc;
+    const char             *values[STATEMENT_RESERVE_NPARAMS];
+    ngx_queue_t            *q, *sent;
     statement_caller_t      caller;
     const statement_ask_t  *asks[NGX_UR_ASKS];
 

@@ -320,8 +320,8 @@ ngx_ur_return_params(ngx_ur_rest_t *rest, const statement_caller_t *caller)
     ngx_sprintf(start, "}%Z");
     ngx_sprintf(end, "}%Z");
 
-    statement_give_back_params(rest->back.values, rest->buf, caller, &rest->ask,
-                              rest->starts, rest->ends);
+    statement_give_back_params(rest->back.values, rest->buf, caller,
+                               &rest->ask, rest->starts, rest->ends);
 }
 
 

@@ -32,8 +32,8 @@
 
 static uint64_t ngx_ur_slot_want(ngx_ur_slot_t *slot, lease_policy_t *policy,
     ngx_uint_t waiting);
-static ngx_int_t ngx_ur_slot_take_in(ngx_ur_slot_t *slot,
-    statement_ask_t *ask, reservation_t *reply);
+static ngx_int_t ngx_ur_slot_take_in(ngx_ur_slot_t *slot, statement_ask_t *ask,
+    reservation_t *reply);
 static ngx_uint_t ngx_ur_slot_overtaken(ngx_ur_slot_t *slot,
     statement_ask_t *ask, reservation_t *reply);
 static ngx_int_t ngx_ur_slot_conclude(ngx_ur_slot_t *slot,
