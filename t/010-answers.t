@@ -13,17 +13,6 @@ run_tests();
 __DATA__
 
 === TEST 1: a GET is answered with a number
---- http_config
-    unique_random_pool numbers {
-        shard      $TEST_NGINX_SHARD range=7-7;
-        bootstrap  on;
-    }
---- config
-    location = /random {
-        unique_random;
-    }
---- request
-GET /random
 --- response_headers
 Content-Type: application/json
 Content-Length: 12
@@ -33,168 +22,70 @@ Cache-Control: no-store
 ! Accept-Ranges
 ! Retry-After
 ! Allow
---- response_body chomp
-{"number":7}
-
-
+--- response_body: {"number":7}
 
 === TEST 2: a POST is answered with a number
---- http_config
-    unique_random_pool numbers {
-        shard      $TEST_NGINX_SHARD range=0-0;
-        bootstrap  on;
-    }
---- config
-    location = /random {
-        unique_random;
-    }
---- request
-POST /random
+--- shard: range=0-0
+--- request: POST /random
 --- more_headers
 Content-Length: 0
 --- response_headers
 Content-Type: application/json
 Content-Length: 12
 Cache-Control: no-store
---- response_body chomp
-{"number":0}
-
-
+--- response_body: {"number":0}
 
 === TEST 3: the longest number
---- http_config
-    unique_random_pool numbers {
-        shard      $TEST_NGINX_SHARD range=9223372036854775807-9223372036854775807;
-        bootstrap  on;
-    }
---- config
-    location = /random {
-        unique_random;
-    }
---- request
-GET /random
+--- shard: range=9223372036854775807-9223372036854775807
 --- response_headers
 Content-Length: 30
---- response_body chomp
-{"number":9223372036854775807}
-
-
+--- response_body: {"number":9223372036854775807}
 
 === TEST 4: a body that is sent is read and makes no difference
---- http_config
-    unique_random_pool numbers {
-        shard      $TEST_NGINX_SHARD range=7-7;
-        bootstrap  on;
-    }
---- config
-    location = /random {
-        unique_random;
-    }
 --- request
 POST /random
 {"how":"small"}
 --- response_headers
 Content-Length: 12
---- response_body chomp
-{"number":7}
-
-
+--- response_body: {"number":7}
 
 === TEST 5: a body of one million bytes
---- http_config
-    unique_random_pool numbers {
-        shard      $TEST_NGINX_SHARD range=7-7;
-        bootstrap  on;
-    }
---- config
-    location = /random {
-        unique_random;
-    }
 --- request eval
 "POST /random\n" . 'x' x 1_000_000
 --- response_headers
 Content-Length: 12
---- response_body chomp
-{"number":7}
-
-
+--- response_body: {"number":7}
 
 === TEST 6: a chunked body
---- http_config
-    unique_random_pool numbers {
-        shard      $TEST_NGINX_SHARD range=7-7;
-        bootstrap  on;
-    }
---- config
-    location = /random {
-        unique_random;
-    }
 --- request eval
 "POST /random\n5\r\nhello\r\n1\r\n!\r\n0\r\n\r\n"
 --- more_headers
 Transfer-Encoding: chunked
 --- response_headers
 Content-Length: 12
---- response_body chomp
-{"number":7}
-
-
+--- response_body: {"number":7}
 
 === TEST 7: a large chunked body
---- http_config
-    unique_random_pool numbers {
-        shard      $TEST_NGINX_SHARD range=7-7;
-        bootstrap  on;
-    }
---- config
-    location = /random {
-        unique_random;
-    }
 --- request eval
 "POST /random\n" . ("10000\r\n" . 'x' x 65536 . "\r\n") x 10 . "0\r\n\r\n"
 --- more_headers
 Transfer-Encoding: chunked
 --- response_headers
 Content-Length: 12
---- response_body chomp
-{"number":7}
-
-
+--- response_body: {"number":7}
 
 === TEST 8: a body that never comes is not waited for
---- http_config
-    unique_random_pool numbers {
-        shard      $TEST_NGINX_SHARD range=7-7;
-        bootstrap  on;
-    }
---- config
-    location = /random {
-        unique_random;
-
-        # how long the client has to wait for the end of the connection
-        lingering_timeout  1s;
-    }
---- request
-POST /random
+--- location
+    # how long the client has to wait for the end of the connection
+    lingering_timeout  1s;
+--- request: POST /random
 --- more_headers
 Content-Length: 1000
 --- response_headers
 Content-Length: 12
---- response_body chomp
-{"number":7}
-
-
+--- response_body: {"number":7}
 
 === TEST 9: a body that comes while the request waits for its number
---- http_config
-    unique_random_pool numbers {
-        shard      $TEST_NGINX_SHARD range=7-7;
-        bootstrap  on;
-    }
---- config
-    location = /random {
-        unique_random;
-    }
 --- raw_request eval
 ["POST /random HTTP/1.1\r
 Host: localhost\r
@@ -205,44 +96,19 @@ Connection: close\r
 --- raw_request_middle_delay: 0.001
 --- response_headers
 Content-Length: 12
---- response_body chomp
-{"number":7}
-
-
+--- response_body: {"number":7}
 
 === TEST 10: who expects 100 Continue gets it, and the answer
---- http_config
-    unique_random_pool numbers {
-        shard      $TEST_NGINX_SHARD range=7-7;
-        bootstrap  on;
-    }
---- config
-    location = /random {
-        unique_random;
-    }
 --- request
 POST /random
 body
 --- more_headers
 Expect: 100-continue
 --- error_code: 100
---- response_body_like chomp
-^HTTP/1\.1 200 OK\r\n.*\r\nContent-Length: 12\r\n.*\r\n\r\n\{"number":7\}$
-
-
+--- response_body_like: ^HTTP/1\.1 200 OK\r\n.*\r\nContent-Length: 12\r\n.*\r\n\r\n\{"number":7\}$
 
 === TEST 11: a body that is too large is refused and uses no number
---- http_config
-    unique_random_pool numbers {
-        shard      $TEST_NGINX_SHARD range=7-7;
-        bootstrap  on;
-    }
---- config
-    location = /random {
-        unique_random;
-
-        client_max_body_size  10;
-    }
+--- location: client_max_body_size 10;
 --- request eval
 ["POST /random\nmore than ten bytes", "GET /random"]
 --- error_code eval
@@ -250,18 +116,8 @@ Expect: 100-continue
 --- response_body eval
 [qr/Request Entity Too Large/, '{"number":7}']
 
-
-
 === TEST 12: a pool of two answers 200, 200, 409
---- http_config
-    unique_random_pool numbers {
-        shard      $TEST_NGINX_SHARD range=1-2;
-        bootstrap  on;
-    }
---- config
-    location = /random {
-        unique_random;
-    }
+--- shard: range=1-2
 --- request eval
 ["GET /random", "GET /random", "GET /random", "POST /random"]
 --- error_code eval
@@ -277,19 +133,10 @@ Cache-Control: no-store
 [(qr/\A\{"number":[12]\}\z/) x 2,
 ('{"detail":"All available numbers have been used."}') x 2]
 
-
-
 === TEST 13: the numbers of a pool are different ones
---- http_config
-    unique_random_pool numbers {
-        shard      $TEST_NGINX_SHARD range=1-3;
-        bootstrap  on;
-    }
+--- shard: range=1-3
+--- location
 --- config
-    location = /random {
-        unique_random;
-    }
-
     location = /all {
         ssi        on;
         ssi_types  text/plain;
@@ -297,26 +144,16 @@ Cache-Control: no-store
 --- user_files
 >>> all
 <!--# include virtual="/random" --><!--# include virtual="/random" --><!--# include virtual="/random" --><!--# include virtual="/random" -->
---- request
-GET /all
+--- request: GET /all
 --- response_body eval
 my $n = '\{"number":([123])\}';
 qr/\A$n(?!.*"\1)$n(?!.*"\2)$n\{"detail":"All available numbers have been used\."\}\n\z/
 
-
-
 === TEST 14: numbers of two shards and of two ranges of one shard
---- http_config
-    unique_random_pool numbers {
-        shard      $TEST_NGINX_SHARD range=1-1 range=3-3;
-        shard      $TEST_NGINX_SHARD_B range=2-2;
-        bootstrap  on;
-    }
+--- shard: range=1-1 range=3-3
+--- pool: shard $TEST_NGINX_SHARD_B range=2-2;
+--- location
 --- config
-    location = /random {
-        unique_random;
-    }
-
     location = /all {
         ssi        on;
         ssi_types  text/plain;
@@ -324,25 +161,16 @@ qr/\A$n(?!.*"\1)$n(?!.*"\2)$n\{"detail":"All available numbers have been used\."
 --- user_files
 >>> all
 <!--# include virtual="/random" --><!--# include virtual="/random" --><!--# include virtual="/random" --><!--# include virtual="/random" -->
---- request
-GET /all
+--- request: GET /all
 --- response_body eval
 my $n = '\{"number":([123])\}';
 qr/\A$n(?!.*:\1)$n(?!.*:\2)$n\{"detail":"All available numbers have been used\."\}\n\z/
-
-
 
 === TEST 15: nobody listens where the shard is said to be
 --- http_config
     unique_random_pool numbers {
         shard  postgresql://postgres@127.0.0.1:$TEST_NGINX_CLOSED_PORT/numbers range=1-9;
     }
---- config
-    location = /random {
-        unique_random;
-    }
---- request
-GET /random
 --- error_code: 503
 --- response_headers
 Content-Type: application/json
@@ -351,21 +179,10 @@ Cache-Control: no-store
 Retry-After: 1
 ! ETag
 ! Allow
---- response_body chomp
-{"detail":"No number could be reserved in time."}
-
-
+--- response_body: {"detail":"No number could be reserved in time."}
 
 === TEST 16: the only shard is down
---- http_config
-    unique_random_pool numbers {
-        shard      $TEST_NGINX_SHARD range=1-9 down;
-        bootstrap  on;
-    }
---- config
-    location = /random {
-        unique_random;
-    }
+--- shard: range=1-9 down
 --- request eval
 ["GET /random", "POST /random\nbody"]
 --- error_code eval
@@ -375,39 +192,16 @@ Retry-After: 1
 --- response_body eval
 [('{"detail":"No number could be reserved in time."}') x 2]
 
-
-
 === TEST 17: the only shard is being drained and has nothing leased
---- http_config
-    unique_random_pool numbers {
-        shard      $TEST_NGINX_SHARD range=1-9 drain;
-        bootstrap  on;
-    }
---- config
-    location = /random {
-        unique_random;
-    }
---- request
-GET /random
+--- shard: range=1-9 drain
 --- error_code: 503
 --- response_headers
 Retry-After: 1
---- response_body chomp
-{"detail":"No number could be reserved in time."}
-
-
+--- response_body: {"detail":"No number could be reserved in time."}
 
 === TEST 18: a pool is not used up as long as one of its shards is down
---- http_config
-    unique_random_pool numbers {
-        shard      $TEST_NGINX_SHARD range=1-1;
-        shard      $TEST_NGINX_SHARD_B range=2-2 down;
-        bootstrap  on;
-    }
---- config
-    location = /random {
-        unique_random;
-    }
+--- shard: range=1-1
+--- pool: shard $TEST_NGINX_SHARD_B range=2-2 down;
 --- request eval
 ["GET /random", "GET /random", "GET /random"]
 --- error_code eval
@@ -416,21 +210,12 @@ Retry-After: 1
 ["! Retry-After", "Retry-After: 1", "Retry-After: 1"]
 --- response_body eval
 ['{"number":1}', ('{"detail":"No number could be reserved in time."}') x 2]
-
-
 
 === TEST 19: a pool is not used up as long as one of its shards was never seen
---- http_config
-    unique_random_pool numbers {
-        shard         $TEST_NGINX_SHARD range=1-1;
-        shard         postgresql://postgres@127.0.0.1:$TEST_NGINX_CLOSED_PORT/numbers range=2-2;
-        bootstrap     on;
-        wait_timeout  1s;
-    }
---- config
-    location = /random {
-        unique_random;
-    }
+--- shard: range=1-1
+--- pool
+    shard         postgresql://postgres@127.0.0.1:$TEST_NGINX_CLOSED_PORT/numbers range=2-2;
+    wait_timeout  1s;
 --- request eval
 ["GET /random", "GET /random", "GET /random"]
 --- error_code eval
@@ -439,50 +224,26 @@ Retry-After: 1
 ["! Retry-After", "Retry-After: 1", "Retry-After: 1"]
 --- response_body eval
 ['{"number":1}', ('{"detail":"No number could be reserved in time."}') x 2]
-
-
 
 === TEST 20: the range is not in the database, and bootstrap is off
 --- http_config
     unique_random_pool numbers {
         shard  $TEST_NGINX_SHARD range=1-9;
     }
---- config
-    location = /random {
-        unique_random;
-    }
---- request
-GET /random
 --- error_code: 503
 --- response_headers
 Retry-After: 1
---- response_body chomp
-{"detail":"No number could be reserved in time."}
-
-
+--- response_body: {"detail":"No number could be reserved in time."}
 
 === TEST 21: nobody may wait
---- http_config
-    unique_random_pool numbers {
-        shard      $TEST_NGINX_SHARD range=1-9;
-        bootstrap  on;
-        queue      0;
-    }
---- config
-    location = /random {
-        unique_random;
-    }
---- request
-GET /random
+--- shard: range=1-9
+--- pool: queue 0;
 --- error_code: 503
 --- response_headers
 Content-Type: application/json
 Cache-Control: no-store
 Retry-After: 1
---- response_body chomp
-{"detail":"No number could be reserved in time."}
-
-
+--- response_body: {"detail":"No number could be reserved in time."}
 
 === TEST 22: no request waits longer than wait_timeout
 --- http_config
@@ -491,30 +252,12 @@ Retry-After: 1
         connect_timeout  1s;
         wait_timeout     300ms;
     }
---- config
-    location = /random {
-        unique_random;
-    }
---- request
-GET /random
 --- error_code: 503
 --- response_headers
 Retry-After: 1
---- response_body chomp
-{"detail":"No number could be reserved in time."}
-
-
+--- response_body: {"detail":"No number could be reserved in time."}
 
 === TEST 23: HEAD is not allowed and uses no number
---- http_config
-    unique_random_pool numbers {
-        shard      $TEST_NGINX_SHARD range=7-7;
-        bootstrap  on;
-    }
---- config
-    location = /random {
-        unique_random;
-    }
 --- request eval
 ["HEAD /random", "GET /random"]
 --- error_code eval
@@ -529,18 +272,7 @@ Cache-Control: no-store
 --- response_body eval
 ['', '{"number":7}']
 
-
-
 === TEST 24: PUT is not allowed and uses no number
---- http_config
-    unique_random_pool numbers {
-        shard      $TEST_NGINX_SHARD range=7-7;
-        bootstrap  on;
-    }
---- config
-    location = /random {
-        unique_random;
-    }
 --- request eval
 ["PUT /random\nwith a body", "GET /random"]
 --- error_code eval
@@ -554,18 +286,7 @@ Cache-Control: no-store
 --- response_body eval
 ['{"detail":"Method Not Allowed"}', '{"number":7}']
 
-
-
 === TEST 25: no method but GET and POST is allowed or uses a number
---- http_config
-    unique_random_pool numbers {
-        shard      $TEST_NGINX_SHARD range=7-7;
-        bootstrap  on;
-    }
---- config
-    location = /random {
-        unique_random;
-    }
 --- request eval
 [(map {"$_ /random"} qw( DELETE OPTIONS PATCH PROPFIND MKCOL LOCK BREW GETS )),
 "GET /random"]
@@ -579,18 +300,7 @@ Cache-Control: no-store") x 8, "! Allow"]
 --- response_body eval
 [('{"detail":"Method Not Allowed"}') x 8, '{"number":7}']
 
-
-
 === TEST 26: TRACE is refused by nginx itself and uses no number
---- http_config
-    unique_random_pool numbers {
-        shard      $TEST_NGINX_SHARD range=7-7;
-        bootstrap  on;
-    }
---- config
-    location = /random {
-        unique_random;
-    }
 --- request eval
 ["TRACE /random", "GET /random"]
 --- error_code eval
@@ -598,15 +308,9 @@ Cache-Control: no-store") x 8, "! Allow"]
 --- response_body eval
 [qr/405 Not Allowed/, '{"number":7}']
 
-
-
 === TEST 27: error_page does not change answers
+--- shard: range=7-7
 --- http_config
-    unique_random_pool numbers {
-        shard      $TEST_NGINX_SHARD range=7-7;
-        bootstrap  on;
-    }
-
     unique_random_pool down {
         shard  $TEST_NGINX_SHARD_B range=1-1 down;
     }
@@ -641,18 +345,8 @@ Cache-Control: no-store") x 8, "! Allow"]
 '{"detail":"All available numbers have been used."}',
 '{"detail":"No number could be reserved in time."}']
 
-
-
 === TEST 28: conditions and ranges do not change a 200
---- http_config
-    unique_random_pool numbers {
-        shard      $TEST_NGINX_SHARD range=1-9;
-        bootstrap  on;
-    }
---- config
-    location = /random {
-        unique_random;
-    }
+--- shard: range=1-9
 --- request eval
 [("GET /random") x 8]
 --- more_headers eval
@@ -668,15 +362,9 @@ Cache-Control: no-store") x 8, "! Allow"]
 --- response_body eval
 [(qr/\A\{"number":[1-9]\}\z/) x 8]
 
-
-
 === TEST 29: conditions and ranges do not change the other answers
+--- shard: range=7-7
 --- http_config
-    unique_random_pool numbers {
-        shard      $TEST_NGINX_SHARD range=7-7;
-        bootstrap  on;
-    }
-
     unique_random_pool down {
         shard  $TEST_NGINX_SHARD_B range=1-1 down;
     }
@@ -703,22 +391,11 @@ Range: bytes=0-0
 '{"detail":"All available numbers have been used."}',
 '{"detail":"No number could be reserved in time."}']
 
-
-
 === TEST 30: expires and add_header cannot take no-store away
---- http_config
-    unique_random_pool numbers {
-        shard      $TEST_NGINX_SHARD range=7-7;
-        bootstrap  on;
-    }
---- config
-    location = /random {
-        unique_random;
-
-        expires     1h;
-        add_header  Cache-Control public always;
-        etag        on;
-    }
+--- location
+    expires     1h;
+    add_header  Cache-Control public always;
+    etag        on;
 --- request eval
 ["GET /random", "GET /random"]
 --- error_code eval
@@ -728,15 +405,9 @@ Range: bytes=0-0
 --- response_body eval
 ['{"number":7}', '{"detail":"All available numbers have been used."}']
 
-
-
 === TEST 31: a cache that keeps all it may does not keep numbers
+--- shard: range=1-2
 --- http_config
-    unique_random_pool numbers {
-        shard      $TEST_NGINX_SHARD range=1-2;
-        bootstrap  on;
-    }
-
     proxy_cache_path  $TEST_NGINX_SERVER_ROOT/cache keys_zone=cache:1m;
 --- config
     location = /random {
@@ -762,48 +433,23 @@ Range: bytes=0-0
 [(qr/\A\{"number":[12]\}\z/) x 2,
 '{"detail":"All available numbers have been used."}']
 
-
-
 === TEST 32: gzip leaves alone who does not ask for it
+--- shard: range=7-7
 --- http_config
-    unique_random_pool numbers {
-        shard      $TEST_NGINX_SHARD range=7-7;
-        bootstrap  on;
-    }
-
     gzip             on;
     gzip_types       *;
     gzip_min_length  1;
---- config
-    location = /random {
-        unique_random;
-    }
---- request
-GET /random
 --- response_headers
 Content-Length: 12
 ! Content-Encoding
---- response_body chomp
-{"number":7}
-
-
+--- response_body: {"number":7}
 
 === TEST 33: gzip
+--- shard: range=7-7
 --- http_config
-    unique_random_pool numbers {
-        shard      $TEST_NGINX_SHARD range=7-7;
-        bootstrap  on;
-    }
-
     gzip             on;
     gzip_types       *;
     gzip_min_length  1;
---- config
-    location = /random {
-        unique_random;
-    }
---- request
-GET /random
 --- more_headers
 Accept-Encoding: gzip
 --- response_headers
@@ -814,23 +460,14 @@ Cache-Control: no-store
 --- response_body eval
 qr/\A\x1f\x8b\x08/
 
-
-
 === TEST 34: what gzip has packed is the number
+--- shard: range=7-7
 --- http_config
-    unique_random_pool numbers {
-        shard      $TEST_NGINX_SHARD range=7-7;
-        bootstrap  on;
-    }
-
     gzip             on;
     gzip_types       *;
     gzip_min_length  1;
+--- location
 --- config
-    location = /random {
-        unique_random;
-    }
-
     location = /unpacked {
         gunzip              on;
         proxy_pass          http://$TEST_NGINX_SERVER_PORT/random;
@@ -838,19 +475,10 @@ qr/\A\x1f\x8b\x08/
         proxy_set_header    Accept-Encoding gzip;
     }
 --- skip_eval: 4: UniqueRandom::Blocks::nginx_lacks('http_gunzip_module')
---- request
-GET /unpacked
---- response_body chomp
-{"number":7}
-
-
+--- request: GET /unpacked
+--- response_body: {"number":7}
 
 === TEST 35: neither default_type nor charset changes the type
---- http_config
-    unique_random_pool numbers {
-        shard      $TEST_NGINX_SHARD range=7-7;
-        bootstrap  on;
-    }
 --- config
     location = /random.html {
         unique_random;
@@ -858,9 +486,7 @@ GET /unpacked
         default_type  text/html;
         charset       utf-8;
     }
---- request
-GET /random.html
+--- request: GET /random.html
 --- response_headers
 Content-Type: application/json
---- response_body chomp
-{"number":7}
+--- response_body: {"number":7}

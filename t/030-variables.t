@@ -13,20 +13,12 @@ run_tests();
 __DATA__
 
 === TEST 1: of a number that was waited for, and of one that was leased
---- http_config
-    unique_random_pool numbers {
-        shard      $TEST_NGINX_SHARD range=1-2 name=first;
-        bootstrap  on;
-    }
---- config
-    location = /random {
-        unique_random;
-
-        add_header  X-Number $unique_random_number always;
-        add_header  X-Shard  $unique_random_shard always;
-        add_header  X-Status $unique_random_status always;
-        add_header  X-Wait   $unique_random_wait always;
-    }
+--- shard: range=1-2 name=first
+--- location
+    add_header  X-Number $unique_random_number always;
+    add_header  X-Shard  $unique_random_shard always;
+    add_header  X-Status $unique_random_status always;
+    add_header  X-Wait   $unique_random_wait always;
 --- request eval
 ["GET /random", "POST /random\nbody"]
 --- raw_response_headers_like eval
@@ -39,65 +31,27 @@ __DATA__
 --- response_body_like eval
 ['^\{"number":[12]\}$', '^\{"number":[12]\}$']
 
-
-
 === TEST 2: the number in the header is the one in the body
---- http_config
-    unique_random_pool numbers {
-        shard      $TEST_NGINX_SHARD range=9223372036854775807-9223372036854775807;
-        bootstrap  on;
-    }
---- config
-    location = /random {
-        unique_random;
-
-        add_header  X-Number $unique_random_number;
-    }
---- request
-GET /random
+--- shard: range=9223372036854775807-9223372036854775807
+--- location: add_header X-Number $unique_random_number;
 --- response_headers
 X-Number: 9223372036854775807
---- response_body chomp
-{"number":9223372036854775807}
-
-
+--- response_body: {"number":9223372036854775807}
 
 === TEST 3: zero is a number
---- http_config
-    unique_random_pool numbers {
-        shard      $TEST_NGINX_SHARD range=0-0;
-        bootstrap  on;
-    }
---- config
-    location = /random {
-        unique_random;
-
-        add_header  X-Number $unique_random_number;
-    }
---- request
-GET /random
+--- shard: range=0-0
+--- location: add_header X-Number $unique_random_number;
 --- response_headers
 X-Number: 0
---- response_body chomp
-{"number":0}
-
-
+--- response_body: {"number":0}
 
 === TEST 4: of a pool that is used up
---- http_config
-    unique_random_pool numbers {
-        shard      $TEST_NGINX_SHARD range=7-7 name=first;
-        bootstrap  on;
-    }
---- config
-    location = /random {
-        unique_random;
-
-        add_header  X-Number $unique_random_number always;
-        add_header  X-Shard  $unique_random_shard always;
-        add_header  X-Status $unique_random_status always;
-        add_header  X-Wait   $unique_random_wait always;
-    }
+--- shard: range=7-7 name=first
+--- location
+    add_header  X-Number $unique_random_number always;
+    add_header  X-Shard  $unique_random_shard always;
+    add_header  X-Status $unique_random_status always;
+    add_header  X-Wait   $unique_random_wait always;
 --- request eval
 ["GET /random", "GET /random", "GET /random"]
 --- error_code eval
@@ -108,24 +62,16 @@ X-Number: 0
 --- raw_response_headers_like eval
 [(qr/^X-Wait: \d+\.\d\d\d\r$/m) x 3]
 
-
-
 === TEST 5: of a pool that has no number to give
 --- http_config
     unique_random_pool numbers {
         shard  $TEST_NGINX_SHARD range=1-9 down;
     }
---- config
-    location = /random {
-        unique_random;
-
-        add_header  X-Number $unique_random_number always;
-        add_header  X-Shard  $unique_random_shard always;
-        add_header  X-Status $unique_random_status always;
-        add_header  X-Wait   $unique_random_wait always;
-    }
---- request
-GET /random
+--- location
+    add_header  X-Number $unique_random_number always;
+    add_header  X-Shard  $unique_random_shard always;
+    add_header  X-Status $unique_random_status always;
+    add_header  X-Wait   $unique_random_wait always;
 --- error_code: 503
 --- response_headers
 ! X-Number
@@ -133,30 +79,16 @@ GET /random
 X-Status: UNAVAILABLE
 X-Wait: 0.000
 
-
-
 === TEST 6: of a queue that is full
---- http_config
-    unique_random_pool numbers {
-        shard      $TEST_NGINX_SHARD range=1-9;
-        bootstrap  on;
-        queue      0;
-    }
---- config
-    location = /random {
-        unique_random;
-
-        add_header  X-Status $unique_random_status always;
-        add_header  X-Wait   $unique_random_wait always;
-    }
---- request
-GET /random
+--- shard: range=1-9
+--- pool: queue 0;
+--- location
+    add_header  X-Status $unique_random_status always;
+    add_header  X-Wait   $unique_random_wait always;
 --- error_code: 503
 --- response_headers
 X-Status: UNAVAILABLE
 X-Wait: 0.000
-
-
 
 === TEST 7: of a request that has waited for nothing
 --- http_config
@@ -165,38 +97,23 @@ X-Wait: 0.000
         connect_timeout  1s;
         wait_timeout     300ms;
     }
---- config
-    location = /random {
-        unique_random;
-
-        add_header  X-Status $unique_random_status always;
-        add_header  X-Wait   $unique_random_wait always;
-    }
---- request
-GET /random
+--- location
+    add_header  X-Status $unique_random_status always;
+    add_header  X-Wait   $unique_random_wait always;
 --- error_code: 503
 --- raw_response_headers_like
 X-Status: UNAVAILABLE\r
 X-Wait: (?!0\.[012])\d+\.\d\d\d\r
 
-
-
 === TEST 8: where no number is drawn they are empty
+--- shard: range=7-7
 --- http_config
-    unique_random_pool numbers {
-        shard      $TEST_NGINX_SHARD range=7-7;
-        bootstrap  on;
-    }
-
     add_header  X-Number $unique_random_number always;
     add_header  X-Shard  $unique_random_shard always;
     add_header  X-Status $unique_random_status always;
     add_header  X-Wait   $unique_random_wait always;
+--- location
 --- config
-    location = /random {
-        unique_random;
-    }
-
     location = /elsewhere {
         return 200 "[$unique_random_number$unique_random_shard$unique_random_status$unique_random_wait]\n";
     }
@@ -209,19 +126,10 @@ X-Wait: (?!0\.[012])\d+\.\d\d\d\r
 --- response_body eval
 ['{"detail":"Method Not Allowed"}', "[]\n", qr/It works/, qr/404 Not Found/]
 
-
-
 === TEST 9: they are the request's, not its subrequests'
---- http_config
-    unique_random_pool numbers {
-        shard      $TEST_NGINX_SHARD range=1-2;
-        bootstrap  on;
-    }
+--- shard: range=1-2
+--- location
 --- config
-    location = /random {
-        unique_random;
-    }
-
     location = /page {
         ssi        on;
         ssi_types  text/plain;
@@ -229,20 +137,13 @@ X-Wait: (?!0\.[012])\d+\.\d\d\d\r
 --- user_files
 >>> page
 <!--# include virtual="/random" --> [<!--# echo var="unique_random_number" default="" -->] <!--# include virtual="/random" -->
---- request
-GET /page
+--- request: GET /page
 --- response_body_like
 ^\{"number":[12]\} \[\] \{"number":[12]\}
 
-
-
 === TEST 10: in the access log
+--- shard: range=1-1 name=first
 --- http_config
-    unique_random_pool numbers {
-        shard      $TEST_NGINX_SHARD range=1-1 name=first;
-        bootstrap  on;
-    }
-
     unique_random_pool down {
         shard  $TEST_NGINX_SHARD_B range=1-1 down;
     }
@@ -280,21 +181,11 @@ qr/\A
 \/index\.html[ ]-[ ]shard="-"[ ]number="-"[ ]wait=-\n
 \z/x]
 
-
-
 === TEST 11: a shard without a name has its host, port and database for one
+--- shard: range=7-7
 --- http_config
-    unique_random_pool numbers {
-        shard      $TEST_NGINX_SHARD range=7-7;
-        bootstrap  on;
-    }
-
     log_format  shard $unique_random_shard;
---- config
-    location = /random {
-        unique_random;
-        access_log  $TEST_NGINX_SERVER_ROOT/html/log shard;
-    }
+--- location: access_log $TEST_NGINX_SERVER_ROOT/html/log shard;
 --- request eval
 ["GET /random", "GET /log"]
 --- error_code eval
@@ -302,22 +193,12 @@ qr/\A
 --- response_body eval
 ['{"number":7}', "127.0.0.1:\$TEST_NGINX_PG_PORT/\$TEST_NGINX_DATABASE\n"]
 
-
-
 === TEST 12: each number has the shard that owns it
+--- shard: range=1-2 range=5-6 name=first
+--- pool: shard $TEST_NGINX_SHARD_B range=3-4 name=second;
 --- http_config
-    unique_random_pool numbers {
-        shard      $TEST_NGINX_SHARD range=1-2 range=5-6 name=first;
-        shard      $TEST_NGINX_SHARD_B range=3-4 name=second;
-        bootstrap  on;
-    }
-
     log_format  shard "$unique_random_number $unique_random_shard";
---- config
-    location = /random {
-        unique_random;
-        access_log  $TEST_NGINX_SERVER_ROOT/html/log shard;
-    }
+--- location: access_log $TEST_NGINX_SERVER_ROOT/html/log shard;
 --- pipelined_requests eval
 [("GET /random") x 6, "GET /log"]
 --- error_code eval
@@ -325,27 +206,16 @@ qr/\A
 --- response_body eval
 [(qr/\A\{"number":[1-6]\}\z/) x 6, qr/\A(?:[1256] first\n|[34] second\n){6}\z/]
 
-
-
 === TEST 13: they come late enough for whom the request was redirected to
---- http_config
-    unique_random_pool numbers {
-        shard      $TEST_NGINX_SHARD range=7-7;
-        bootstrap  on;
-    }
+--- location
 --- config
-    location = /random {
-        unique_random;
-    }
-
     location = /ticket {
         auth_request      /random;
         auth_request_set  $ticket $unique_random_number;
         try_files         /nothing =404;
         add_header        X-Ticket $ticket always;
     }
---- request
-GET /ticket
+--- request: GET /ticket
 --- error_code: 404
 --- response_headers
 X-Ticket: 7

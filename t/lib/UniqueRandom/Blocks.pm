@@ -16,11 +16,13 @@ package UniqueRandom::Blocks;
 # Blocks are run in any order, and each of them counts on blank databases: a
 # suite must not set repeat_each().  A block that says nothing else about the
 # error log expects no [alert] and no [crit] in it, for each of its requests.
+# UniqueRandom::Defaults has what else a block need not say.
 
 use strict;
 use warnings;
 
 use Test::Nginx::Socket ();
+use UniqueRandom::Defaults ();
 use UniqueRandom::Postgres ();
 use UniqueRandom::Util qw( black_hole free_port run );
 
@@ -40,6 +42,8 @@ delete @ENV{ grep {/^PG/} keys %ENV };
 
 Test::Nginx::Util::add_block_preprocessor(sub {
     my ($block) = @_;
+
+    UniqueRandom::Defaults::fill_in($block);
 
     my $text = join '', map { $_ // '' } $block->main_config,
         $block->http_config, $block->config, $block->user_files;
