@@ -157,10 +157,11 @@ subtest 'a shard whose certificates take long to read' => sub {
 
     write_file($bundle, read_file($ca) x 500);
 
-    # Each number on a connection of its own.
+    # Each number on a connection of its own, however long that takes.
     my $nginx = UniqueRandom::Nginx->new(
         workers => 1,
         http    => 'unique_random_pool numbers { lease off; idle_timeout 1ms;'
+            . ' connect_timeout 60s; wait_timeout 60s;'
             . ' shard ' . $hanging->url(
             db     => 'numbers',
             params => { sslmode => 'verify-ca', sslrootcert => $bundle },
