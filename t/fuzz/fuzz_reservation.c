@@ -29,6 +29,7 @@
 #define FUZZ_COLUMNS      19
 #define FUZZ_MAX_COLUMNS  40
 #define FUZZ_MAX_ROWS     3
+#define FUZZ_NUMBERS      9
 
 #define FUZZ_POOL    "numbers"
 #define FUZZ_UUID    "5d6d2305-0952-4004-84dd-89a6e6fe499f"
@@ -71,6 +72,7 @@ static char            *fuzz_values[FUZZ_MAX_ROWS][FUZZ_MAX_COLUMNS];
 char *__wrap_PQgetvalue(const PGresult *result, int row, int column);
 
 static void fuzz_reservation_ask(fuzz_reply_t *reply, fuzz_text_t *text);
+static size_t fuzz_reservation_numbers(fuzz_text_t *text, uint64_t *numbers);
 static PGresult *fuzz_reservation_result(const fuzz_reply_t *reply,
     fuzz_text_t *text);
 static const char *fuzz_reservation_column(const fuzz_reply_t *reply,
@@ -178,14 +180,13 @@ __wrap_PQgetvalue(const PGresult *result, int row, int column)
 static void
 fuzz_reservation_ask(fuzz_reply_t *reply, fuzz_text_t *text)
 {
-    size_t       i, n, len;
-    uint64_t     numbers[9];
-    const char  *line, *last, *end;
-
-    statement_ask_t  *ask = &reply->ask;
+    size_t            n;
+    uint64_t          numbers[FUZZ_NUMBERS];
+    statement_ask_t  *ask;
 
     memset(reply, 0, sizeof(fuzz_reply_t));
 
+    ask = &reply->ask;
     ask->first = 1;
     ask->last = 100;
     ask->want = 16;
@@ -196,26 +197,7 @@ fuzz_reservation_ask(fuzz_reply_t *reply, fuzz_text_t *text)
     reply->rows = 1;
     reply->columns = FUZZ_COLUMNS;
 
-    line = fuzz_line(text, &len);
-
-    if (line == NULL) {
-        return;
-    }
-
-    last = line + len;
-
-    for (n = 0; n < 9 && line < last; n++) {
-        end = memchr(line, ' ', (size_t) (last - line));
-        end = end ? end : last;
-
-        numbers[n] = 0;
-
-        for (i = 0; line + i < end && isdigit((unsigned char) line[i]); i++) {
-            numbers[n] = numbers[n] * 10 + (uint64_t) (line[i] - '0');
-        }
-
-        line = end < last ? end + 1 : last;
-    }
+    n = fuzz_reservation_numbers(text, numbers);
 
     if (n < 5) {
         return;
@@ -249,10 +231,43 @@ fuzz_reservation_ask(fuzz_reply_t *reply, fuzz_text_t *text)
         reply->columns = numbers[6] % (FUZZ_MAX_COLUMNS + 1);
     }
 
-    if (n == 9) {
+    if (n == FUZZ_NUMBERS) {
         reply->asks = 1 + (numbers[7] - 1) % FUZZ_MAX_ROWS;
         ask->places = numbers[8];
     }
+}
+
+
+/* those of the first line, and how many there are */
+
+static size_t
+fuzz_reservation_numbers(fuzz_text_t *text, uint64_t *numbers)
+{
+    size_t       i, n, len;
+    const char  *line, *last, *end;
+
+    line = fuzz_line(text, &len);
+
+    if (line == NULL) {
+        return 0;
+    }
+
+    last = line + len;
+
+    for (n = 0; n < FUZZ_NUMBERS && line < last; n++) {
+        end = memchr(line, ' ', (size_t) (last - line));
+        end = end ? end : last;
+
+        numbers[n] = 0;
+
+        for (i = 0; line + i < end && isdigit((unsigned char) line[i]); i++) {
+            numbers[n] = numbers[n] * 10 + (uint64_t) (line[i] - '0');
+        }
+
+        line = end < last ? end + 1 : last;
+    }
+
+    return n;
 }
 
 

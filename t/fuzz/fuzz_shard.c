@@ -52,6 +52,7 @@ static ngx_uint_t  fuzz_failed;
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 
+static ngx_int_t fuzz_shard_read(ngx_conf_t *cf, ngx_ur_pool_t *pool);
 static ngx_uint_t fuzz_shard_args(ngx_conf_t *cf, fuzz_text_t *text);
 static void fuzz_shard_pool(ngx_ur_pool_t *pool);
 static ngx_uint_t fuzz_shard_shown(ngx_conf_t *cf);
@@ -85,8 +86,6 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    char             *rv;
-    size_t            len;
     ngx_log_t         log;
     ngx_uint_t        n;
     ngx_conf_t        cf;
@@ -119,24 +118,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     for (n = 0; n < FUZZ_MAX_SHARDS && fuzz_shard_args(&cf, &text); n++) {
 
-        fuzz_errors_len = 0;
-        fuzz_failed = 0;
-
-        rv = ngx_ur_shard(&cf, NULL, &pool);
-
-        /* if it is refused, it is said why, once */
-
-        fuzz_check(rv == NGX_CONF_OK || rv == NGX_CONF_ERROR);
-        fuzz_check(fuzz_failed == (rv == NGX_CONF_ERROR));
-
-        len = fuzz_errors_len;
-
-        if (fuzz_shard_secret(fuzz_errors, len) && !fuzz_shard_shown(&cf)) {
-            fprintf(stderr, "it was logged: %.*s\n", (int) len, fuzz_errors);
-            abort();
-        }
-
-        if (rv == NGX_CONF_ERROR) {
+        if (fuzz_shard_read(&cf, &pool) != NGX_OK) {
             break;
         }
 
@@ -150,6 +132,33 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     ngx_destroy_pool(cf.pool);
 
     return 0;
+}
+
+
+static ngx_int_t
+fuzz_shard_read(ngx_conf_t *cf, ngx_ur_pool_t *pool)
+{
+    char    *rv;
+    size_t   len;
+
+    fuzz_errors_len = 0;
+    fuzz_failed = 0;
+
+    rv = ngx_ur_shard(cf, NULL, pool);
+
+    /* if it is refused, it is said why, once */
+
+    fuzz_check(rv == NGX_CONF_OK || rv == NGX_CONF_ERROR);
+    fuzz_check(fuzz_failed == (rv == NGX_CONF_ERROR));
+
+    len = fuzz_errors_len;
+
+    if (fuzz_shard_secret(fuzz_errors, len) && !fuzz_shard_shown(cf)) {
+        fprintf(stderr, "it was logged: %.*s\n", (int) len, fuzz_errors);
+        abort();
+    }
+
+    return rv == NGX_CONF_OK ? NGX_OK : NGX_ERROR;
 }
 
 

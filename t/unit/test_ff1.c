@@ -108,50 +108,51 @@ test_one_aes_call_a_round(void **state)
 }
 
 
+static const struct {
+    size_t     key_len;
+    uint32_t   radix;
+    uint32_t   len;
+    size_t     tweak_len;
+    int        supported;
+} parameters[] = {
+    { 32,     2,         20,   0, 1 },
+    { 24,     2,         20,   0, 1 },
+    { 16,     2,         20,   0, 1 },
+    {  0,     2,         20,   0, 0 },
+    { 15,     2,         20,   0, 0 },
+    { 31,     2,         20,   0, 0 },
+    { 33,     2,         20,   0, 0 },
+
+    { 32,     0,         20,   0, 0 },
+    { 32,     1,         20,   0, 0 },
+    { 32, 65536,          2,   0, 1 },
+    { 32, 65537,          2,   0, 0 },
+
+    { 32,     2,          0,   0, 0 },
+    { 32,     2,         19,   0, 0 },
+    { 32,    10,          5,   0, 0 },
+    { 32,    10,          6,   0, 1 },
+    { 32,  1000,          2,   0, 1 },
+    { 32,   999,          2,   0, 0 },
+    { 32, 65536,          1,   0, 0 },
+
+    { 32,     2,        126,   0, 1 },
+    { 32,     2,        127,   0, 0 },
+    { 32,     2,        128,   0, 0 },
+    { 32,    10,         38,   0, 1 },
+    { 32,    10,         39,   0, 0 },
+    { 32, 65536,          7,   0, 0 },
+    { 32,     2, UINT32_MAX,   0, 0 },
+
+    { 32,     2,         20, 256, 1 },
+    { 32,     2,         20, 257, 0 },
+    { 32,     2,        126, 256, 1 },
+};
+
+
 static void
 test_parameters(void **state)
 {
-    static const struct {
-        size_t     key_len;
-        uint32_t   radix;
-        uint32_t   len;
-        size_t     tweak_len;
-        int        supported;
-    } cases[] = {
-        { 32,     2,         20,   0, 1 },
-        { 24,     2,         20,   0, 1 },
-        { 16,     2,         20,   0, 1 },
-        {  0,     2,         20,   0, 0 },
-        { 15,     2,         20,   0, 0 },
-        { 31,     2,         20,   0, 0 },
-        { 33,     2,         20,   0, 0 },
-
-        { 32,     0,         20,   0, 0 },
-        { 32,     1,         20,   0, 0 },
-        { 32, 65536,          2,   0, 1 },
-        { 32, 65537,          2,   0, 0 },
-
-        { 32,     2,          0,   0, 0 },
-        { 32,     2,         19,   0, 0 },
-        { 32,    10,          5,   0, 0 },
-        { 32,    10,          6,   0, 1 },
-        { 32,  1000,          2,   0, 1 },
-        { 32,   999,          2,   0, 0 },
-        { 32, 65536,          1,   0, 0 },
-
-        { 32,     2,        126,   0, 1 },
-        { 32,     2,        127,   0, 0 },
-        { 32,     2,        128,   0, 0 },
-        { 32,    10,         38,   0, 1 },
-        { 32,    10,         39,   0, 0 },
-        { 32, 65536,          7,   0, 0 },
-        { 32,     2, UINT32_MAX,   0, 0 },
-
-        { 32,     2,         20, 256, 1 },
-        { 32,     2,         20, 257, 0 },
-        { 32,     2,        126, 256, 1 },
-    };
-
     ff1_t    *ff1;
     size_t    i;
     uint8_t   bytes[FF1_TWEAK_MAX + 1];
@@ -160,11 +161,11 @@ test_parameters(void **state)
 
     memset(bytes, 7, sizeof(bytes));
 
-    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        ff1 = ff1_create(bytes, cases[i].key_len, cases[i].radix,
-                         cases[i].len, bytes, cases[i].tweak_len);
+    for (i = 0; i < sizeof(parameters) / sizeof(parameters[0]); i++) {
+        ff1 = ff1_create(bytes, parameters[i].key_len, parameters[i].radix,
+                         parameters[i].len, bytes, parameters[i].tweak_len);
 
-        if ((ff1 != NULL) != cases[i].supported) {
+        if ((ff1 != NULL) != parameters[i].supported) {
             fail_msg("case %u", (unsigned) i);
         }
 

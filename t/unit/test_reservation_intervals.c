@@ -132,91 +132,92 @@ test_taken(void **state)
 }
 
 
+static const struct {
+    const char  *starts;
+    const char  *stops;
+    const char  *error;
+} bad[] = {
+
+    /* not whole */
+
+    { NULL, NULL, "its intervals cannot be read" },
+    { "{0}", NULL, "its intervals cannot be read" },
+    { "", "", "its intervals cannot be read" },
+    { "{", "{", "its intervals cannot be read" },
+    { "{1,2", "{2,3}", "its intervals cannot be read" },
+    { "{1,2}", "{2,3", "its intervals cannot be read" },
+    { "{1,2", "{2,3", "its intervals cannot be read" },
+    { "{1,", "{2,", "its intervals cannot be read" },
+    { "{1,}", "{2,}", "its intervals cannot be read" },
+    { "0}", "16}", "its intervals cannot be read" },
+    { ",0}", ",16}", "its intervals cannot be read" },
+    { "{0}", ",16}", "its intervals cannot be read" },
+    { "{0}}", "{16}}", "its intervals cannot be read" },
+    { "{0},", "{16},", "its intervals cannot be read" },
+
+    /* not of numbers */
+
+    { "{NULL}", "{16}", "its intervals cannot be read" },
+    { "{ 0}", "{16}", "its intervals cannot be read" },
+    { "{-1}", "{15}", "its intervals cannot be read" },
+    { "{0}", "{+16}", "its intervals cannot be read" },
+    { "{0}", "{0x10}", "its intervals cannot be read" },
+    { "{\"0\"}", "{16}", "its intervals cannot be read" },
+    { "{{0}}", "{{16}}", "its intervals cannot be read" },
+    { "[0:0]={0}", "[0:0]={16}", "its intervals cannot be read" },
+
+    /* not of the same length */
+
+    { "{}", "{16}", "its intervals cannot be read" },
+    { "{0}", "{}", "its intervals cannot be read" },
+    { "{0,8}", "{16}", "its intervals cannot be read" },
+    { "{0}", "{8,16}", "its intervals cannot be read" },
+
+    /* more than there is place for */
+
+    { "{0,1,2,3,4}", "{1,2,3,4,5}", "its intervals cannot be read" },
+
+    /* of no position, or backwards */
+
+    { "{8}", "{8}", "its intervals cannot be read" },
+    { "{9}", "{8}", "its intervals cannot be read" },
+    { "{0,9}", "{8,9}", "its intervals cannot be read" },
+
+    /* numbers or a sum beyond any; the sum would wrap to within bounds */
+
+    { "{0}", "{9223372036854775808}", "its intervals cannot be read" },
+    { "{18446744073709551600}", "{18446744073709551615}",
+      "its intervals cannot be read" },
+    { "{0,0,0}", "{" MAX "," MAX ",3}", "its intervals cannot be read" },
+
+    /* some position twice */
+
+    { "{0,7}", "{8,16}", "it is out of bounds" },
+    { "{7,0}", "{16,8}", "it is out of bounds" },
+    { "{0,0}", "{8,8}", "it is out of bounds" },
+    { "{0,2}", "{8,4}", "it is out of bounds" },
+    { "{2,0}", "{4,8}", "it is out of bounds" },
+    { "{0,4,3}", "{2,8,5}", "it is out of bounds" },
+
+    /* beyond what is reserved, and more than was asked for */
+
+    { "{12}", "{21}", "it is out of bounds" },
+    { "{0,20}", "{8,21}", "it is out of bounds" },
+    { "{0}", "{17}", "it is out of bounds" },
+    { "{0,10}", "{10,17}", "it is out of bounds" },
+
+    /* nothing, and no reason why */
+
+    { "{}", "{}", "it neither grants nor refuses" },
+};
+
+
 static void
 test_refused(void **state)
 {
     size_t         i;
     const char    *error;
     reservation_t  reply;
-
-    static const struct {
-        const char  *starts;
-        const char  *stops;
-        const char  *error;
-    } bad[] = {
-
-        /* not whole */
-
-        { NULL, NULL, "its intervals cannot be read" },
-        { "{0}", NULL, "its intervals cannot be read" },
-        { "", "", "its intervals cannot be read" },
-        { "{", "{", "its intervals cannot be read" },
-        { "{1,2", "{2,3}", "its intervals cannot be read" },
-        { "{1,2}", "{2,3", "its intervals cannot be read" },
-        { "{1,2", "{2,3", "its intervals cannot be read" },
-        { "{1,", "{2,", "its intervals cannot be read" },
-        { "{1,}", "{2,}", "its intervals cannot be read" },
-        { "0}", "16}", "its intervals cannot be read" },
-        { ",0}", ",16}", "its intervals cannot be read" },
-        { "{0}", ",16}", "its intervals cannot be read" },
-        { "{0}}", "{16}}", "its intervals cannot be read" },
-        { "{0},", "{16},", "its intervals cannot be read" },
-
-        /* not of numbers */
-
-        { "{NULL}", "{16}", "its intervals cannot be read" },
-        { "{ 0}", "{16}", "its intervals cannot be read" },
-        { "{-1}", "{15}", "its intervals cannot be read" },
-        { "{0}", "{+16}", "its intervals cannot be read" },
-        { "{0}", "{0x10}", "its intervals cannot be read" },
-        { "{\"0\"}", "{16}", "its intervals cannot be read" },
-        { "{{0}}", "{{16}}", "its intervals cannot be read" },
-        { "[0:0]={0}", "[0:0]={16}", "its intervals cannot be read" },
-
-        /* not of the same length */
-
-        { "{}", "{16}", "its intervals cannot be read" },
-        { "{0}", "{}", "its intervals cannot be read" },
-        { "{0,8}", "{16}", "its intervals cannot be read" },
-        { "{0}", "{8,16}", "its intervals cannot be read" },
-
-        /* more than there is place for */
-
-        { "{0,1,2,3,4}", "{1,2,3,4,5}", "its intervals cannot be read" },
-
-        /* of no position, or backwards */
-
-        { "{8}", "{8}", "its intervals cannot be read" },
-        { "{9}", "{8}", "its intervals cannot be read" },
-        { "{0,9}", "{8,9}", "its intervals cannot be read" },
-
-        /* numbers or a sum beyond any; the sum would wrap to within bounds */
-
-        { "{0}", "{9223372036854775808}", "its intervals cannot be read" },
-        { "{18446744073709551600}", "{18446744073709551615}",
-          "its intervals cannot be read" },
-        { "{0,0,0}", "{" MAX "," MAX ",3}", "its intervals cannot be read" },
-
-        /* some position twice */
-
-        { "{0,7}", "{8,16}", "it is out of bounds" },
-        { "{7,0}", "{16,8}", "it is out of bounds" },
-        { "{0,0}", "{8,8}", "it is out of bounds" },
-        { "{0,2}", "{8,4}", "it is out of bounds" },
-        { "{2,0}", "{4,8}", "it is out of bounds" },
-        { "{0,4,3}", "{2,8,5}", "it is out of bounds" },
-
-        /* beyond what is reserved, and more than was asked for */
-
-        { "{12}", "{21}", "it is out of bounds" },
-        { "{0,20}", "{8,21}", "it is out of bounds" },
-        { "{0}", "{17}", "it is out of bounds" },
-        { "{0,10}", "{10,17}", "it is out of bounds" },
-
-        /* nothing, and no reason why */
-
-        { "{}", "{}", "it neither grants nor refuses" },
-    };
 
     (void) state;
 
