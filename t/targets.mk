@@ -36,14 +36,14 @@ lint: all	## what linters have to say of the sources
 # t/testrules.yml says.
 
 HEAVY          := t/model/model.t $(addprefix t/scenario/,chaos.t \
-                      hanging-shard.t kill-workers.t leaks.t recovery.t \
-                      storm.t threads.t)
+                      hanging-alone.t hanging-shard.t kill-workers.t leaks.t \
+                      recovery.t storm.t threads.t)
 T              ?= $(build)/unit/*.t t/*.t t/fuzz/*.t \
                   $(filter-out $(HEAVY),$(wildcard t/scenario/*.t))
 T_ASAN         ?= $(subst $(build)/unit/,$(build)/asan/unit/,\
                       $(filter-out t/model/% t/fuzz/%,$(T)))
-T_TSAN         ?= t/000-load.t t/scenario/hanging-shard.t \
-                  t/scenario/broken-handshake.t t/scenario/threads.t
+T_TSAN         ?= t/000-load.t $(addprefix t/scenario/,hanging-alone.t \
+                      hanging-shard.t broken-handshake.t threads.t)
 T_VALGRIND     ?= t/000-load.t t/030-variables.t t/scenario/reload.t
 TEST_JOBS      ?= $(shell expr 2 '*' $$(nproc))
 PROVE_FLAGS    ?=
