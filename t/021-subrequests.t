@@ -2,6 +2,7 @@
 # draws one.  Numbers of tests are unique in this file and 020.
 
 use lib 't/lib';
+use UniqueRandom::Slot;
 use Test::Nginx::Socket;
 use UniqueRandom::Blocks;
 

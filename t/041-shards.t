@@ -1,6 +1,7 @@
 # The parameters of shards, except for conninfos.  See 040 for how to add one.
 
 use lib 't/lib';
+use UniqueRandom::Slot;
 use Test::Nginx::Socket;
 use UniqueRandom::Blocks;
 

@@ -2,6 +2,7 @@
 # 040 for how to add one.
 
 use lib 't/lib';
+use UniqueRandom::Slot;
 use Test::Nginx::Socket;
 use UniqueRandom::Blocks;
 

@@ -9,7 +9,7 @@ use Cwd qw( abs_path );
 use File::Path qw( make_path );
 use Test::More;
 
-use UniqueRandom::Util qw( run tmp_dir write_file );
+use UniqueRandom::Util qw( read_file run tmp_dir write_file );
 
 plan skip_all => 'the sources are the same with any nginx'
     if ($ENV{TEST_NGINX_LOAD_MODULES} // '') =~ m{/build/(?:asan|memcheck)/};
@@ -65,6 +65,13 @@ for my $what (sort keys %mistakes) {
 
     isnt $code, 0, '... but for a mistake';
     like $out, $said, '... which is named';
+}
+
+# Side by side, two of them would take each other's folder and port.
+for my $name (grep { read_file($_) =~ /^use Test::Nginx::Socket;/m } glob 't/*.t') {
+    like read_file($name),
+        qr/^use UniqueRandom::Slot;\nuse Test::Nginx::Socket;/m,
+        "$name has a slot of its own";
 }
 
 done_testing;
