@@ -67,10 +67,12 @@ sub reserved {
 
 {
     my @shards = shards('burst');
-    my $nginx  = UniqueRandom::Nginx->new(
+
+    # A machine that is busy may take long to connect to the others.
+    my $nginx = UniqueRandom::Nginx->new(
         workers => 2,
-        http    => "unique_random_pool burst {"
-            . " @{[ map { $_->{line} } @shards ]} }");
+        http    => "unique_random_pool burst { connect_timeout 15s;"
+            . " wait_timeout 20s; @{[ map { $_->{line} } @shards ]} }");
 
     $_->{proxy}->delay(0.05) for @shards;
     $shards[1]{proxy}->hang;
