@@ -77,7 +77,7 @@ sub serve {
 
     return (
         http   => "unique_random_pool $pool { state $state; lease min=10 max=10;"
-            . ' wait_timeout 500ms; ' . join(' ', map {"$_;"} @shards) . ' }',
+            . ' ' . join(' ', map {"$_;"} @shards) . ' }',
         server => "location = /random { unique_random $pool; }",
     );
 }

