@@ -59,7 +59,7 @@ struct ngx_ur_shard_s {
     ngx_ur_pool_t      *pool;
     ngx_str_t           text;          /* of the conninfo */
     conninfo_t          conninfo;
-    ngx_array_t         ranges;        /* of range_t * */
+    ngx_array_t         ranges;        /* of ngx_ur_range_t * */
     ngx_uint_t          max_fails;
     ngx_msec_t          fail_timeout;
 
@@ -83,8 +83,8 @@ struct ngx_ur_pool_s {
     ngx_str_t           literal;       /* the name, in SQL */
     u_char             *others;        /* the names of all pools, an array of
                                           SQL */
-    ngx_array_t         shards;        /* of shard_t * */
-    ngx_array_t         ranges;        /* of range_t * */
+    ngx_array_t         shards;        /* of ngx_ur_shard_t * */
+    ngx_array_t         ranges;        /* of ngx_ur_range_t * */
 
     size_t              zone_size;
     lease_policy_t      lease;         /* max is 0: "lease off" */

@@ -18,8 +18,8 @@
 char *ngx_ur_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 /*
- * The names of the pools in "list", of pool_t *, as an array of SQL; NULL if
- * there is no memory.
+ * The names of the pools in "list", of ngx_ur_pool_t *, as an array of SQL;
+ * NULL if there is no memory.
  */
 u_char *ngx_ur_block_names(ngx_conf_t *cf, ngx_array_t *list);
 

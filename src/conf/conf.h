@@ -18,8 +18,8 @@
 
 
 typedef struct {
-    ngx_array_t           pools;        /* of pool_t * */
-    ngx_array_t           uses;         /* of use_t * */
+    ngx_array_t           pools;        /* of ngx_ur_pool_t * */
+    ngx_array_t           uses;         /* of ngx_ur_use_t * */
 } ngx_ur_main_conf_t;
 
 

@@ -2,9 +2,8 @@
 /*
  * Copyright (C) 2026 the ngx_http_unique_random_module authors
  *
- * strtoull() takes signs and white space, and ngx_atoi() stops at 2^31 on
- * 32-bit platforms.  ngx_sprintf() prints digit by digit, which was a tenth of
- * an answer's own instructions.
+ * strtoull() takes signs and white space.  ngx_sprintf() prints digit by digit,
+ * which was a tenth of an answer's own instructions.
  */
 
 

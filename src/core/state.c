@@ -142,10 +142,9 @@ size_t
 state_print(char *text, const char *pool, const state_range_t *ranges,
     size_t n)
 {
-    char                        *p;
-    char                         hex[MEMORY_DIGEST_LEN + 1];
-    size_t                       i;
-    const memory_t  *m;
+    char             *p, hex[MEMORY_DIGEST_LEN + 1];
+    size_t            i;
+    const memory_t   *m;
 
     p = text;
     p += sprintf(p, STATE_VERSION "1\npool %s\n", pool);

@@ -8,6 +8,10 @@
  */
 
 
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+
 #include "event/thread.h"
 
 #include <ngx_channel.h>

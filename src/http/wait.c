@@ -32,7 +32,7 @@
 
 
 struct ngx_ur_wait_s {
-    ngx_queue_t  waiters;               /* of ctx_t */
+    ngx_queue_t  waiters;               /* of ngx_ur_ctx_t */
 
     /* when they asked last, and how many asks had ended by then */
     ngx_msec_t   asked_at;

@@ -464,7 +464,6 @@ ngx_ur_connect_tell(ngx_ur_connect_t *c)
 static void
 ngx_ur_connect_timer_handler(ngx_event_t *ev)
 {
-    u_char             text[128];
     const char        *host;
     ngx_ur_shard_t    *shard;
     ngx_ur_connect_t  *c;
@@ -488,10 +487,8 @@ ngx_ur_connect_timer_handler(ngx_event_t *ev)
 
     ngx_ur_timer_set(&c->timer, NGX_UR_CONNECT_LATE);
 
-    ngx_snprintf(text, sizeof(text), "connect to \"%s\" timed out%Z", host);
-    text[sizeof(text) - 1] = '\0';
-
-    ngx_ur_postgres_set_error(&shard->session->pg, (char *) text);
+    ngx_ur_postgres_error(&shard->session->pg, "connect to \"%s\" timed out",
+                          host);
 
     shard->session->connected(shard, NGX_UR_FAILED);
 }

@@ -158,6 +158,22 @@ ngx_ur_postgres_set_error(ngx_ur_postgres_t *pg, const char *text)
 }
 
 
+void
+ngx_ur_postgres_error(ngx_ur_postgres_t *pg, const char *fmt, ...)
+{
+    u_char   text[sizeof(pg->error)], *p;
+    va_list  args;
+
+    va_start(args, fmt);
+    p = ngx_vslprintf(text, text + sizeof(text) - 1, fmt, args);
+    va_end(args);
+
+    *p = '\0';
+
+    ngx_ur_postgres_set_error(pg, (char *) text);
+}
+
+
 static ngx_int_t
 ngx_ur_postgres_attach(ngx_ur_postgres_t *pg)
 {

@@ -13,6 +13,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_event.h>
+
 #include <libpq-fe.h>
 
 
@@ -78,8 +79,12 @@ void ngx_ur_postgres_park(ngx_ur_postgres_t *pg);
 /* the one way in which a connection ends */
 void ngx_ur_postgres_close(ngx_ur_postgres_t *pg, char *reason);
 
-/* a line for the log, from a text of libpq or of our own */
+/*
+ * "error" becomes a line for the log, from a text of libpq or of our own; or as
+ * ngx_sprintf() has it, and then the old one may be an argument.
+ */
 void ngx_ur_postgres_set_error(ngx_ur_postgres_t *pg, const char *text);
+void ngx_ur_postgres_error(ngx_ur_postgres_t *pg, const char *fmt, ...);
 
 
 #endif /* _NGX_UR_POSTGRES_H_INCLUDED_ */

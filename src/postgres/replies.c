@@ -100,17 +100,12 @@ ngx_ur_replies(ngx_ur_shard_t *shard, ngx_ur_verdict_t *verdict)
 void
 ngx_ur_replies_lost(ngx_ur_shard_t *shard, ngx_ur_verdict_t *verdict)
 {
-    u_char  text[256];
-
     /* it tells more than the end of the connection, which may follow */
 
     if (shard->session->doubt[0]) {
-        ngx_snprintf(text, sizeof(text),
-                     "its commit may not be on its standby: %s%Z",
-                     shard->session->doubt);
-        text[sizeof(text) - 1] = '\0';
-
-        ngx_ur_postgres_set_error(&shard->session->pg, (char *) text);
+        ngx_ur_postgres_error(&shard->session->pg,
+                              "its commit may not be on its standby: %s",
+                              shard->session->doubt);
     }
 
     verdict->next = NGX_UR_NEXT_FAILED;
@@ -352,15 +347,11 @@ static ngx_int_t
 ngx_ur_replies_check(ngx_ur_shard_t *shard, reservation_t *reply,
     ngx_ur_verdict_t *verdict)
 {
-    u_char  text[128];
-
     if (!reservation_durable(reply)) {
-        ngx_snprintf(text, sizeof(text), "its commits are not durable: fsync "
-                     "is %s, synchronous_commit is %s%Z",
-                     reply->fsync, reply->synchronous_commit);
-        text[sizeof(text) - 1] = '\0';
-
-        ngx_ur_postgres_set_error(&shard->session->pg, (char *) text);
+        ngx_ur_postgres_error(&shard->session->pg,
+                              "its commits are not durable: fsync is %s, "
+                              "synchronous_commit is %s",
+                              reply->fsync, reply->synchronous_commit);
 
         verdict->result = NGX_UR_BROKEN;
         verdict->lost = (reply->count != 0);

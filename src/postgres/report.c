@@ -239,51 +239,36 @@ ngx_ur_report_deferred(ngx_ur_range_t *range, reservation_t *reply)
 void
 ngx_ur_report_refused(ngx_ur_shard_t *shard, const char *state)
 {
-    u_char              text[256];
     ngx_ur_postgres_t  *pg;
 
     pg = &shard->session->pg;
 
     if (ngx_strcmp(state, "42883") == 0) {
-        ngx_snprintf(text, sizeof(text), "its schema is of an older version "
-                     "than this module, run sql/schema.sql there as its "
-                     "owner (%s)%Z", pg->error);
+        ngx_ur_postgres_error(pg, "its schema is of an older version than this "
+                              "module, run sql/schema.sql there as its owner "
+                              "(%s)", pg->error);
 
     } else if (ngx_strcmp(state, "42501") == 0) {
-        ngx_snprintf(text, sizeof(text), "%s, as the owner of the schema run "
-                     "GRANT unique_random TO \"%s\";%Z",
-                     pg->error, PQuser(pg->conn));
-
-    } else {
-        return;
+        ngx_ur_postgres_error(pg, "%s, as the owner of the schema run GRANT "
+                              "unique_random TO \"%s\";",
+                              pg->error, PQuser(pg->conn));
     }
-
-    text[sizeof(text) - 1] = '\0';
-
-    ngx_ur_postgres_set_error(pg, (char *) text);
 }
 
 
 void
 ngx_ur_report_bootstrap(ngx_ur_shard_t *shard)
 {
-    u_char              text[256];
     ngx_ur_postgres_t  *pg;
 
     pg = &shard->session->pg;
 
-    if (ngx_strcmp(pg->sqlstate, "42501") != 0) {
-        return;
+    if (ngx_strcmp(pg->sqlstate, "42501") == 0) {
+        ngx_ur_postgres_error(pg, "%s, so \"bootstrap\" cannot do it: run "
+                              "sql/schema.sql, unique_random.add() and GRANT "
+                              "unique_random TO the role of nginx as the owner "
+                              "of the database", pg->error);
     }
-
-    ngx_snprintf(text, sizeof(text), "%s, so \"bootstrap\" cannot do it: run "
-                 "sql/schema.sql, unique_random.add() and GRANT unique_random "
-                 "TO the role of nginx as the owner of the database%Z",
-                 pg->error);
-
-    text[sizeof(text) - 1] = '\0';
-
-    ngx_ur_postgres_set_error(pg, (char *) text);
 }
 
 

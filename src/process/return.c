@@ -35,7 +35,7 @@
 
 typedef struct {
     ngx_ur_range_t        *range;
-    statement_ask_t      ask;
+    statement_ask_t        ask;
     leases_t               leases;
     uint64_t               left;
 
@@ -52,7 +52,7 @@ typedef struct {
     ngx_ur_thread_t        thread;
     ngx_ur_shard_t        *shard;
     ngx_array_t            rests;
-    statement_caller_t   caller;      /* with strings of its own */
+    statement_caller_t     caller;      /* with strings of its own */
     attempt_t             *attempt;     /* once it has begun */
     ngx_uint_t             ended;
     char                  *reason;      /* until then */

@@ -2,8 +2,9 @@
 /*
  * Copyright (C) 2026 the ngx_http_unique_random_module authors
  *
- * What the last worker of a configuration leaves: what is remembered goes to
- * the disk and, if no later configuration has the zone, leases go back to their
+ * A configuration takes its places when it is accepted, and its workers enter
+ * the zones.  What the last of them leaves: what is remembered goes to the disk
+ * and, if no later configuration has the zone, leases go back to their
  * databases.
  */
 

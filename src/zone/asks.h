@@ -32,7 +32,7 @@ typedef enum {
 struct ngx_ur_ask_s {
     ngx_queue_t          queue;         /* in "pending" or "sent" */
     ngx_ur_range_t      *range;
-    statement_ask_t    params;        /* once it is sent */
+    statement_ask_t      params;        /* once it is sent */
     ngx_ur_need_e        need;
     ngx_msec_t           busy_until;    /* its row was locked */
 

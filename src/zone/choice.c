@@ -2,8 +2,8 @@
 /*
  * Copyright (C) 2026 the ngx_http_unique_random_module authors
  *
- * Keeps I4: what is drawn leaves the zone in one step under the mutex, with
- * arithmetic only.
+ * Ranges are weighed once in some draws, under the mutex; in between the choice
+ * is arithmetic.
  */
 
 

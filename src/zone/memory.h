@@ -28,7 +28,7 @@ struct ngx_ur_memory_s {
     /* found when the configuration was read, for slots of the zone */
     state_range_t        *known;        /* by the file */
     size_t                nknown;
-    ngx_array_t           recalled;     /* of remembered_t */
+    ngx_array_t           recalled;     /* of ngx_ur_remembered_t */
     ngx_uint_t            unsure;       /* the file was damaged */
 };
 
@@ -47,9 +47,9 @@ typedef struct {
 ngx_int_t ngx_ur_memory_create(ngx_conf_t *cf, ngx_ur_pool_t *pool);
 
 /*
- * All that a zone remembers, into an array of remembered_t that is made in
- * "temp".  Takes no lock: whatever happens to a slot meanwhile, with this id it
- * had this memory.
+ * All that a zone remembers, into an array of ngx_ur_remembered_t that is made
+ * in "temp".  Takes no lock: whatever happens to a slot meanwhile, with this id
+ * it had this memory.
  */
 ngx_int_t ngx_ur_memory_collect(ngx_ur_shctx_t *sh, ngx_pool_t *temp,
     ngx_array_t *slots);

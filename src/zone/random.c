@@ -8,6 +8,9 @@
  */
 
 
+#include <ngx_config.h>
+#include <ngx_core.h>
+
 #include "zone/random.h"
 
 #include <openssl/rand.h>

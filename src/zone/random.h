@@ -19,7 +19,7 @@ uint64_t ngx_ur_random(void);
 /* maps a random number to [0, n), n > 0, evenly up to one part in 2^53 */
 uint64_t ngx_ur_random_below(uint64_t random, uint64_t n);
 
-/* writes a random UUID of "len" characters and a zero */
+/* writes a random UUID, MEMORY_UUID_LEN characters and a zero */
 ngx_int_t ngx_ur_random_uuid(char *uuid);
 
 

@@ -17,8 +17,8 @@
 
 
 /*
- * Has nginx's cache manager save "pools", an array of pool_t * : two that share
- * a folder share the manager as well.
+ * Has nginx's cache manager save "pools", an array of ngx_ur_pool_t * : two
+ * that share a folder share the manager as well.
  */
 void ngx_ur_save_create(ngx_ur_pool_t *pool, ngx_array_t *pools);
 

@@ -19,44 +19,9 @@
 
 
 static ngx_int_t ngx_ur_workers_find_entry(ngx_ur_pool_t *pool);
+static void ngx_ur_workers_extend(ngx_msec_t *until, ngx_msec_t time);
 static ngx_uint_t ngx_ur_workers_alive(ngx_pid_t pid);
 static ngx_uint_t ngx_ur_workers_until(ngx_ur_worker_t *w, ngx_msec_t until);
-
-
-static ngx_int_t
-ngx_ur_workers_find_entry(ngx_ur_pool_t *pool)
-{
-    ngx_uint_t        i;
-    ngx_ur_shctx_t   *sh;
-    ngx_ur_worker_t  *w;
-
-    sh = pool->zone->sh;
-    pool->zone->worker = NULL;
-
-    for (i = 0; i < NGX_UR_WORKERS; i++) {
-        w = &sh->workers->entries[i];
-
-        if (w->pid == 0
-            || w->pid == ngx_pid
-            || !ngx_ur_workers_alive(w->pid))
-        {
-            w->asking_until = 0;
-            w->batches_until = 0;
-            w->generation = pool->zone->generation;
-
-            /* the master reads it without the mutex */
-
-            ngx_memory_barrier();
-
-            w->pid = ngx_pid;
-
-            pool->zone->worker = w;
-            return NGX_OK;
-        }
-    }
-
-    return NGX_DECLINED;
-}
 
 
 void
@@ -159,9 +124,6 @@ ngx_ur_workers_use(ngx_ur_shctx_t *sh, ngx_ur_generations_t *had_by)
 void
 ngx_ur_workers_ask(ngx_ur_pool_t *pool, ngx_msec_t time)
 {
-    ngx_msec_t        until;
-    ngx_ur_worker_t  *w;
-
     /* one that found no entry may find one now */
 
     if (pool->zone->crowded && ngx_ur_workers_find_entry(pool) == NGX_OK) {
@@ -169,25 +131,8 @@ ngx_ur_workers_ask(ngx_ur_pool_t *pool, ngx_msec_t time)
         pool->zone->crowded = 0;
     }
 
-    w = pool->zone->worker;
-
-    if (w == NULL) {
-        return;
-    }
-
-    if (time == 0) {
-        w->asking_until = 0;
-        return;
-    }
-
-    until = ngx_current_msec + time;
-
-    /* the last of its replies counts */
-
-    if (w->asking_until == 0
-        || (ngx_msec_int_t) (until - w->asking_until) > 0)
-    {
-        w->asking_until = until;
+    if (pool->zone->worker) {
+        ngx_ur_workers_extend(&pool->zone->worker->asking_until, time);
     }
 }
 
@@ -195,28 +140,26 @@ ngx_ur_workers_ask(ngx_ur_pool_t *pool, ngx_msec_t time)
 void
 ngx_ur_workers_batch(ngx_ur_pool_t *pool, ngx_msec_t time)
 {
-    ngx_msec_t        until;
-    ngx_ur_worker_t  *w;
-
-    w = pool->zone->worker;
-
-    if (w == NULL) {
-        return;
+    if (pool->zone->worker) {
+        ngx_ur_workers_extend(&pool->zone->worker->batches_until, time);
     }
+}
 
+
+/* the last of what is under way counts */
+
+static void
+ngx_ur_workers_extend(ngx_msec_t *until, ngx_msec_t time)
+{
     if (time == 0) {
-        w->batches_until = 0;
+        *until = 0;
         return;
     }
 
-    until = ngx_current_msec + time;
+    time += ngx_current_msec;
 
-    /* the last of its batches counts */
-
-    if (w->batches_until == 0
-        || (ngx_msec_int_t) (until - w->batches_until) > 0)
-    {
-        w->batches_until = until;
+    if (*until == 0 || (ngx_msec_int_t) (time - *until) > 0) {
+        *until = time;
     }
 }
 
@@ -292,6 +235,42 @@ ngx_ur_workers_claimed(ngx_ur_pool_t *pool, ngx_ur_slot_t *slot)
 
     return w->pid == slot->asker
            && ngx_ur_workers_until(w, w->asking_until);
+}
+
+
+static ngx_int_t
+ngx_ur_workers_find_entry(ngx_ur_pool_t *pool)
+{
+    ngx_uint_t        i;
+    ngx_ur_shctx_t   *sh;
+    ngx_ur_worker_t  *w;
+
+    sh = pool->zone->sh;
+    pool->zone->worker = NULL;
+
+    for (i = 0; i < NGX_UR_WORKERS; i++) {
+        w = &sh->workers->entries[i];
+
+        if (w->pid == 0
+            || w->pid == ngx_pid
+            || !ngx_ur_workers_alive(w->pid))
+        {
+            w->asking_until = 0;
+            w->batches_until = 0;
+            w->generation = pool->zone->generation;
+
+            /* the master reads it without the mutex */
+
+            ngx_memory_barrier();
+
+            w->pid = ngx_pid;
+
+            pool->zone->worker = w;
+            return NGX_OK;
+        }
+    }
+
+    return NGX_DECLINED;
 }
 
 

@@ -36,7 +36,7 @@ sub _configuration {
 
     my $level   = $block->log_level // $setting{log_level};
     my $modules = join ' ', map {"load_module $_;"}
-        split ' ', $ENV{TEST_NGINX_LOAD_MODULES} // '';
+        split ' ', $setting{modules};
     my $temp = join ' ', map {"${_}_temp_path $setting{root}/${_}_temp;"}
         qw( client_body proxy fastcgi scgi uwsgi );
 

@@ -5,8 +5,10 @@ package Test::Nginx::StandIn::Settings;
 use strict;
 use warnings;
 
-use Exporter qw( import );
-use File::Spec ();
+use Cwd            ();
+use Exporter       qw( import );
+use File::Basename qw( dirname );
+use File::Spec     ();
 
 use UniqueRandom::Util qw( free_port );
 
@@ -15,7 +17,11 @@ our @EXPORT_OK = qw( %setting expand expand_port forget_ports );
 my $root = $ENV{TEST_NGINX_SERVROOT} || File::Spec->rel2abs('t/servroot');
 my $port = $ENV{TEST_NGINX_SERVER_PORT} || $ENV{TEST_NGINX_PORT} || 1984;
 
+my $built = Cwd::abs_path(dirname(__FILE__) . '/../../../../../..')
+    . '/build/ngx_http_unique_random_module.so';
+
 our %setting = (
+    modules            => $ENV{TEST_NGINX_LOAD_MODULES} // $built,
     binary             => $ENV{TEST_NGINX_BINARY} || 'nginx',
     root               => $root,
     log_file           => "$root/logs/error.log",
