@@ -181,7 +181,9 @@ sub growth {
     note sprintf '%d aborts: the worker grew by %d kB', $aborts, $rss / 1024;
 
     pass "$aborts clients leave while they wait: no descriptor leaks";
-    cmp_ok $rss, '<', 500_000, '... nor memory' if !$sanitized;
+
+    # A hundred bytes of each; threads that connect may take an arena meanwhile.
+    cmp_ok $rss, '<', 1_000_000, '... nor memory' if !$sanitized;
 
     $proxy->forward;
     wait_until(sub { $nginx->get('/random')->{status} == 200 }, 60, 'a number');
