@@ -97,6 +97,15 @@ install: all	## install module, schema, example and, if built, pages
 	    install -m 644 $(build)/pages/* $(DESTDIR)$(datadir)/pages/; fi
 	install -m 644 nginx.conf.example $(DESTDIR)$(docdir)/
 	install -m 644 logrotate/$(MODULE) $(DESTDIR)$(docdir)/logrotate
+	install -m 644 systemd/unique_random.conf $(DESTDIR)$(docdir)/systemd.conf
+	@printf '%s\n' '' 'Next:' \
+	    '  in each database, as README.md says:' \
+	    '      psql -f $(datadir)/schema.sql' \
+	    '  at the top of nginx.conf, which may be as the example in' \
+	    '  $(docdir):' \
+	    '      load_module $(modulesdir)/$(MODULE).so;' \
+	    '  then start nginx. One that runs with an older module needs a' \
+	    '  restart or a binary upgrade: a reload keeps what is loaded.'
 
 clean:	## remove what was built (.run keeps the data of make run)
 	rm -rf $(build)

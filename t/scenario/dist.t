@@ -11,33 +11,16 @@ use File::Basename qw( dirname );
 use File::Find qw( find );
 use Test::More;
 
-use UniqueRandom::Util qw( read_file run tmp_dir write_file );
+use UniqueRandom::Release qw( git_tree ok_shell shell version );
+use UniqueRandom::Util qw( read_file tmp_dir write_file );
 
 plan skip_all => 'it builds what is built for production'
     if ($ENV{TEST_NGINX_LOAD_MODULES} // '') =~ m{/build/(?:asan|memcheck)/};
-
-# What make and git were told about the module is not about this.
-delete @ENV{qw( MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES BUILD T
-    GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE )};
 
 my $module = 'ngx_http_unique_random_module';
 my $top    = abs_path('.');
 my $dir    = tmp_dir();
 my $tree   = "$dir/tree";
-
-sub shell {
-    my ($script, @args) = @_;
-
-    return run(command => [ 'sh', '-ec', $script, 'sh', @args ], merge => 1);
-}
-
-sub ok_shell {
-    my ($what, @script) = @_;
-
-    my ($code, $out) = shell(@script);
-    is($code, 0, $what) or BAIL_OUT($out);
-    return $out;
-}
 
 # The files below a folder, by their names in it.
 sub files {
@@ -51,20 +34,9 @@ sub files {
     return @files;
 }
 
-# The tree may not be one of git, and what is changed here is tested as well.
-ok_shell('a tree of git', <<'EOT', $top, $tree);
-mkdir "$2"
-cd "$1"
-tar -c --exclude=./.git --exclude=./.run --exclude=./build \
-    --exclude=./t/servroot . | tar -x -C "$2"
-cd "$2"
-git init -q
-git add -A
-git -c user.name=test -c user.email=test@example.com commit -q -m test
-EOT
+git_tree($tree);
 
-my ($version) = read_file("$tree/src/core/version.h")
-    =~ /^#define NGX_UR_VERSION  "(\d+\.\d+\.\d+)"$/m;
+my $version = version($tree);
 my $tarball = "$module-$version.tar.gz";
 
 is((read_file("$tree/CHANGES") =~ /^Changes with $module (\S+)  /m)[0],
@@ -116,13 +88,16 @@ is_deeply [ sort $help =~ /^  make (\S+)/mg ],
     '... has targets that work there';
 
 ok_shell('make', 'make -s -C "$1"', $unpacked);
-ok_shell('make install', 'make -s -C "$1" install DESTDIR="$2"',
-    $unpacked, "$dir/root");
+like ok_shell('make install', 'make -s -C "$1" install DESTDIR="$2"',
+    $unpacked, "$dir/root"),
+    qr{^Next:\n.*load_module /usr/lib/nginx/modules/$module\.so;}ms,
+    '... says what is next';
 
 is_deeply [ files("$dir/root") ], [
     "usr/lib/nginx/modules/$module.so",
     "usr/share/doc/$module/logrotate",
     "usr/share/doc/$module/nginx.conf.example",
+    "usr/share/doc/$module/systemd.conf",
     "usr/share/$module/docs.conf",
     "usr/share/$module/schema.sql",
 ], '... installs what it should';
