@@ -41,7 +41,7 @@ update      = mkdir -p $(@D) && printf '%s\n' $(1) > $@.new && \
                   if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 refresh     = cmp -s $(1) $@ || { install -m $(2) $(1) $@ && echo "built $@"; }
 
-.PHONY: all nginx deps pages run install clean help FORCE
+.PHONY: all nginx deps pages run install deb clean help FORCE
 
 all: $(so)	## build the module (default); NGINX_SRC=dir for other nginx sources
 
@@ -106,6 +106,10 @@ install: all	## install module, schema, example and, if built, pages
 	    '      load_module $(modulesdir)/$(MODULE).so;' \
 	    '  then start nginx. One that runs with an older module needs a' \
 	    '  restart or a binary upgrade: a reload keeps what is loaded.'
+
+deb:	## make the Debian package, into build/deb
+	@tools/install-deps deb
+	@tools/deb $(build)/deb
 
 clean:	## remove what was built (.run keeps the data of make run)
 	rm -rf $(build)

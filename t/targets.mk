@@ -1,6 +1,6 @@
 # Targets of the makefile for who works on the module, and not in a release.
 
-DEPS       += test lint fuzz
+DEPS       += deb test lint fuzz
 
 DEBUG      := -O1 -g -DNGX_DEBUG_PALLOC=1 -DNGX_HAVE_NONALIGNED=0
 SANITIZE   := -fsanitize=address,undefined \
@@ -36,8 +36,8 @@ lint: all	## what linters have to say of the sources
 # t/testrules.yml says.
 
 HEAVY          := t/model/model.t $(addprefix t/scenario/,chaos.t \
-                      hanging-alone.t hanging-shard.t kill-workers.t leaks.t \
-                      recovery.t storm.t threads.t timers.t)
+                      deb.t hanging-alone.t hanging-shard.t kill-workers.t \
+                      leaks.t recovery.t storm.t threads.t timers.t)
 T              ?= $(build)/unit/*.t t/*.t t/fuzz/*.t \
                   $(filter-out $(HEAVY),$(wildcard t/scenario/*.t))
 T_ASAN         ?= $(subst $(build)/unit/,$(build)/asan/unit/,\

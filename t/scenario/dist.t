@@ -84,7 +84,7 @@ is_deeply \@lost, [], '... and no page has a link that leads nowhere';
 my $help = ok_shell('make help', 'make -s -C "$1" help', $unpacked);
 
 is_deeply [ sort $help =~ /^  make (\S+)/mg ],
-    [qw( all clean deps help install nginx pages run )],
+    [qw( all clean deb deps help install nginx pages run )],
     '... has targets that work there';
 
 ok_shell('make', 'make -s -C "$1"', $unpacked);
