@@ -37,7 +37,7 @@ lint: all	## what linters have to say of the sources
 
 HEAVY          := t/model/model.t $(addprefix t/scenario/,chaos.t \
                       deb.t hanging-alone.t hanging-shard.t kill-workers.t \
-                      leaks.t recovery.t storm.t threads.t timers.t)
+                      leaks.t packages.t recovery.t storm.t threads.t timers.t)
 T              ?= $(build)/unit/*.t t/*.t t/fuzz/*.t \
                   $(filter-out $(HEAVY),$(wildcard t/scenario/*.t))
 T_ASAN         ?= $(subst $(build)/unit/,$(build)/asan/unit/,\
