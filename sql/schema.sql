@@ -15,15 +15,16 @@
 -- unique_random.accept() has been called for it.
 --
 -- A running nginx is a member of the role "unique_random".  It may call
--- reserve() and give_back(), which run as the owner, and has no right to any
--- table.
+-- reserve(), give_back() and domain(), which run as the owner, and has no right
+-- to any table.
 --
 -- Over an earlier schema: every row stays, and an nginx with an earlier module
 -- goes on; that is supported until the next major version.  What such an nginx
 -- was granted before, it cannot give back any more.  Columns are added under an
 -- ACCESS EXCLUSIVE lock on "ranges" and "holders" that lasts two statements,
 -- milliseconds; if it is not to be had within 2 s, since somebody is in a long
--- transaction, nothing is changed: run it again.  At the end the rows of ranges
+-- transaction, as pg_dump is, nothing is changed, but all reservations have waited
+-- behind it: run it again when that one has ended.  At the end the rows of ranges
 -- whose returned positions are not joined and counted yet are locked for that:
 -- about 1 s for 300,000 intervals, nothing if there are few.  The rights on the
 -- tables that the role had stay until SELECT unique_random.revoke_tables();
@@ -123,8 +124,7 @@ CREATE TABLE IF NOT EXISTS unique_random.ranges (
     epoch              bigint NOT NULL DEFAULT 1,
     incarnation        uuid NOT NULL DEFAULT gen_random_uuid(),
     fenced             text,
-    failover           text NOT NULL DEFAULT 'fence'
-                       CHECK (failover IN ('fence', 'trust')),
+    failover           text NOT NULL DEFAULT 'fence',
     system_identifier  bigint NOT NULL,
     timeline           bigint NOT NULL,
     database           oid NOT NULL,
@@ -135,6 +135,10 @@ CREATE TABLE IF NOT EXISTS unique_random.ranges (
     returned_from      bigint NOT NULL DEFAULT 0,
     pruned             bigint NOT NULL DEFAULT 0,
     synchronous        boolean NOT NULL DEFAULT false,
+    size               bigint,
+    domain             bytea,
+    advance            bigint,
+    began              text,
 
     PRIMARY KEY (pool, first),
 
@@ -143,6 +147,19 @@ CREATE TABLE IF NOT EXISTS unique_random.ranges (
 
     CONSTRAINT ranges_reserved
         CHECK (reserved >= 0 AND reserved - 1 <= last - first),
+
+    CONSTRAINT ranges_domain
+        CHECK (CASE WHEN size IS NULL THEN domain IS NULL
+                    ELSE (length(domain) = 32
+                          AND size >= reserved AND size - 1 <= last - first
+                          AND last - first < 1073741824) IS TRUE
+               END),
+
+    CONSTRAINT ranges_failover
+        CHECK (CASE failover WHEN 'advance'
+                    THEN (advance BETWEEN 1 AND 4611686018427387904) IS TRUE
+                    ELSE failover IN ('fence', 'trust') AND advance IS NULL
+               END),
 
     -- numrange, since the upper bound of int8range overflows at 2^63-1
     CONSTRAINT ranges_overlap EXCLUDE USING gist (
@@ -175,6 +192,42 @@ CREATE TABLE IF NOT EXISTS unique_random.returned (
 );
 
 
+-- Of a range that was adopted, which numbers it has.  The chunks are there
+-- before the row in "ranges" is, so that this one is made in no time.
+
+CREATE TABLE IF NOT EXISTS unique_random.domains (
+    pool   text NOT NULL,
+    first  bigint NOT NULL,
+    chunk  integer NOT NULL CHECK (chunk >= 0),
+    bits   bytea NOT NULL CHECK (length(bits) BETWEEN 1 AND 131072),
+
+    PRIMARY KEY (pool, first, chunk)
+);
+
+
+-- Adoptions under way.  A regclass, which a dump has as a name.
+
+CREATE TABLE IF NOT EXISTS unique_random.adoptions (
+    pool       text NOT NULL,
+    first      bigint NOT NULL,
+    last       bigint NOT NULL,
+    relation   regclass NOT NULL,
+    attribute  name NOT NULL,
+
+    PRIMARY KEY (pool, first)
+);
+
+
+CREATE TABLE IF NOT EXISTS unique_random.adoption_changes (
+    pool    text NOT NULL,
+    first   bigint NOT NULL,
+    number  bigint NOT NULL
+);
+
+CREATE INDEX IF NOT EXISTS adoption_changes_number
+    ON unique_random.adoption_changes (pool, first, number);
+
+
 -- What an earlier schema does not have.  No default may make PostgreSQL rewrite
 -- "ranges", which would fence every range.  How the last grant of an earlier
 -- schema was committed is not known: "synchronous" is false until the next one.
@@ -197,6 +250,39 @@ BEGIN
         ALTER TABLE unique_random.holders
             ADD IF NOT EXISTS starts bigint[] NOT NULL DEFAULT '{}',
             ADD IF NOT EXISTS stops bigint[] NOT NULL DEFAULT '{}';
+    END IF;
+
+    IF NOT EXISTS (SELECT FROM pg_attribute a
+                    WHERE a.attrelid = 'unique_random.ranges'::regclass
+                      AND a.attname = 'domain')
+    THEN
+        ALTER TABLE unique_random.ranges
+            ADD size bigint,
+            ADD domain bytea,
+            ADD CONSTRAINT ranges_domain
+                CHECK (CASE WHEN size IS NULL THEN domain IS NULL
+                            ELSE (length(domain) = 32
+                                  AND size >= reserved
+                                  AND size - 1 <= last - first
+                                  AND last - first < 1073741824) IS TRUE
+                       END);
+    END IF;
+
+    IF NOT EXISTS (SELECT FROM pg_attribute a
+                    WHERE a.attrelid = 'unique_random.ranges'::regclass
+                      AND a.attname = 'advance')
+    THEN
+        ALTER TABLE unique_random.ranges
+            ADD advance bigint,
+            ADD began text,
+            DROP CONSTRAINT IF EXISTS ranges_failover_check,
+            ADD CONSTRAINT ranges_failover
+                CHECK (CASE failover WHEN 'advance'
+                            THEN (advance BETWEEN 1 AND 4611686018427387904)
+                                 IS TRUE
+                            ELSE failover IN ('fence', 'trust')
+                                 AND advance IS NULL
+                       END);
     END IF;
 
     -- compressed or moved to another table, they would cost each reservation
@@ -263,7 +349,7 @@ COMMENT ON COLUMN unique_random.ranges.incarnation IS
 COMMENT ON COLUMN unique_random.ranges.fenced IS
     'why nothing is granted until accept() is called, or NULL';
 COMMENT ON COLUMN unique_random.ranges.failover IS
-    'fence, or trust: after a failover a range that is synchronous goes on as soon as synchronous_standby_names is set';
+    'fence; or trust: after a failover a range that is synchronous goes on as soon as synchronous_standby_names is set; or advance: it goes on and skips';
 COMMENT ON COLUMN unique_random.ranges.system_identifier IS
     'cluster that the row was written in';
 COMMENT ON COLUMN unique_random.ranges.timeline IS
@@ -284,6 +370,15 @@ COMMENT ON COLUMN unique_random.ranges.pruned IS
     'highest serial of the holders that were deleted for their number';
 COMMENT ON COLUMN unique_random.ranges.synchronous IS
     'whether the commit of the last grant, or of add() or accept() since, waited for a standby, as far as the settings say';
+COMMENT ON COLUMN unique_random.ranges.size IS
+    'how many of the numbers a range has that was adopted; NULL: all';
+COMMENT ON COLUMN unique_random.ranges.domain IS
+    'SHA-256 of the SHA-256 of each chunk of its numbers in unique_random.domains, or NULL';
+
+COMMENT ON COLUMN unique_random.ranges.advance IS
+    'how many positions a failover skips at least, or NULL';
+COMMENT ON COLUMN unique_random.ranges.began IS
+    'how this life began, if a failover has begun it';
 
 COMMENT ON TABLE unique_random.holders IS
     'what was granted to each nginx: the 100 that were the last to reserve';
@@ -311,12 +406,47 @@ COMMENT ON COLUMN unique_random.returned.start IS
 COMMENT ON COLUMN unique_random.returned.stop IS
     'the position after the last';
 
+COMMENT ON TABLE unique_random.domains IS
+    'the numbers of ranges that were adopted: never changes; back it up';
+COMMENT ON COLUMN unique_random.domains.pool IS
+    'pool of the range';
+COMMENT ON COLUMN unique_random.domains.first IS
+    'first number of the range';
+COMMENT ON COLUMN unique_random.domains.chunk IS
+    'it is about the numbers from first + chunk * 1048576 on';
+COMMENT ON COLUMN unique_random.domains.bits IS
+    'a bit for each of up to 1048576 numbers, by get_bit(): 1 if the range has it';
+
+COMMENT ON TABLE unique_random.adoptions IS
+    'adoptions that adopt_prepare() has begun';
+COMMENT ON COLUMN unique_random.adoptions.pool IS
+    'pool of the range';
+COMMENT ON COLUMN unique_random.adoptions.first IS
+    'first number of the range';
+COMMENT ON COLUMN unique_random.adoptions.last IS
+    'last number of the range';
+COMMENT ON COLUMN unique_random.adoptions.relation IS
+    'the table that has a row for each number that was given out';
+COMMENT ON COLUMN unique_random.adoptions.attribute IS
+    'the column of it that has the number';
+
+COMMENT ON TABLE unique_random.adoption_changes IS
+    'which numbers have come or gone in a table since: filled by a trigger';
+COMMENT ON COLUMN unique_random.adoption_changes.pool IS
+    'pool of the range';
+COMMENT ON COLUMN unique_random.adoption_changes.first IS
+    'first number of the range';
+COMMENT ON COLUMN unique_random.adoption_changes.number IS
+    'the number, to be looked at again';
+
 
 -- Of an earlier schema: as another signature, a second function by this name.
 
 DROP FUNCTION IF EXISTS
     unique_random.add(text, bigint, bigint, bytea, bigint, text),
+    unique_random.add(text, bigint, bigint, bytea, bigint, text, bigint),
     unique_random.accept(text, bigint, bigint, bigint),
+    unique_random.set_failover(text, bigint, text),
     unique_random.bootstrap(text, bigint[], bigint[], text);
 
 
@@ -491,6 +621,22 @@ COMMENT ON FUNCTION unique_random.may_use(text) IS
     'whether who has logged in may use the pools of this role';
 
 
+-- What a range is known by: another key, or the same over other numbers, is
+-- another range.
+
+CREATE OR REPLACE FUNCTION unique_random.digest(key bytea, domain bytea)
+RETURNS text
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN encode(sha256(key || coalesce(domain, '')), 'hex');
+END
+$$;
+
+COMMENT ON FUNCTION unique_random.digest(bytea, bytea) IS
+    'SHA-256 of a key, and of the domain if the range has one';
+
+
 -- Why a range is missing to the caller, or NULL.
 
 CREATE OR REPLACE FUNCTION unique_random.whereabouts(
@@ -509,6 +655,12 @@ BEGIN
 
     IF FOUND THEN
         RETURN format('pool "%s" is for members of role "%s"', of_pool, t.role);
+    END IF;
+
+    IF EXISTS (SELECT FROM unique_random.adoptions a
+                WHERE a.pool = of_pool AND a.first = of_first)
+    THEN
+        RETURN 'it is prepared, and adopt() has not been called yet';
     END IF;
 
     SELECT r.pool INTO t
@@ -530,9 +682,59 @@ COMMENT ON FUNCTION unique_random.whereabouts(text, bigint, bigint) IS
     'what is said of a range that is missing';
 
 
+-- Of which failover the setting of a server tells that it was none.
+
+CREATE OR REPLACE FUNCTION unique_random.is_recovered()
+RETURNS boolean
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN concat(current_setting('recovery_target'),
+                  current_setting('recovery_target_lsn'),
+                  current_setting('recovery_target_name'),
+                  current_setting('recovery_target_time'),
+                  current_setting('recovery_target_xid')) <> '';
+END
+$$;
+
+COMMENT ON FUNCTION unique_random.is_recovered() IS
+    'whether this server was recovered to a point in time, as far as the settings say';
+
+
+-- How many positions the range r has to skip before it is granted from, since a
+-- standby was promoted that may have lagged; or NULL.  Each timeline since the
+-- last grant counts: what was skipped on one of them may be lost as well.
+
+CREATE OR REPLACE FUNCTION unique_random.to_skip(r unique_random.ranges)
+RETURNS bigint
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    promotions bigint;
+BEGIN
+    IF r.failover <> 'advance' THEN
+        RETURN NULL;
+    END IF;
+
+    promotions := unique_random.timeline() - r.timeline;
+
+    IF promotions <= 0 OR unique_random.is_recovered() THEN
+        RETURN NULL;
+    END IF;
+
+    RETURN least(promotions::numeric * r.advance,
+                 coalesce(r.size, r.last - r.first + 1) - r.reserved);
+END
+$$;
+
+COMMENT ON FUNCTION unique_random.to_skip(unique_random.ranges) IS
+    'how many positions a failover makes a range skip, or NULL';
+
+
 -- I7: why the range r must not be granted from, whoever asks, or NULL.  A later
 -- timeline is trusted where the last grant is known to have reached a standby,
--- and what comes next can.
+-- and what comes next can; or if more is skipped than a standby may lack.  One
+-- that a recovery has begun is not: it leaves out what it was told to.
 
 CREATE OR REPLACE FUNCTION unique_random.contradiction(
     r unique_random.ranges,
@@ -567,9 +769,15 @@ BEGIN
     IF r.timeline <> f.timeline
        AND NOT (r.failover = 'trust' AND r.timeline < f.timeline
                 AND r.synchronous
-                AND current_setting('max_wal_senders')::integer > 0)
+                AND current_setting('max_wal_senders')::integer > 0
+                AND NOT unique_random.is_recovered())
+       AND unique_random.to_skip(r) IS NULL
     THEN
-        RETURN format('timeline is %s instead of %s', f.timeline, r.timeline);
+        RETURN format('timeline is %s instead of %s', f.timeline, r.timeline)
+               || CASE WHEN r.failover <> 'fence' AND r.timeline < f.timeline
+                            AND unique_random.is_recovered()
+                       THEN ', by a recovery to a point in time' ELSE ''
+                  END;
     END IF;
 
     IF NOT written_here THEN
@@ -606,9 +814,8 @@ BEGIN
     timeline := unique_random.timeline();
 
     IF r.timeline < timeline THEN
-        RETURN format('timeline is %s instead of %s, and'
-                      ' synchronous_standby_names is empty', timeline,
-                      r.timeline);
+        RETURN format('timeline is %s instead of %s, trust waits for'
+                      ' synchronous_standby_names', timeline, r.timeline);
     END IF;
 
     RETURN NULL;
@@ -692,7 +899,8 @@ COMMENT ON FUNCTION unique_random.says(text, uuid) IS
 
 
 -- Why the caller and this range do not belong together, if so: the refusals
--- mismatch, stale and fenced of reserve(); or why they have to wait: deferred.
+-- mismatch, stale and fenced of reserve(); or why they have to wait: deferred;
+-- or what comes before: advance.
 -- "verdict" is what the row has to remember, for all callers: what the row has
 -- against itself, and what a caller says that has proved by the key's digest
 -- that it means this range.
@@ -714,6 +922,8 @@ CREATE OR REPLACE FUNCTION unique_random.judge(
     OUT verdict text)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    skip constant bigint := unique_random.to_skip(r);
 BEGIN
     IF r.last IS DISTINCT FROM of_last THEN
         refusal := 'mismatch';
@@ -722,7 +932,7 @@ BEGIN
 
     -- another key is another range, of a caller at the wrong database
 
-    IF encode(sha256(r.key), 'hex') <> seen_digest THEN
+    IF unique_random.digest(r.key, r.domain) <> seen_digest THEN
         refusal := 'fenced';
         detail := 'the key has changed';
         RETURN;
@@ -755,7 +965,12 @@ BEGIN
         verdict := detail;
     END IF;
 
-    IF detail IS NULL THEN
+    -- what is forgotten is made up for, if it is no more than is skipped
+
+    IF detail IS NULL
+       AND (skip IS NULL OR r.reserved + skip < seen_reserved
+            OR r.timeline < seen_timeline)
+    THEN
         detail := unique_random.says(
             unique_random.forgotten(r, holder, holder_serial, seen_epoch,
                                     seen_serial, seen_reserved, seen_timeline),
@@ -768,6 +983,13 @@ BEGIN
 
     IF detail IS NOT NULL THEN
         refusal := 'fenced';
+        RETURN;
+    END IF;
+
+    IF skip IS NOT NULL THEN
+        refusal := 'advance';
+        detail := format('timeline is %s instead of %s',
+                         unique_random.timeline(), r.timeline);
         RETURN;
     END IF;
 
@@ -1041,7 +1263,8 @@ CREATE OR REPLACE FUNCTION unique_random.grant_from(
 LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    fresh bigint := least(want, r.last - r.first + 1 - r.reserved);
+    fresh bigint := least(want, coalesce(r.size, r.last - r.first + 1)
+                                - r.reserved);
     o record;
     v record;
     again bigint := 0;
@@ -1133,6 +1356,104 @@ COMMENT ON FUNCTION unique_random.fence(text, bigint, xid, text) IS
     'notes why a range must not be granted from';
 
 
+-- A life of the range r begins here, after "target" positions.  How much of the
+-- last one nginx have leased, and were to give back, does not matter any more.
+
+CREATE OR REPLACE FUNCTION unique_random.begin_life(
+    INOUT r unique_random.ranges,
+    target bigint,
+    after bigint,
+    how text)
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    f record;
+BEGIN
+    DELETE FROM unique_random.holders t
+     WHERE t.pool = r.pool AND t.first = r.first;
+
+    DELETE FROM unique_random.returned t
+     WHERE t.pool = r.pool AND t.first = r.first;
+
+    f := unique_random.fingerprint();
+
+    -- later than any life that some nginx may have seen of another copy
+
+    UPDATE unique_random.ranges t
+       SET reserved = target,
+           granted = 0,
+           returned = 0,
+           returned_from = 0,
+           pruned = 0,
+           epoch = greatest(r.epoch + 1, after + 1,
+                            extract(epoch FROM clock_timestamp())::bigint),
+           incarnation = gen_random_uuid(),
+           began = how,
+           fenced = NULL,
+           system_identifier = f.system_identifier,
+           timeline = f.timeline,
+           database = f.database,
+           relation = f.relation,
+           synchronous = unique_random.is_synchronous(),
+           writer = pg_current_xact_id()
+     WHERE t.pool = r.pool AND t.first = r.first
+    RETURNING t.* INTO r;
+
+    PERFORM unique_random.sign(r.pool, r.first);
+END
+$$;
+
+COMMENT ON FUNCTION unique_random.begin_life(
+    unique_random.ranges, bigint, bigint, text) IS
+    'begins a life of a range for accept() and advance()';
+
+
+-- The range r goes on after a failover: beyond all that is known to be reserved,
+-- and what nobody here knows.  Each primary between, which this one may know
+-- nothing of, began beyond what was granted before it, and has granted more: N
+-- for either.  r is NULL if somebody else has the row.
+
+CREATE OR REPLACE FUNCTION unique_random.advance(
+    INOUT r unique_random.ranges,
+    version xid,
+    seen_reserved bigint)
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    size constant bigint := coalesce(r.size, r.last - r.first + 1);
+    skip constant numeric := unique_random.to_skip(r);
+    target bigint;
+BEGIN
+    PERFORM FROM unique_random.ranges t
+      WHERE t.pool = r.pool AND t.first = r.first AND t.xmin = version
+        FOR UPDATE SKIP LOCKED;
+
+    IF NOT FOUND THEN
+        r := NULL;
+        RETURN;
+    END IF;
+
+    target := least(greatest(greatest(r.reserved, seen_reserved) + skip,
+                             r.reserved + 2 * skip - r.advance),
+                    size);
+
+    r := unique_random.begin_life(
+        r, target, NULL,
+        CASE WHEN target > r.reserved
+             THEN format('timeline is %s instead of %s, %s positions from %s on'
+                         ' are skipped%s', unique_random.timeline(), r.timeline,
+                         target - r.reserved, r.reserved,
+                         CASE WHEN target = size
+                              THEN ', which leaves none' END)
+        END);
+END
+$$;
+
+COMMENT ON FUNCTION unique_random.advance(
+    unique_random.ranges, xid, bigint) IS
+    'goes on with a range after a failover by skipping positions';
+
+
 -- What reserve() says of one range.  "may_wait": for the lock of the row.
 
 CREATE OR REPLACE FUNCTION unique_random.answer(
@@ -1221,6 +1542,12 @@ BEGIN
 
     r := v.range;
 
+    -- who has no key of it may take it for a range that was not adopted
+
+    IF with_key AND r.domain IS NOT NULL THEN
+        want := 0;
+    END IF;
+
     o := unique_random.judge(r, v.written_here, of_last, holder, holder_serial,
                              seen_epoch, seen_incarnation, seen_serial,
                              seen_reserved, seen_timeline, seen_digest);
@@ -1229,6 +1556,20 @@ BEGIN
 
     IF o.verdict IS NOT NULL THEN
         PERFORM unique_random.fence(of_pool, of_first, v.version, o.verdict);
+    END IF;
+
+    IF refusal = 'advance' THEN
+        r := unique_random.advance(r, v.version,
+                                   CASE WHEN seen_digest IS NOT NULL
+                                        THEN seen_reserved END);
+        detail := NULL;
+
+        IF r.pool IS NULL THEN
+            refusal := 'busy';
+            RETURN;
+        END IF;
+
+        refusal := NULL;
     END IF;
 
     IF refusal IS NULL AND want > 0 THEN
@@ -1242,22 +1583,31 @@ BEGIN
 
     IF (refusal IS NULL AND want > 0 AND starts = '{}')
        OR (coalesce(refusal, 'deferred') = 'deferred' AND starts = '{}'
-           AND r.reserved > r.last - r.first AND r.returned = 0)
+           AND r.reserved >= coalesce(r.size, r.last - r.first + 1)
+           AND r.returned = 0)
     THEN
         refusal := 'exhausted';
         detail := NULL;
     END IF;
 
+    -- also to who was not there, or was not reached
+
+    IF coalesce(refusal, 'exhausted') = 'exhausted'
+       AND seen_epoch > 0 AND seen_epoch < r.epoch
+    THEN
+        detail := r.began;
+    END IF;
+
     last := r.last;
-    algorithm := r.algorithm;
-    digest := encode(sha256(r.key), 'hex');
+    algorithm := CASE WHEN r.domain IS NULL THEN r.algorithm ELSE 2 END;
+    digest := unique_random.digest(r.key, r.domain);
     reserved := r.reserved;
     returned := r.returned;
     serial := r.serial;
     epoch := r.epoch;
     incarnation := r.incarnation;
     timeline := r.timeline;
-    failover := r.failover;
+    failover := concat_ws(':', r.failover, r.advance);
 
     IF with_key THEN
         key := encode(r.key, 'hex');
@@ -1290,8 +1640,13 @@ COMMENT ON FUNCTION unique_random.answer(
 -- wants of several does not wait for any, so that one range does not hold up
 -- the others, and no two callers wait for each other.
 --
+-- Who has seen an earlier life of a range that a failover has begun is told in
+-- "detail" of what is granted, or exhausted, how it began.
+--
 -- want = 0 asks without reserving, locking or changing anything, except that
--- what is seen to be wrong is remembered.  The key is sent with_key only.
+-- what is seen to be wrong is remembered, and that a range goes on after a
+-- failover if its policy is to skip.  The key is sent with_key only; of a
+-- range that was adopted nothing is reserved with it.
 --
 -- set_config(..., true) reaches the commit of this transaction; a SET clause
 -- would be undone before it.
@@ -1446,13 +1801,14 @@ BEGIN
                ARRAY[seen_incarnation], ARRAY[seen_serial],
                ARRAY[seen_reserved], ARRAY[seen_timeline], ARRAY[seen_digest],
                ARRAY[want], 1, ARRAY[with_key]) AS a
-     WHERE a.refusal IS DISTINCT FROM 'deferred';
+     WHERE coalesce(a.refusal, '') NOT IN ('deferred', 'busy');
 
-    -- nor does it know this refusal: an error is what it tries again after
+    -- nor does it know these refusals: an error is what it tries again after
 
     IF NOT FOUND THEN
         RAISE EXCEPTION 'range %-% is not granted from yet: its timeline has'
-                        ' changed, and synchronous_standby_names is empty',
+                        ' changed, and synchronous_standby_names is empty or'
+                        ' its row is locked',
                         of_first, of_last
         USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
@@ -1692,61 +2048,259 @@ COMMENT ON FUNCTION unique_random.give_back(
     'takes positions back that an nginx has not issued, or says why not';
 
 
+-- A chunk of the numbers of a range that was adopted.  "size" and "domain" are
+-- NULL for one that was not; there is no row if there is no such range, or not
+-- for this role.  On a standby, too: what is said here never changes.
+
+CREATE OR REPLACE FUNCTION unique_random.domain(
+    of_pool text,
+    of_first bigint,
+    of_last bigint,
+    of_chunk integer)
+RETURNS TABLE (size bigint, domain bytea, bits bytea)
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    PERFORM unique_random.require_caller();
+
+    RETURN QUERY
+    SELECT t.size, t.domain, d.bits
+      FROM unique_random.ranges t
+      LEFT JOIN unique_random.domains d
+             ON d.pool = t.pool AND d.first = t.first AND d.chunk = of_chunk
+                AND t.domain IS NOT NULL
+     WHERE t.pool = of_pool AND t.first = of_first AND t.last = of_last
+       AND unique_random.may_use(t.role);
+END
+$$;
+
+COMMENT ON FUNCTION unique_random.domain(text, bigint, bigint, integer) IS
+    'tells an nginx which numbers a range has';
+
+
 -- For operators.
 
--- "after" is an epoch that this life has to be later than, if a life was begun
--- by a clock in the future.
+-- What a changed timeline means for a range: fence, trust or advance:N.
 
-CREATE OR REPLACE FUNCTION unique_random.add(
-    pool text,
-    first bigint,
-    last bigint,
-    key bytea DEFAULT NULL,
-    reserved bigint DEFAULT 0,
-    failover text DEFAULT 'fence',
-    after bigint DEFAULT NULL)
-RETURNS void
-LANGUAGE plpgsql VOLATILE
+CREATE OR REPLACE FUNCTION unique_random.policy(
+    INOUT failover text,
+    OUT advance bigint)
+LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp AS $$
-#variable_conflict use_variable
 DECLARE
-    f record;
-    o unique_random.ranges;
+    n text := substring(failover FROM '^advance:([1-9][0-9]{0,18})$');
 BEGIN
-    IF pool IS NULL OR (first >= 0 AND first <= last
-                        AND last - first < 9223372036854775807) IS NOT TRUE
+    IF failover IN ('fence', 'trust') THEN
+        RETURN;
+    END IF;
+
+    IF n IS NULL OR n::numeric > 4611686018427387904 THEN
+        RAISE EXCEPTION 'failover must be fence, trust or advance:N with N from'
+                        ' 1 to 4611686018427387904, not %', failover;
+    END IF;
+
+    failover := 'advance';
+    advance := n;
+END
+$$;
+
+COMMENT ON FUNCTION unique_random.policy(text) IS
+    'reads a policy; raises an error if it is none';
+
+
+-- A range by this name, or one that has numbers of it, would be a second one.
+
+CREATE OR REPLACE FUNCTION unique_random.require_free(
+    of_pool text,
+    of_first bigint,
+    of_last bigint)
+RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    o record;
+BEGIN
+    IF of_pool IS NULL OR (of_first >= 0 AND of_first <= of_last
+                           AND of_last - of_first < 9223372036854775807)
+                          IS NOT TRUE
     THEN
-        RAISE EXCEPTION 'invalid range %-%', first, last
+        RAISE EXCEPTION 'invalid range %-%', of_first, of_last
         USING HINT = 'first and last must be between 0 and'
                      ' 9223372036854775807, first not above last, and the'
                      ' range must not hold more than 9223372036854775807'
                      ' numbers.';
     END IF;
 
-    -- said here, since the error of a constraint shows the row with its key
-
-    IF length(key) <> 32 THEN
-        RAISE EXCEPTION 'key must have 32 bytes, not %', length(key);
-    END IF;
-
-    IF (reserved >= 0 AND reserved - 1 <= last - first) IS NOT TRUE THEN
-        RAISE EXCEPTION 'reserved must be between 0 and %, not %',
-                        last - first + 1, reserved;
-    END IF;
-
-    IF failover IS NULL OR failover NOT IN ('fence', 'trust') THEN
-        RAISE EXCEPTION 'failover must be fence or trust, not %', failover;
-    END IF;
-
-    SELECT t.* INTO o FROM unique_random.ranges t
-     WHERE t.pool = add.pool AND t.first <= add.last AND t.last >= add.first
+    SELECT t.first, t.last INTO o FROM unique_random.ranges t
+     WHERE t.pool = of_pool AND t.first <= of_last AND t.last >= of_first
      LIMIT 1;
 
     IF FOUND THEN
         RAISE EXCEPTION 'range %-% overlaps range %-% of pool "%"',
-                        first, last, o.first, o.last, pool
+                        of_first, of_last, o.first, o.last, of_pool
         USING ERRCODE = 'exclusion_violation';
     END IF;
+
+    SELECT t.first, t.last INTO o FROM unique_random.adoptions t
+     WHERE t.pool = of_pool AND t.first <= of_last AND t.last >= of_first
+     LIMIT 1;
+
+    IF FOUND THEN
+        RAISE EXCEPTION 'range %-% overlaps range %-% of pool "%", which is'
+                        ' being adopted', of_first, of_last, o.first, o.last,
+                        of_pool
+        USING ERRCODE = 'exclusion_violation',
+              HINT = format('To abandon that, run SELECT'
+                            ' unique_random.adopt_cancel(%L, %s);', of_pool,
+                            o.first);
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION unique_random.require_free(text, bigint, bigint) IS
+    'raises an error if a pool has numbers of these already';
+
+
+-- PostgreSQL 13 has no bit_count().
+
+CREATE OR REPLACE FUNCTION unique_random.count_bits(bits bytea)
+RETURNS bigint
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF current_setting('server_version_num')::integer >= 140000 THEN
+        RETURN bit_count(bits);
+    END IF;
+
+    RETURN length(replace(('x' || encode(bits, 'hex'))::varbit::text, '0', ''));
+END
+$$;
+
+COMMENT ON FUNCTION unique_random.count_bits(bytea) IS
+    'how many bits are 1';
+
+
+-- What the chunks of a domain are known by together, and how many numbers they
+-- have; if "domain" says what it has to be, they have come from elsewhere.  The
+-- lock keeps them as they are until they are a range's.
+
+CREATE OR REPLACE FUNCTION unique_random.require_domain(
+    of_pool text,
+    of_first bigint,
+    of_last bigint,
+    INOUT domain bytea,
+    OUT size bigint)
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    tail constant bigint := of_last - of_first;
+    o record;
+BEGIN
+    SELECT sha256(string_agg(sha256(t.bits), ''::bytea ORDER BY t.chunk))
+               AS domain,
+           sum(unique_random.count_bits(t.bits)) AS size,
+           count(*) = (tail >> 20) + 1
+               AND bool_and(length(t.bits)
+                            = least((tail >> 3) + 1 - t.chunk::bigint * 131072,
+                                    131072)) AS is_whole,
+           max(get_byte(t.bits, length(t.bits) - 1))
+               FILTER (WHERE t.chunk = tail >> 20)
+               >> (tail & 7)::integer AS rest
+      INTO o
+      FROM (SELECT d.chunk, d.bits || ''::bytea AS bits
+              FROM unique_random.domains d
+             WHERE d.pool = of_pool AND d.first = of_first
+               FOR SHARE) AS t;
+
+    IF (o.domain = coalesce(domain, o.domain) AND o.is_whole AND o.rest <= 1)
+       IS NOT TRUE
+    THEN
+        RAISE EXCEPTION 'the domain of range %-% is not in'
+                        ' unique_random.domains', of_first, of_last
+        USING HINT = format('Copy its rows first.  To remove rows that are of'
+                            ' no range, run DELETE FROM unique_random.domains t'
+                            ' WHERE pool = %L AND first = %s AND NOT EXISTS'
+                            ' (SELECT FROM unique_random.ranges r WHERE'
+                            ' (r.pool, r.first) = (t.pool, t.first));',
+                            of_pool, of_first);
+    END IF;
+
+    domain := o.domain;
+    size := o.size;
+END
+$$;
+
+COMMENT ON FUNCTION unique_random.require_domain(
+    text, bigint, bigint, bytea) IS
+    'how many numbers a domain has; raises an error if it is not there';
+
+
+-- A range without its numbers is lost, and with others it would give some of
+-- them again.
+
+CREATE OR REPLACE FUNCTION unique_random.keep_domain()
+RETURNS trigger
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    o record;
+BEGIN
+    SELECT t.pool, t.first, t.last INTO o FROM unique_random.ranges t
+     WHERE t.domain IS NOT NULL
+       AND (TG_OP = 'TRUNCATE' OR (t.pool = OLD.pool AND t.first = OLD.first))
+     LIMIT 1;
+
+    IF FOUND THEN
+        RAISE EXCEPTION 'range %-% of pool "%" has these numbers', o.first,
+                        o.last, o.pool
+        USING ERRCODE = 'foreign_key_violation';
+    END IF;
+
+    RETURN CASE TG_OP WHEN 'UPDATE' THEN NEW ELSE OLD END;
+END
+$$;
+
+COMMENT ON FUNCTION unique_random.keep_domain() IS
+    'keeps the numbers of a range from being changed or deleted';
+
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_trigger t
+                    WHERE t.tgrelid = 'unique_random.domains'::regclass)
+    THEN
+        CREATE TRIGGER keep_domain
+            BEFORE UPDATE OR DELETE ON unique_random.domains
+            FOR EACH ROW EXECUTE FUNCTION unique_random.keep_domain();
+        CREATE TRIGGER keep_domains
+            BEFORE TRUNCATE ON unique_random.domains
+            EXECUTE FUNCTION unique_random.keep_domain();
+    END IF;
+END
+$$;
+
+
+-- The row of a range, when all about it has been looked at.
+
+CREATE OR REPLACE FUNCTION unique_random.make(
+    of_pool text,
+    of_first bigint,
+    of_last bigint,
+    old_key bytea,
+    reserved bigint,
+    failover text,
+    after bigint,
+    size bigint,
+    domain bytea)
+RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+DECLARE
+    f record;
+    p record;
+BEGIN
+    p := unique_random.policy(failover);
 
     PERFORM unique_random.require_names();
     PERFORM unique_random.require_fingerprint();
@@ -1756,39 +2310,95 @@ BEGIN
     -- of a range by this name whose row was deleted
 
     DELETE FROM unique_random.holders t
-     WHERE t.pool = add.pool AND t.first = add.first;
+     WHERE t.pool = of_pool AND t.first = of_first;
 
     DELETE FROM unique_random.returned t
-     WHERE t.pool = add.pool AND t.first = add.first;
+     WHERE t.pool = of_pool AND t.first = of_first;
+
+    IF domain IS NULL THEN
+        DELETE FROM unique_random.domains t
+         WHERE t.pool = of_pool AND t.first = of_first;
+    END IF;
 
     -- A range that comes with its key has had a life before: the clock as its
     -- epoch puts this life after that one.
 
     INSERT INTO unique_random.ranges
            (pool, first, last, key, reserved, epoch, failover,
-            system_identifier, timeline, database, relation, synchronous,
-            writer, role)
-    VALUES (add.pool, add.first, add.last,
-            coalesce(add.key,
+            advance, system_identifier, timeline, database, relation,
+            synchronous, writer, role, size, domain)
+    VALUES (of_pool, of_first, of_last,
+            coalesce(old_key,
                      sha256(decode(replace(concat(gen_random_uuid(),
                                                   gen_random_uuid(),
                                                   gen_random_uuid()),
                                            '-', ''), 'hex'))),
-            add.reserved,
-            greatest(CASE WHEN add.key IS NULL THEN 1
+            reserved,
+            greatest(CASE WHEN old_key IS NULL THEN 1
                           ELSE extract(epoch FROM clock_timestamp())::bigint
-                     END, add.after + 1),
-            add.failover, f.system_identifier, f.timeline, f.database,
+                     END, after + 1),
+            p.failover, p.advance, f.system_identifier, f.timeline, f.database,
             f.relation, unique_random.is_synchronous(), pg_current_xact_id(),
             coalesce((SELECT t.role FROM unique_random.ranges t
-                       WHERE t.pool = add.pool LIMIT 1), 'unique_random'));
+                       WHERE t.pool = of_pool LIMIT 1), 'unique_random'),
+            size, domain);
 
-    PERFORM unique_random.sign(pool, first);
+    PERFORM unique_random.sign(of_pool, of_first);
+END
+$$;
+
+COMMENT ON FUNCTION unique_random.make(
+    text, bigint, bigint, bytea, bigint, text, bigint, bigint, bytea) IS
+    'makes a range for add() and adopt()';
+
+
+-- "after" is an epoch that this life has to be later than, if a life was begun
+-- by a clock in the future.  A "domain" is in unique_random.domains already.
+
+CREATE OR REPLACE FUNCTION unique_random.add(
+    pool text,
+    first bigint,
+    last bigint,
+    key bytea DEFAULT NULL,
+    reserved bigint DEFAULT 0,
+    failover text DEFAULT 'fence',
+    after bigint DEFAULT NULL,
+    domain bytea DEFAULT NULL)
+RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    size bigint;
+BEGIN
+    PERFORM unique_random.require_free(pool, first, last);
+
+    -- said here, since the error of a constraint shows the row with its key
+
+    IF length(key) <> 32 THEN
+        RAISE EXCEPTION 'key must have 32 bytes, not %', length(key);
+    END IF;
+
+    IF domain IS NOT NULL THEN
+        size := (unique_random.require_domain(pool, first, last,
+                                              domain)).size;
+    END IF;
+
+    IF (reserved >= 0 AND reserved <= size) IS FALSE
+       OR (reserved >= 0 AND reserved - 1 <= last - first) IS NOT TRUE
+    THEN
+        RAISE EXCEPTION 'reserved must be between 0 and %, not %',
+                        coalesce(size, last - first + 1), reserved;
+    END IF;
+
+    PERFORM unique_random.policy(failover);
+
+    PERFORM unique_random.make(pool, first, last, key, reserved, failover,
+                               after, size, domain);
 END
 $$;
 
 COMMENT ON FUNCTION unique_random.add(
-    text, bigint, bigint, bytea, bigint, text, bigint) IS
+    text, bigint, bigint, bytea, bigint, text, bigint, bytea) IS
     'makes a range; with key and reserved, one that has lived elsewhere';
 
 
@@ -1803,7 +2413,6 @@ LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
-    f record;
     r unique_random.ranges;
     target bigint;
     size bigint;
@@ -1832,7 +2441,7 @@ BEGIN
                         r.first, r.last;
     END IF;
 
-    size := r.last - r.first + 1;
+    size := coalesce(r.size, r.last - r.first + 1);
 
     IF at_least > size THEN
         RAISE EXCEPTION 'at_least must be at most %, the size of the range',
@@ -1841,42 +2450,13 @@ BEGIN
 
     PERFORM unique_random.require_fingerprint();
 
-    target := greatest(r.reserved + least(coalesce(advance, 0),
-                                          size - r.reserved),
-                       at_least);
+    -- what is known to be reserved, and what nobody remembers besides
 
-    DELETE FROM unique_random.holders t
-     WHERE t.pool = accept.pool AND t.first = accept.first;
-
-    DELETE FROM unique_random.returned t
-     WHERE t.pool = accept.pool AND t.first = accept.first;
-
-    f := unique_random.fingerprint();
-
-    -- later than any life that some nginx may have seen of another copy
+    target := greatest(r.reserved, at_least);
+    target := target + least(coalesce(advance, 0), size - target);
 
     skipped := target - r.reserved;
-    r.epoch := greatest(r.epoch + 1, after + 1,
-                        extract(epoch FROM clock_timestamp())::bigint);
-
-    UPDATE unique_random.ranges t
-       SET reserved = target,
-           granted = 0,
-           returned = 0,
-           returned_from = 0,
-           pruned = 0,
-           epoch = r.epoch,
-           incarnation = gen_random_uuid(),
-           fenced = NULL,
-           system_identifier = f.system_identifier,
-           timeline = f.timeline,
-           database = f.database,
-           relation = f.relation,
-           synchronous = unique_random.is_synchronous(),
-           writer = pg_current_xact_id()
-     WHERE t.pool = accept.pool AND t.first = accept.first;
-
-    PERFORM unique_random.sign(accept.pool, accept.first);
+    r := unique_random.begin_life(r, target, after, NULL);
 
     reserved := target;
     epoch := r.epoch;
@@ -1901,6 +2481,7 @@ DECLARE
     v record;
     r unique_random.ranges;
     why text;
+    domain text;
 BEGIN
     SELECT t AS range, t.xmin = t.writer::xid AS written_here INTO v
       FROM unique_random.ranges t
@@ -1935,14 +2516,39 @@ BEGIN
                          ' synchronous one, else run accept().';
         END IF;
 
+        IF unique_random.to_skip(r) IS NOT NULL THEN
+            RAISE EXCEPTION 'range %-% has not gone on yet after a failover',
+                            r.first, r.last
+            USING HINT = 'Let an nginx reserve of it first, or run accept().';
+        END IF;
+
         UPDATE unique_random.ranges t SET fenced = 'closed: moved away'
          WHERE t.pool = close.pool AND t.first = close.first;
     END IF;
 
-    RETURN format('SELECT unique_random.add(%L, %s, %s, key => decode(%L, %L),'
-                  ' reserved => %s, failover => %L, after => %s);',
-                  r.pool, r.first, r.last, encode(r.key, 'hex'), 'hex',
-                  r.reserved, r.failover, r.epoch)
+    IF r.domain IS NOT NULL THEN
+        PERFORM unique_random.require_domain(r.pool, r.first, r.last, r.domain);
+
+        SELECT string_agg(
+                   format('INSERT INTO unique_random.domains VALUES'
+                          ' (%L, %s, %s, decode(%L, %L)) ON CONFLICT DO'
+                          ' NOTHING;' || chr(10), t.pool, t.first, t.chunk,
+                          translate(encode(t.bits, 'base64'), chr(10), ''),
+                          'base64'), '' ORDER BY t.chunk)
+          INTO domain
+          FROM unique_random.domains t
+         WHERE t.pool = close.pool AND t.first = close.first;
+    END IF;
+
+    RETURN concat(domain,
+                  format('SELECT unique_random.add(%L, %s, %s,'
+                         ' key => decode(%L, %L), reserved => %s,'
+                         ' failover => %L, after => %s', r.pool, r.first,
+                         r.last, encode(r.key, 'hex'), 'hex', r.reserved,
+                         concat_ws(':', r.failover, r.advance), r.epoch),
+                  ', domain => decode('
+                  || quote_literal(encode(r.domain, 'hex')) || ', ''hex'')',
+                  ');')
            || CASE WHEN r.role = 'unique_random' THEN ''
                    ELSE format(' SELECT unique_random.set_role(%L, %L);',
                                r.pool, r.role)
@@ -1960,18 +2566,20 @@ COMMENT ON FUNCTION unique_random.close(text, bigint) IS
 CREATE OR REPLACE FUNCTION unique_random.set_failover(
     pool text,
     first bigint,
-    policy text)
+    policy text,
+    n bigint DEFAULT NULL)
 RETURNS void
 LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
+DECLARE
+    p record;
 BEGIN
-    IF policy IS NULL OR policy NOT IN ('fence', 'trust') THEN
-        RAISE EXCEPTION 'policy must be fence or trust, not %', policy;
-    END IF;
+    p := unique_random.policy(policy || coalesce(':' || n, ''));
 
     UPDATE unique_random.ranges t
-       SET failover = policy,
+       SET failover = p.failover,
+           advance = p.advance,
            writer = CASE WHEN t.xmin = t.writer::xid
                          THEN pg_current_xact_id() ELSE '0'
                     END
@@ -1986,8 +2594,9 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION unique_random.set_failover(text, bigint, text) IS
-    'what a changed timeline means for a range: fence or trust';
+COMMENT ON FUNCTION unique_random.set_failover(
+    text, bigint, text, bigint) IS
+    'what a changed timeline means for a range: fence, trust, or advance by n';
 
 
 -- What a running nginx calls.
@@ -2007,7 +2616,8 @@ BEGIN
                               boolean),
         unique_random.give_back(text, bigint, bigint, uuid, bigint, bigint,
                                 uuid, bigint, bigint, bigint, text, integer,
-                                bigint[], bigint[])
+                                bigint[], bigint[]),
+        unique_random.domain(text, bigint, bigint, integer)
         TO %I', role);
 END
 $$;
@@ -2113,8 +2723,12 @@ BEGIN
     -- A database that knows the pool but not the range is a wrong one, or one
     -- that has forgotten: nothing to be mended by a machine.
 
+    -- A pool that is being adopted goes on with what is left of it.
+
     IF EXISTS (SELECT FROM unique_random.ranges t
                 WHERE t.pool = bootstrap.pool)
+       OR EXISTS (SELECT FROM unique_random.adoptions t
+                   WHERE t.pool = bootstrap.pool)
     THEN
         RETURN false;
     END IF;
@@ -2124,7 +2738,10 @@ BEGIN
 
     SELECT u.first, u.last, t.pool INTO o
       FROM unnest(firsts, lasts) AS u (first, last)
-      JOIN unique_random.ranges t ON t.first <= u.last AND t.last >= u.first
+      JOIN (SELECT r.pool, r.first, r.last FROM unique_random.ranges r
+            UNION ALL
+            SELECT a.pool, a.first, a.last FROM unique_random.adoptions a) AS t
+           ON t.first <= u.last AND t.last >= u.first
      WHERE t.pool <> ALL (others)
      ORDER BY u.first
      LIMIT 1;
@@ -2154,6 +2771,973 @@ $$;
 COMMENT ON FUNCTION unique_random.bootstrap(
     text, bigint[], bigint[], text, text[]) IS
     'makes the ranges of a pool in a database that has none of it';
+
+
+-- Whether a server will do.  sql/check.sql has the same for one that has no
+-- schema yet.  ok is NULL where it will, but not for everything.
+
+CREATE OR REPLACE FUNCTION unique_random.check()
+RETURNS TABLE (capability text, ok boolean, value text, meaning text)
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    p record;
+    said text;
+    good boolean;
+    found jsonb := '[]';
+BEGIN
+    FOR p IN
+        SELECT * FROM (VALUES
+            ('version',
+             $q$SELECT current_setting('server_version'),
+                       current_setting('server_version_num')::integer >= 130000
+             $q$,
+             'supported',
+             'PostgreSQL 13 is needed'),
+
+            ('primary',
+             $q$SELECT CASE WHEN pg_is_in_recovery() THEN 'a standby'
+                            WHEN current_setting('transaction_read_only') = 'on'
+                            THEN 'read-only' ELSE 'accepts writes' END,
+                       current_setting('transaction_read_only') = 'off'
+             $q$,
+             'it can grant numbers',
+             'it grants none: nginx goes on to the next host'),
+
+            ('functions',
+             $q$SELECT coalesce(string_agg(f, ', '), 'all are there'),
+                       count(*) = 0
+                  FROM unnest(ARRAY['pg_control_system()',
+                           'pg_current_wal_lsn()', 'pg_walfile_name(pg_lsn)',
+                           'pg_is_in_recovery()', 'pg_current_xact_id()',
+                           'gen_random_uuid()', 'sha256(bytea)',
+                           'set_config(text,text,boolean)',
+                           'pg_has_role(name,oid,text)', 'inet_client_addr()',
+                           'pg_advisory_xact_lock(bigint)']) AS f
+                 WHERE coalesce(has_function_privilege(to_regprocedure(f),
+                                                       'EXECUTE'), false)
+                       IS FALSE
+             $q$,
+             'a reservation may call what it needs',
+             'these are missing, or the role may not call them: not supported'
+             ' without them'),
+
+            ('system identifier',
+             $q$SELECT system_identifier::text, true FROM pg_control_system()
+             $q$,
+             'tells this cluster from another: after a dump, or pg_upgrade',
+             'a range cannot tell its cluster from another: not supported'),
+
+            ('timeline',
+             $q$SELECT CASE WHEN pg_is_in_recovery()
+                            THEN 'a standby does not tell'
+                            ELSE ('x' || left(pg_walfile_name(
+                                                  pg_current_wal_lsn()), 8))
+                                 ::bit(32)::bigint::text END,
+                       CASE WHEN NOT pg_is_in_recovery() THEN true END
+             $q$,
+             'tells a standby that was promoted, or a recovery',
+             'a range cannot tell a standby that was promoted: not supported,'
+             ' unless it is a standby that does not tell'),
+
+            ('superuser',
+             $q$SELECT format('role %s is %s', current_user,
+                              CASE WHEN rolsuper THEN 'one' ELSE 'none' END),
+                       true
+                  FROM pg_roles WHERE rolname = current_user
+             $q$,
+             'none is needed',
+             'none is needed'),
+
+            ('schema unique_random',
+             $q$SELECT CASE WHEN n.oid IS NULL
+                            THEN 'is not there yet' ELSE 'is there' END,
+                       CASE WHEN n.oid IS NULL
+                            THEN has_database_privilege(current_database(),
+                                                        'CREATE')
+                            ELSE pg_has_role(n.nspowner, 'USAGE') END
+                  FROM (VALUES (to_regnamespace('unique_random'))) AS v (oid)
+                  LEFT JOIN pg_namespace n ON n.oid = v.oid
+             $q$,
+             'this role may run schema.sql',
+             'this role may not run schema.sql: that takes CREATE on the'
+             ' database, or membership in the owner of the schema'),
+
+            ('role unique_random',
+             $q$SELECT CASE WHEN v.oid IS NULL
+                            THEN 'is not there yet' ELSE 'is there' END,
+                       v.oid IS NOT NULL OR r.rolcreaterole OR r.rolsuper
+                  FROM (VALUES (to_regrole('unique_random'))) AS v (oid),
+                       pg_roles r
+                 WHERE r.rolname = current_user
+             $q$,
+             'nginx gets its rights by it',
+             'somebody who may has to run CREATE ROLE unique_random NOLOGIN;'
+             ' first'),
+
+            ('fsync',
+             $q$SELECT current_setting('fsync'),
+                       current_setting('fsync') = 'on'
+             $q$,
+             'a commit survives a crash',
+             'a commit may be lost in a crash: nothing is granted'),
+
+            ('full_page_writes',
+             $q$SELECT current_setting('full_page_writes'),
+                       nullif(current_setting('full_page_writes') = 'on', false)
+             $q$,
+             'a page survives a crash',
+             'half a page may be lost in a crash, if the file system can write'
+             ' half a page'),
+
+            ('synchronous_commit',
+             $q$SELECT current_setting('synchronous_commit'), true
+             $q$,
+             'whatever it is, a reservation commits with on or remote_apply',
+             ''),
+
+            ('transaction isolation',
+             $q$SELECT current_setting('default_transaction_isolation'),
+                       nullif(current_setting('default_transaction_isolation')
+                              = 'read committed', false)
+             $q$,
+             'reservations wait for each other',
+             'of reservations that meet, all but one are tried again'),
+
+            ('wal_level',
+             $q$SELECT current_setting('wal_level'),
+                       nullif(current_setting('wal_level') <> 'minimal', false)
+             $q$,
+             'it can have standbys',
+             'it can have no standby'),
+
+            ('synchronous replication',
+             $q$SELECT format('synchronous_standby_names is "%s",'
+                              ' max_wal_senders is %s',
+                              current_setting('synchronous_standby_names'),
+                              current_setting('max_wal_senders')),
+                       nullif(current_setting('synchronous_standby_names') <> ''
+                              AND current_setting('max_wal_senders')::integer
+                                  > 0, false)
+             $q$,
+             'commits wait for a standby: failover=trust may be used if only a'
+             ' standby that was waited for can be promoted',
+             'commits wait for no standby that PostgreSQL knows:'
+             ' failover=trust would fence; use fence, or advance:N'),
+
+            ('recovery target',
+             $q$SELECT coalesce(string_agg(name, ', ' ORDER BY name), 'none'),
+                       nullif(count(*) = 0, false)
+                  FROM pg_settings
+                 WHERE name IN ('recovery_target', 'recovery_target_lsn',
+                                'recovery_target_name', 'recovery_target_time',
+                                'recovery_target_xid')
+                   AND setting <> ''
+             $q$,
+             'a later timeline is taken for that of a promotion, also where a'
+             ' backup was recovered to the end of its WAL',
+             'recovered to a point in time: a later timeline fences, whatever'
+             ' failover is; once these settings are taken back, which takes a'
+             ' restart, it is taken for that of a promotion')
+        ) AS v (capability, query, ok, missing)
+    LOOP
+        BEGIN
+            EXECUTE p.query INTO said, good;
+
+        EXCEPTION
+            WHEN OTHERS THEN
+                said := SQLERRM;
+                good := false;
+        END;
+
+        found := found || jsonb_build_object(
+            'capability', p.capability, 'ok', good, 'value', said,
+            'meaning', CASE WHEN good THEN p.ok ELSE p.missing END);
+    END LOOP;
+
+    RETURN QUERY
+    SELECT t.capability, t.ok, t.value, t.meaning
+      FROM jsonb_to_recordset(found)
+           AS t (capability text, ok boolean, value text, meaning text);
+END
+$$;
+
+COMMENT ON FUNCTION unique_random.check() IS
+    'whether this server will do, row by row';
+
+
+-- The table of a service before, which has a row for each number that it gave
+-- out, adopted: a range goes on with the numbers that are not in it.
+--
+-- adopt_prepare() reads the table, a million numbers in a transaction, while a
+-- trigger notes which numbers come and go.  Each of these is looked at again.
+-- adopt() does the same with what is left, and ends the service, in one
+-- transaction.
+--
+-- Nothing of that has to be believed: under its lock adopt() compares each row
+-- of the table with what it has.
+
+-- Where nothing is adopted, whatever the table is like.  A snapshot from before
+-- the lock of the table would not have all that was written.
+
+CREATE OR REPLACE FUNCTION unique_random.require_transaction()
+RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    isolation constant text := current_setting('transaction_isolation');
+BEGIN
+    IF current_setting('transaction_read_only')::boolean THEN
+        RAISE EXCEPTION 'a table cannot be adopted %',
+                        CASE WHEN pg_is_in_recovery() THEN 'on a standby'
+                             ELSE 'in a transaction that is read-only'
+                        END
+        USING ERRCODE = 'read_only_sql_transaction',
+              HINT = 'Do it on the primary server, in a transaction that may'
+                     ' write.';
+    END IF;
+
+    IF isolation <> 'read committed' THEN
+        RAISE EXCEPTION 'a table is adopted in transactions that are read'
+                        ' committed, not %', isolation
+        USING ERRCODE = 'active_sql_transaction',
+              HINT = 'Run SET default_transaction_isolation ='
+                     ' ''read committed''; first.';
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION unique_random.require_transaction() IS
+    'raises an error where no table can be adopted';
+
+
+-- An index by which numbers are found, or one that has none twice.
+
+CREATE OR REPLACE FUNCTION unique_random.has_index(
+    of_relation regclass,
+    of_attribute name,
+    once boolean)
+RETURNS boolean
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN EXISTS (SELECT FROM pg_index i
+                     JOIN pg_attribute t ON t.attrelid = i.indrelid
+                                            AND t.attnum = i.indkey[0]
+                     JOIN pg_class c ON c.oid = i.indexrelid
+                     JOIN pg_am m ON m.oid = c.relam
+                    WHERE i.indrelid = of_relation
+                      AND t.attname = of_attribute AND m.amname = 'btree'
+                      AND i.indisvalid AND i.indpred IS NULL
+                      AND (NOT once OR (i.indisunique AND i.indimmediate
+                                        AND i.indnkeyatts = 1)));
+END
+$$;
+
+COMMENT ON FUNCTION unique_random.has_index(regclass, name, boolean) IS
+    'whether numbers are found by an index of a column, or are there once';
+
+
+-- Errors where the table is not one that can be read so.  What it is like may
+-- change until it is locked; and with a type of its owner's, functions of this
+-- one would run with the rights of who adopts.
+
+CREATE OR REPLACE FUNCTION unique_random.require_table(
+    relation regclass,
+    attribute name)
+RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+SET row_security = off AS $$
+DECLARE
+    owner oid;
+    a record;
+    few boolean;
+BEGIN
+    SELECT c.relowner INTO owner FROM pg_class c
+     WHERE c.oid = relation AND c.relkind = 'r' AND c.relpersistence = 'p'
+       AND NOT c.relispartition
+       AND NOT EXISTS (SELECT FROM pg_inherits i
+                        WHERE relation IN (i.inhparent, i.inhrelid));
+
+    IF NOT FOUND THEN
+        RAISE EXCEPTION '% is not an ordinary table', relation
+        USING ERRCODE = 'wrong_object_type',
+              HINT = 'One that has partitions or inherits, is temporary or'
+                     ' unlogged, or a view, cannot be adopted.';
+    END IF;
+
+    IF NOT pg_has_role(owner, 'USAGE') THEN
+        RAISE EXCEPTION 'role "%" may not adopt %, which belongs to role "%"',
+                        current_user, relation, pg_get_userbyid(owner)
+        USING ERRCODE = 'insufficient_privilege',
+              HINT = format('Run GRANT %I TO %I; first, or do it as another'
+                            ' role.', pg_get_userbyid(owner), current_user);
+    END IF;
+
+    SELECT t.atttypid, t.attgenerated INTO a FROM pg_attribute t
+     WHERE t.attrelid = relation AND t.attname = attribute AND t.attnum > 0
+       AND NOT t.attisdropped;
+
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no column "%" in %', attribute, relation
+        USING ERRCODE = 'undefined_column';
+    END IF;
+
+    IF a.attgenerated <> ''
+       OR a.atttypid NOT IN ('smallint'::regtype, 'integer'::regtype,
+                             'bigint'::regtype)
+    THEN
+        RAISE EXCEPTION 'column "%" of % is no ordinary smallint, integer or'
+                        ' bigint', attribute, relation
+        USING ERRCODE = 'datatype_mismatch',
+              HINT = 'Nor may it be of a domain over one, or generated.';
+    END IF;
+
+    IF NOT unique_random.has_index(relation, attribute, false) THEN
+        EXECUTE format('SELECT count(*) < 100000'
+                       ' FROM (SELECT FROM ONLY %s LIMIT 100000) AS t',
+                       relation) INTO few;
+
+        IF NOT few THEN
+            RAISE EXCEPTION '% has no index that begins with column "%"',
+                            relation, attribute
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  HINT = format('Run CREATE INDEX CONCURRENTLY ON %s (%I);',
+                                relation, attribute);
+        END IF;
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION unique_random.require_table(regclass, name) IS
+    'raises an error if a column of a table cannot be adopted';
+
+
+-- What notes the changes, and what closes the table, has this name.
+
+CREATE OR REPLACE FUNCTION unique_random.adoption_name(
+    of_first bigint,
+    of_last bigint)
+RETURNS name
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN format('unique_random_%s_%s', of_first, of_last);
+END
+$$;
+
+COMMENT ON FUNCTION unique_random.adoption_name(bigint, bigint) IS
+    'the name of triggers and constraint of a table that is adopted';
+
+
+-- Two pools that adopt the same numbers of a table would give each of them.
+
+CREATE OR REPLACE FUNCTION unique_random.require_unadopted(
+    of_first bigint,
+    of_last bigint,
+    of_relation regclass)
+RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    o record;
+BEGIN
+    SELECT c.conname, m.bounds[1] AS first, m.bounds[2] AS last INTO o
+      FROM pg_constraint c,
+           regexp_matches(c.conname::text, '^unique_random_(\d+)_(\d+)$')
+               AS m (bounds)
+     WHERE c.conrelid = of_relation AND c.contype = 'c'
+       AND m.bounds[1]::numeric <= of_last
+       AND m.bounds[2]::numeric >= of_first
+     LIMIT 1;
+
+    IF FOUND THEN
+        RAISE EXCEPTION 'numbers %-% of % are adopted already', o.first, o.last,
+                        of_relation
+        USING ERRCODE = 'exclusion_violation',
+              DETAIL = format('The table has the constraint "%s".', o.conname);
+    END IF;
+
+    SELECT t.pool, t.first, t.last INTO o FROM unique_random.adoptions t
+     WHERE t.relation = of_relation AND t.first <= of_last
+       AND t.last >= of_first
+     LIMIT 1;
+
+    IF FOUND THEN
+        RAISE EXCEPTION 'numbers %-% of % are being adopted by pool "%"',
+                        o.first, o.last, of_relation, o.pool
+        USING ERRCODE = 'exclusion_violation',
+              HINT = format('To abandon that, run SELECT'
+                            ' unique_random.adopt_cancel(%L, %s);', o.pool,
+                            o.first);
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION unique_random.require_unadopted(
+    bigint, bigint, regclass) IS
+    'raises an error if a range has numbers of these from the table already';
+
+
+-- It runs with the rights of the schema's owner, and the table's owner may give
+-- the column another type meanwhile, or its name to another one: so a number is
+-- taken from the text of it, for which no cast or function of theirs is called.
+
+CREATE OR REPLACE FUNCTION unique_random.note_change()
+RETURNS trigger
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    of_pool constant text := TG_ARGV[0];
+    of_first constant bigint := TG_ARGV[1];
+    gone bigint;
+    come bigint;
+BEGIN
+    IF TG_OP = 'TRUNCATE' THEN
+        RAISE EXCEPTION '% is being adopted', TG_RELID::regclass
+        USING ERRCODE = 'object_in_use',
+              HINT = format('To abandon that, run SELECT'
+                            ' unique_random.adopt_cancel(%L, %s);', of_pool,
+                            of_first);
+    END IF;
+
+    EXECUTE format('SELECT nullif(concat((SELECT %1$I FROM (SELECT ($1).*)'
+                   '                      AS gone)), '''')::bigint,'
+                   '       nullif(concat((SELECT %1$I FROM (SELECT ($2).*)'
+                   '                      AS come)), '''')::bigint', TG_ARGV[3])
+      INTO gone, come USING OLD, NEW;
+
+    INSERT INTO unique_random.adoption_changes (pool, first, number)
+    SELECT of_pool, of_first, c.number
+      FROM unnest(ARRAY[gone, come]) AS c (number)
+     WHERE gone IS DISTINCT FROM come
+       AND c.number BETWEEN of_first AND TG_ARGV[2]::bigint;
+
+    RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION unique_random.note_change() IS
+    'notes what changes in a table that is being adopted';
+
+
+CREATE OR REPLACE FUNCTION unique_random.has_trigger(a unique_random.adoptions)
+RETURNS boolean
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN 2 = (SELECT count(*) FROM pg_trigger t
+                 WHERE t.tgrelid = a.relation AND t.tgenabled = 'A'
+                   AND t.tgfoid = 'unique_random.note_change()'::regprocedure
+                   AND left(t.tgname, -2)
+                       = unique_random.adoption_name(a.first, a.last));
+END
+$$;
+
+COMMENT ON FUNCTION unique_random.has_trigger(unique_random.adoptions) IS
+    'whether the changes of a table that is being adopted are noted';
+
+
+CREATE OR REPLACE FUNCTION unique_random.add_trigger(a unique_random.adoptions)
+RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    name text := unique_random.adoption_name(a.first, a.last);
+BEGIN
+    -- who has written before has ended by then, and is seen
+
+    EXECUTE format('CREATE TRIGGER %I AFTER INSERT OR UPDATE OR DELETE ON %s'
+                   ' FOR EACH ROW EXECUTE FUNCTION unique_random.note_change'
+                   '(%L, %L, %L, %L)', name || '_r', a.relation, a.pool,
+                   a.first, a.last, a.attribute);
+    EXECUTE format('CREATE TRIGGER %I BEFORE TRUNCATE ON %s'
+                   ' EXECUTE FUNCTION unique_random.note_change(%L, %L)',
+                   name || '_t', a.relation, a.pool, a.first);
+
+    -- what a subscription writes, too
+
+    EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I,'
+                   ' ENABLE ALWAYS TRIGGER %I', a.relation, name || '_r',
+                   name || '_t');
+END
+$$;
+
+COMMENT ON FUNCTION unique_random.add_trigger(unique_random.adoptions) IS
+    'has the changes of a table that is being adopted noted';
+
+
+-- An adoption that begins, or goes on: then it must be the same.  The table is
+-- locked before the row of the adoption, here and in all that follows, so that
+-- two at once wait for each other in one order.
+
+CREATE OR REPLACE FUNCTION unique_random.adopt_begin(
+    of_pool text,
+    of_first bigint,
+    of_last bigint,
+    of_relation regclass,
+    of_attribute name,
+    lock text)
+RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '2s' AS $$
+DECLARE
+    a unique_random.adoptions;
+    why text;
+BEGIN
+    PERFORM unique_random.require_transaction();
+    PERFORM unique_random.require_table(of_relation, of_attribute);
+    EXECUTE format('LOCK TABLE ONLY %s IN %s MODE', of_relation, lock);
+
+    SELECT t.* INTO a FROM unique_random.adoptions t
+     WHERE t.pool = of_pool AND t.first = of_first
+       FOR UPDATE;
+
+    IF FOUND THEN
+        why := CASE WHEN a.last <> of_last
+                    THEN format('up to %s', a.last)
+                    WHEN a.relation <> of_relation
+                    THEN format('from %s', a.relation)
+                    WHEN a.attribute <> of_attribute
+                    THEN format('from column "%s"', a.attribute)
+                    WHEN NOT unique_random.has_trigger(a)
+                    THEN 'without its triggers: changes may be lost'
+               END;
+
+        IF why IS NOT NULL THEN
+            RAISE EXCEPTION 'the range of pool "%" that begins with % is being'
+                            ' adopted %', of_pool, of_first, why
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  HINT = format('To abandon that, and begin again, run SELECT'
+                                ' unique_random.adopt_cancel(%L, %s);',
+                                of_pool, of_first);
+        END IF;
+
+        RETURN;
+    END IF;
+
+    EXECUTE format('LOCK TABLE ONLY %s IN SHARE ROW EXCLUSIVE MODE',
+                   of_relation);
+
+    PERFORM unique_random.require_free(of_pool, of_first, of_last);
+
+    IF of_last - of_first >= 1073741824 THEN
+        RAISE EXCEPTION 'range %-% has more than 1073741824 numbers, which is'
+                        ' as many as can be adopted at once', of_first, of_last
+        USING HINT = 'Adopt it as several ranges.';
+    END IF;
+
+    PERFORM unique_random.require_unadopted(of_first, of_last, of_relation);
+    PERFORM unique_random.require_names();
+    PERFORM unique_random.require_fingerprint();
+
+    INSERT INTO unique_random.adoptions (pool, first, last, relation, attribute)
+    VALUES (of_pool, of_first, of_last, of_relation, of_attribute)
+    RETURNING * INTO a;
+
+    DELETE FROM unique_random.domains t
+     WHERE t.pool = of_pool AND t.first = of_first;
+
+    PERFORM unique_random.add_trigger(a);
+END
+$$;
+
+COMMENT ON FUNCTION unique_random.adopt_begin(
+    text, bigint, bigint, regclass, name, text) IS
+    'begins an adoption, or goes on with it';
+
+
+-- A word of 64 numbers is a number in hexadecimal, whose digits are the bytes:
+-- of each byte of it the first bit is the lowest one, but the first byte is the
+-- highest.  So bit k of the word is bit k # 56 of that number.
+
+CREATE OR REPLACE FUNCTION unique_random.read_chunk(
+    a unique_random.adoptions,
+    of_chunk integer)
+RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+SET row_security = off
+SET work_mem = '64MB'
+SET enable_seqscan = off
+SET enable_sort = off AS $$
+DECLARE
+    low constant bigint := a.first + of_chunk * 1048576::bigint;
+    tail constant integer := least(a.last - low, 1048575);
+    bits bytea;
+BEGIN
+    EXECUTE format(
+        'SELECT decode(string_agg(lpad(to_hex(~coalesce(w.used, 0)), 16,'
+        '                              ''0''), '''' ORDER BY n), ''hex'')'
+        '  FROM generate_series(0, ($2 - $1) >> 6) AS n'
+        '  LEFT JOIN (SELECT (t.%1$I - $1) >> 6 AS n,'
+        '                    bit_or(1::bigint << (((t.%1$I - $1) & 63) # 56)'
+        '                                        ::integer) AS used'
+        '               FROM ONLY %2$s AS t'
+        '              WHERE t.%1$I BETWEEN $1 AND $2'
+        '              GROUP BY 1) AS w USING (n)', a.attribute, a.relation)
+      INTO bits USING low, low + tail;
+
+    -- beyond the last number there is nothing
+
+    bits := substr(bits, 1, (tail >> 3) + 1);
+    bits := set_byte(bits, tail >> 3,
+                     get_byte(bits, tail >> 3) & (2 << (tail & 7)) - 1);
+
+    INSERT INTO unique_random.domains (pool, first, chunk, bits)
+    VALUES (a.pool, a.first, of_chunk, bits);
+END
+$$;
+
+COMMENT ON FUNCTION unique_random.read_chunk(
+    unique_random.adoptions, integer) IS
+    'reads which numbers of a chunk are not in a table';
+
+
+CREATE OR REPLACE FUNCTION unique_random.set_bits(
+    a unique_random.adoptions,
+    of_chunk integer,
+    places integer[],
+    new_bits integer[])
+RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    new bytea;
+BEGIN
+    -- a copy, which is not decompressed again each time
+
+    SELECT d.bits || ''::bytea INTO new FROM unique_random.domains d
+     WHERE d.pool = a.pool AND d.first = a.first AND d.chunk = of_chunk;
+
+    FOR i IN 1 .. cardinality(places) LOOP
+        new := set_bit(new, places[i], new_bits[i]);
+    END LOOP;
+
+    UPDATE unique_random.domains d SET bits = new
+     WHERE d.pool = a.pool AND d.first = a.first AND d.chunk = of_chunk;
+END
+$$;
+
+COMMENT ON FUNCTION unique_random.set_bits(
+    unique_random.adoptions, integer, integer[], integer[]) IS
+    'changes bits of a chunk';
+
+
+-- What is noted is seen to be noted, and done, by one snapshot: that of the
+-- look at its number.
+
+CREATE OR REPLACE FUNCTION unique_random.take_changes(
+    a unique_random.adoptions,
+    most integer)
+RETURNS boolean
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+SET row_security = off
+SET enable_seqscan = off AS $$
+DECLARE
+    o record;
+    more boolean := false;
+BEGIN
+    FOR o IN EXECUTE format(
+        'WITH taken AS ('
+        '    DELETE FROM unique_random.adoption_changes c'
+        '     WHERE c.ctid = ANY (ARRAY('
+        '               SELECT n.ctid FROM unique_random.adoption_changes n'
+        '                WHERE n.pool = $1 AND n.first = $2'
+        '                ORDER BY n.pool, n.first, n.number LIMIT $3))'
+        '    RETURNING c.number)'
+        'SELECT ((n.number - $2) >> 20)::integer AS chunk,'
+        '       array_agg(((n.number - $2) & 1048575)::integer) AS places,'
+        '       array_agg((NOT EXISTS (SELECT FROM ONLY %2$s AS t'
+        '                               WHERE t.%1$I = n.number))::integer)'
+        '           AS bits,'
+        '       (SELECT count(*) >= $3 FROM taken) AS more'
+        '  FROM (SELECT DISTINCT d.number FROM taken d) AS n'
+        ' GROUP BY 1', a.attribute, a.relation)
+        USING a.pool, a.first, most
+    LOOP
+        PERFORM unique_random.set_bits(a, o.chunk, o.places, o.bits);
+        more := o.more;
+    END LOOP;
+
+    RETURN coalesce(more, false);
+END
+$$;
+
+COMMENT ON FUNCTION unique_random.take_changes(
+    unique_random.adoptions, integer) IS
+    'looks again at numbers that have changed; returns whether there may be more';
+
+
+-- The next part of an adoption; returns whether there are more.
+
+CREATE OR REPLACE FUNCTION unique_random.adopt_step(
+    of_pool text,
+    of_first bigint,
+    of_relation regclass,
+    most integer DEFAULT 10000)
+RETURNS boolean
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    a unique_random.adoptions;
+    next integer;
+BEGIN
+    EXECUTE format('LOCK TABLE ONLY %s IN ACCESS SHARE MODE', of_relation);
+
+    SELECT t.* INTO a FROM unique_random.adoptions t
+     WHERE t.pool = of_pool AND t.first = of_first
+       AND t.relation = of_relation
+       FOR UPDATE;
+
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'the range of pool "%" that begins with % is not being'
+                        ' adopted from % any more', of_pool, of_first,
+                        of_relation;
+    END IF;
+
+    PERFORM unique_random.require_table(a.relation, a.attribute);
+
+    SELECT coalesce(max(t.chunk) + 1, 0) INTO next
+      FROM unique_random.domains t
+     WHERE t.pool = of_pool AND t.first = of_first;
+
+    IF next > (a.last - a.first) >> 20 THEN
+        RETURN unique_random.take_changes(a, most);
+    END IF;
+
+    PERFORM unique_random.read_chunk(a, next);
+    RETURN true;
+END
+$$;
+
+COMMENT ON FUNCTION unique_random.adopt_step(
+    text, bigint, regclass, integer) IS
+    'goes on with an adoption; returns whether there is more to do';
+
+
+-- A procedure that commits can have no SET clause, so there is nothing in it
+-- that the caller's search_path would have a say in.
+
+CREATE OR REPLACE PROCEDURE unique_random.adopt_prepare(
+    pool text,
+    first bigint,
+    last bigint,
+    relation regclass,
+    attribute name)
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM unique_random.adopt_begin(pool, first, last, relation, attribute,
+                                      'ACCESS SHARE');
+    COMMIT;
+
+    WHILE unique_random.adopt_step(pool, first, relation) LOOP
+        COMMIT;
+    END LOOP;
+END
+$$;
+
+COMMENT ON PROCEDURE unique_random.adopt_prepare(
+    text, bigint, bigint, regclass, name) IS
+    'reads a table that is to be adopted while it is in use; may be called again';
+
+
+-- Ends what adopt_begin() has begun, with what is known of it.
+
+CREATE OR REPLACE FUNCTION unique_random.adopt_end(a unique_random.adoptions)
+RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+SET client_min_messages = warning AS $$
+DECLARE
+    name text := unique_random.adoption_name(a.first, a.last);
+BEGIN
+    IF EXISTS (SELECT FROM pg_class c WHERE c.oid = a.relation) THEN
+        EXECUTE format('DROP TRIGGER IF EXISTS %I ON %s', name || '_r',
+                       a.relation);
+        EXECUTE format('DROP TRIGGER IF EXISTS %I ON %s', name || '_t',
+                       a.relation);
+    END IF;
+
+    DELETE FROM unique_random.adoption_changes t
+     WHERE t.pool = a.pool AND t.first = a.first;
+
+    DELETE FROM unique_random.adoptions t
+     WHERE t.pool = a.pool AND t.first = a.first;
+END
+$$;
+
+COMMENT ON FUNCTION unique_random.adopt_end(unique_random.adoptions) IS
+    'removes what was needed for an adoption';
+
+
+CREATE OR REPLACE FUNCTION unique_random.adopt_cancel(
+    pool text,
+    first bigint)
+RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '2s' AS $$
+#variable_conflict use_column
+DECLARE
+    a unique_random.adoptions;
+    relation regclass;
+BEGIN
+    SELECT c.oid INTO relation
+      FROM unique_random.adoptions t JOIN pg_class c ON c.oid = t.relation
+     WHERE t.pool = adopt_cancel.pool AND t.first = adopt_cancel.first;
+
+    IF FOUND THEN
+        EXECUTE format('LOCK TABLE ONLY %s IN ACCESS EXCLUSIVE MODE', relation);
+    END IF;
+
+    -- by now adopt() may have ended it
+
+    SELECT t.* INTO a FROM unique_random.adoptions t
+     WHERE t.pool = adopt_cancel.pool AND t.first = adopt_cancel.first
+       FOR UPDATE;
+
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'pool "%" has no range that begins with % and is being'
+                        ' adopted', adopt_cancel.pool, adopt_cancel.first;
+    END IF;
+
+    PERFORM unique_random.adopt_end(a);
+
+    DELETE FROM unique_random.domains t
+     WHERE t.pool = a.pool AND t.first = a.first;
+END
+$$;
+
+COMMENT ON FUNCTION unique_random.adopt_cancel(text, bigint) IS
+    'abandons what adopt_prepare() has begun';
+
+
+-- What has become of the rows of a table, or an error if "unused" numbers of
+-- its range are not exactly those that it does not have.  Each row is looked at
+-- where it is, since changes may not have been noted, and an index be damaged:
+-- none has a number that is unused.  And they have as many numbers as are used;
+-- how many these are, which takes longer, is seen at once if none comes twice.
+
+CREATE OR REPLACE FUNCTION unique_random.compare(
+    a unique_random.adoptions,
+    OUT rows bigint,
+    OUT in_range bigint,
+    OUT duplicates bigint,
+    OUT out_of_range bigint,
+    OUT nulls bigint,
+    OUT used bigint,
+    INOUT unused bigint)
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+SET row_security = off
+SET enable_seqscan = on
+SET enable_indexscan = off
+SET enable_indexonlyscan = off
+SET enable_bitmapscan = off AS $$
+DECLARE
+    numbers constant text := format('(SELECT o.%I::bigint AS n FROM ONLY %s AS'
+                                    ' o) AS t', a.attribute, a.relation);
+    again bigint;
+BEGIN
+    EXECUTE 'SELECT count(*), count(*) - count(t.n),'
+            '       count(*) FILTER (WHERE t.n BETWEEN $1 AND $2),'
+            '       count(*) FILTER (WHERE CASE WHEN t.n BETWEEN $1 AND $2'
+            '           THEN get_bit((SELECT string_agg(d.bits, '''' ORDER BY'
+            '                                           d.chunk)'
+            '                           FROM unique_random.domains d'
+            '                          WHERE d.pool = $3 AND d.first = $1),'
+            '                        (t.n - $1)::integer) = 1 END)'
+            '  FROM ' || numbers
+       INTO rows, nulls, in_range, again USING a.first, a.last, a.pool;
+
+    used := in_range;
+
+    IF NOT unique_random.has_index(a.relation, a.attribute, true) THEN
+        EXECUTE 'SELECT count(DISTINCT t.n) FROM ' || numbers
+                || ' WHERE t.n BETWEEN $1 AND $2'
+           INTO used USING a.first, a.last;
+    END IF;
+
+    out_of_range := rows - nulls - in_range;
+    duplicates := in_range - used;
+
+    IF again > 0 OR used + unused <> a.last - a.first + 1 THEN
+        RAISE EXCEPTION 'what was read of % is not what it has', a.relation
+        USING ERRCODE = 'data_corrupted',
+              DETAIL = format('%s of its rows have a number that would be given'
+                              ' out again. %s numbers of range %s-%s are used,'
+                              ' and %s were read as unused.', again, used,
+                              a.first, a.last, unused),
+              HINT = format('Some changes were not noted, or an index is'
+                            ' damaged: run SELECT'
+                            ' unique_random.adopt_cancel(%L, %s); and REINDEX'
+                            ' TABLE %s; and begin again.', a.pool, a.first,
+                            a.relation);
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION unique_random.compare(unique_random.adoptions, bigint) IS
+    'compares a domain with the table that it was read of';
+
+
+-- What was prepared becomes a range.  Nobody may write to the table from here
+-- on, nor read it: who had read would keep the constraint from being added.
+
+CREATE OR REPLACE FUNCTION unique_random.adopt(
+    pool text,
+    first bigint,
+    last bigint,
+    relation regclass,
+    attribute name,
+    failover text DEFAULT 'fence')
+RETURNS TABLE (rows bigint, in_range bigint, duplicates bigint,
+               out_of_range bigint, nulls bigint, used bigint, unused bigint)
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    a unique_random.adoptions;
+    d record;
+BEGIN
+    PERFORM unique_random.policy(failover);
+
+    PERFORM unique_random.adopt_begin(pool, first, last, relation, attribute,
+                                      'ACCESS EXCLUSIVE');
+
+    WHILE unique_random.adopt_step(pool, first, relation, NULL) LOOP
+    END LOOP;
+
+    SELECT t.* INTO a FROM unique_random.adoptions t
+     WHERE t.pool = adopt.pool AND t.first = adopt.first;
+
+    d := unique_random.require_domain(pool, first, last, NULL);
+
+    RETURN QUERY SELECT c.* FROM unique_random.compare(a, d.size) AS c;
+
+    PERFORM unique_random.adopt_end(a);
+
+    -- what else has begun since it was prepared
+
+    PERFORM unique_random.require_free(pool, first, last);
+    PERFORM unique_random.require_unadopted(first, last, relation);
+    PERFORM unique_random.make(pool, first, last, NULL, 0, failover, NULL,
+                               d.size, d.domain);
+
+    EXECUTE format('ALTER TABLE %s ADD CONSTRAINT %I'
+                   ' CHECK (%I NOT BETWEEN %s AND %s) NOT VALID', relation,
+                   unique_random.adoption_name(first, last), attribute, first,
+                   last);
+END
+$$;
+
+COMMENT ON FUNCTION unique_random.adopt(
+    text, bigint, bigint, regclass, name, text) IS
+    'makes a range of the numbers that are not in a table, and closes the table for it';
 
 
 -- Who made the cluster has the constructors of the type, too, and its default
@@ -2254,7 +3838,9 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     REVOKE ALL ON unique_random.ranges, unique_random.holders,
-                  unique_random.returned FROM PUBLIC;
+                  unique_random.returned, unique_random.domains,
+                  unique_random.adoptions, unique_random.adoption_changes
+             FROM PUBLIC;
 
     DECLARE
         f regprocedure;
@@ -2276,7 +3862,7 @@ BEGIN
                                                   'suspicion', 'objection'))
              ORDER BY p.oid
         LOOP
-            EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', f);
+            EXECUTE format('REVOKE ALL ON ROUTINE %s FROM PUBLIC', f);
         END LOOP;
 
         FOR name IN
