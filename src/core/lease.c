@@ -88,19 +88,27 @@ leases_put(leases_t *leases, uint64_t start, uint64_t end)
 uint64_t
 leases_take(leases_t *leases, uint64_t n, uint64_t *start)
 {
-    lease_t   *lease;
-    uint64_t   fair;
-
-    lease = leases_current(leases);
-
-    if (lease == NULL) {
-        return 0;
-    }
+    uint64_t  fair;
 
     fair = leases_left(leases) / LEASE_BATCH_PART;
 
     if (n > fair) {
         n = fair ? fair : 1;
+    }
+
+    return leases_cut(leases, n, start);
+}
+
+
+uint64_t
+leases_cut(leases_t *leases, uint64_t n, uint64_t *start)
+{
+    lease_t  *lease;
+
+    lease = leases_current(leases);
+
+    if (lease == NULL) {
+        return 0;
     }
 
     if (n > lease->end - lease->next) {

@@ -85,6 +85,9 @@ int leases_put(leases_t *leases, uint64_t start, uint64_t end);
  */
 uint64_t leases_take(leases_t *leases, uint64_t n, uint64_t *start);
 
+/* likewise, but all n if the first lease has them; others may have more */
+uint64_t leases_cut(leases_t *leases, uint64_t n, uint64_t *start);
+
 /*
  * Puts [start, end) back, which were taken and not issued, to be taken before
  * all others; -1 if there is no place for them.

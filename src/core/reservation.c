@@ -11,6 +11,7 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 
+#include "core/hex.h"
 #include "core/line.h"
 #include "core/number.h"
 #include "core/reservation.h"
@@ -54,10 +55,18 @@ static const char  *reservation_refusals[] = {
 };
 
 
+/* what it tells of may be another range than the one that was asked for */
+#define reservation_refused(outcome)                                          \
+    ((outcome) == RESERVATION_MISMATCH || (outcome) == RESERVATION_STALE      \
+     || (outcome) == RESERVATION_FENCED || (outcome) == RESERVATION_DOMAIN)
+
+
 static int reservation_parse_row(reservation_t *reply, reservation_row_t *row,
     const statement_ask_t *ask, const char **error);
 static int reservation_parse_range(reservation_t *reply,
-    reservation_row_t *row, const char **error);
+    reservation_row_t *row, const statement_ask_t *ask, const char **error);
+static int reservation_parse_key(reservation_t *reply, const char *key,
+    const statement_ask_t *ask, const char **error);
 static int reservation_intervals(reservation_t *reply, reservation_row_t *row,
     uint64_t places);
 static int reservation_check(reservation_t *reply, const statement_ask_t *ask,
@@ -69,8 +78,8 @@ static int reservation_number(const reservation_row_t *row, int column,
 static int reservation_element(const char **p, uint64_t *number);
 static int reservation_copy(char *to, size_t len, const reservation_row_t *row,
     int column);
-static int reservation_hex(uint8_t *to, size_t len, const char *hex);
-static int reservation_check_key(const reservation_t *reply);
+static int reservation_check_key(const reservation_t *reply,
+    const statement_ask_t *ask);
 
 
 int
@@ -177,7 +186,7 @@ static int
 reservation_parse_row(reservation_t *reply, reservation_row_t *row,
     const statement_ask_t *ask, const char **error)
 {
-    if (reservation_parse_range(reply, row, error) != 0) {
+    if (reservation_parse_range(reply, row, ask, error) != 0) {
         return -1;
     }
 
@@ -192,11 +201,10 @@ reservation_parse_row(reservation_t *reply, reservation_row_t *row,
 
 static int
 reservation_parse_range(reservation_t *reply, reservation_row_t *row,
-    const char **error)
+    const statement_ask_t *ask, const char **error)
 {
-    memory_t    *m;
-    uint64_t     algorithm;
-    const char  *key;
+    memory_t  *m;
+    uint64_t   algorithm;
 
     m = &reply->memory;
 
@@ -218,25 +226,55 @@ reservation_parse_range(reservation_t *reply, reservation_row_t *row,
         return -1;
     }
 
-    if (algorithm != 1) {
+    /* a fence stays one, whatever the range has become */
+
+    if (reservation_refused(reply->outcome)) {
+        return 0;
+    }
+
+    if (algorithm != RESERVATION_ALGORITHM
+        && algorithm != RESERVATION_ALGORITHM_ADOPTED)
+    {
         *error = "its algorithm is unknown to this module";
         return -1;
     }
 
-    key = reservation_text(row, COLUMN_KEY);
-
-    if (key[0]) {
-        if (reservation_hex(reply->key, RESERVATION_KEY_LEN, key) != 0
-            || reservation_check_key(reply) != 0)
-        {
-            *error = "its key cannot be read, or is not that of its digest";
-            return -1;
-        }
-
-        reply->has_key = 1;
+    if ((algorithm == RESERVATION_ALGORITHM_ADOPTED) != ask->adopted) {
+        reply->outcome = RESERVATION_DOMAIN;
+        reply->detail = ask->adopted ? RESERVATION_NOT_ADOPTED
+                                     : RESERVATION_ADOPTED;
+        return 0;
     }
 
-    return 0;
+    return reservation_parse_key(reply, reservation_text(row, COLUMN_KEY), ask,
+                                 error);
+}
+
+
+static int
+reservation_parse_key(reservation_t *reply, const char *key,
+    const statement_ask_t *ask, const char **error)
+{
+    if (key[0] == '\0') {
+        return 0;
+    }
+
+    if (hex_read(reply->key, RESERVATION_KEY_LEN, key) == 0
+        && reservation_check_key(reply, ask) == 0)
+    {
+        reply->has_key = 1;
+        return 0;
+    }
+
+    if (ask->adopted) {
+        reply->outcome = RESERVATION_DOMAIN;
+        reply->detail = "its key is not that of the domain that was fetched";
+        return 0;
+    }
+
+    *error = "its key cannot be read, or is not that of its digest";
+
+    return -1;
 }
 
 
@@ -294,11 +332,11 @@ reservation_check(reservation_t *reply, const statement_ask_t *ask,
         return -1;
     }
 
-    if (reply->outcome == RESERVATION_MISMATCH) {
+    if (reservation_refused(reply->outcome)) {
         return 0;
     }
 
-    size = ask->last - ask->first + 1;
+    size = ask->size;
 
     if (reply->last != ask->last
         || reply->memory.reserved > size
@@ -427,48 +465,33 @@ reservation_copy(char *to, size_t len, const reservation_row_t *row,
 }
 
 
-static int
-reservation_hex(uint8_t *to, size_t len, const char *hex)
-{
-    size_t       i;
-    const char  *high, *low;
-
-    static const char  digits[] = "0123456789abcdef";
-
-    if (strlen(hex) != 2 * len) {
-        return -1;
-    }
-
-    for (i = 0; i < len; i++) {
-        high = strchr(digits, hex[2 * i]);
-        low = strchr(digits, hex[2 * i + 1]);
-
-        if (high == NULL || low == NULL) {
-            return -1;
-        }
-
-        to[i] = (uint8_t) ((high - digits) << 4 | (low - digits));
-    }
-
-    return 0;
-}
-
-
-/* I6: whoever has the digest has the key */
+/* I6: whoever has the digest has the key, and the domain */
 
 static int
-reservation_check_key(const reservation_t *reply)
+reservation_check_key(const reservation_t *reply, const statement_ask_t *ask)
 {
+    int       rc;
+    size_t    n;
     unsigned  len;
+    uint8_t   text[RESERVATION_KEY_LEN + STATEMENT_SHA256_LEN];
     uint8_t   expected[MEMORY_DIGEST_LEN / 2], digest[EVP_MAX_MD_SIZE];
 
-    if (reservation_hex(expected, sizeof(expected), reply->memory.digest) != 0
-        || EVP_Digest(reply->key, RESERVATION_KEY_LEN, digest, &len,
-                      EVP_sha256(), NULL)
-           != 1)
-    {
+    if (hex_read(expected, sizeof(expected), reply->memory.digest) != 0) {
         return -1;
     }
 
-    return memcmp(digest, expected, sizeof(expected)) == 0 ? 0 : -1;
+    n = RESERVATION_KEY_LEN;
+    memcpy(text, reply->key, n);
+
+    if (ask->adopted) {
+        memcpy(&text[n], ask->domain, STATEMENT_SHA256_LEN);
+        n += STATEMENT_SHA256_LEN;
+    }
+
+    rc = EVP_Digest(text, n, digest, &len, EVP_sha256(), NULL);
+
+    OPENSSL_cleanse(text, sizeof(text));
+
+    return (rc == 1 && memcmp(digest, expected, sizeof(expected)) == 0)
+           ? 0 : -1;
 }

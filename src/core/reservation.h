@@ -25,6 +25,10 @@
 
 #define RESERVATION_KEY_LEN  32
 
+/* from a position to a number: by FF1, and with a domain by its select, too */
+#define RESERVATION_ALGORITHM          1
+#define RESERVATION_ALGORITHM_ADOPTED  2
+
 /* most intervals that a grant consists of */
 #define RESERVATION_PLACES   32
 
@@ -45,7 +49,9 @@ typedef enum {
     RESERVATION_FENCED,
     RESERVATION_EXHAUSTED,
     RESERVATION_BUSY,               /* locked, and others were asked for */
-    RESERVATION_DEFERRED            /* in order, but for what it waits for */
+    RESERVATION_DEFERRED,           /* in order, but for what it waits for */
+    RESERVATION_DOMAIN              /* it has one, or has none, or another one
+                                       than it was asked for with */
 } reservation_outcome_e;
 
 
@@ -55,10 +61,25 @@ typedef enum {
 /* why it is fenced for who remembers another key, and for no one else */
 #define RESERVATION_KEY         "the key has changed"
 
+/* how the reason begins why a range is not granted from any more */
+#define RESERVATION_CLOSED      "closed:"
+
 /* what comes before whose word it was that fenced a row */
 #define RESERVATION_SAID        ", says nginx "
 
-/* why a range is fenced that has no row any more, or one with other bounds */
+/* what is wrong with the configuration of a range, RESERVATION_DOMAIN */
+#define RESERVATION_ADOPTED                                                   \
+    "it was adopted, configure it with \"adopted=\""
+#define RESERVATION_NOT_ADOPTED                                               \
+    "it was not adopted, configure it with \"range=\""
+
+/* of a range that only its table can make, RESERVATION_MISSING */
+#define RESERVATION_UNADOPTED   "it has to be adopted first"
+
+/*
+ * Why a range is fenced that has no row any more, or one with other bounds.  If
+ * more is known, the detail has it.
+ */
 #define RESERVATION_GONE        "the range is not what it was"
 
 
@@ -70,6 +91,8 @@ typedef enum {
 typedef struct {
     reservation_outcome_e    outcome;
     const char              *detail;
+    const char              *began;           /* zone/reply.c: how this life
+                                                 began, if that is news */
     uint64_t                 last;
     uint64_t                 count;           /* granted, in all intervals */
     reservation_interval_t   intervals[RESERVATION_PLACES];
@@ -79,6 +102,8 @@ typedef struct {
     uint8_t                  key[RESERVATION_KEY_LEN];
     unsigned                 has_key:1;
     unsigned                 no_schema:1;     /* an error, instead of a row */
+    unsigned                 gone:1;          /* zone/reply.c: what is missing
+                                                 was there */
     const char              *synchronous_commit;
     const char              *fsync;
     const char              *failover;

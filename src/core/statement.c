@@ -23,6 +23,11 @@ const char  *statement_reserve =
     " FROM unique_random.reserve($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,"
     " $11, $12, $13, $14, $15)";
 
+const char  *statement_domain =
+    "SELECT d.size, d.domain, d.bits, d.found, pg_catalog.pg_is_in_recovery()"
+    " FROM (VALUES (1)) AS one LEFT JOIN (SELECT true AS found, *"
+    " FROM unique_random.domain($1, $2, $3, $4)) AS d ON true";
+
 const char  *statement_give_back =
     "SELECT unique_random.give_back($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,"
     " $11, $12, $13, $14)";

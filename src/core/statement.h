@@ -29,8 +29,17 @@
 /* answers with a row for each ask, which reservation_parse() reads */
 extern const char  *statement_reserve;
 
+/*
+ * $1 to $4: pool, first, last, chunk; one row: size, SHA-256 and bits of its
+ * domain, or NULL, whether the range is there, and whether this is a standby.
+ */
+extern const char  *statement_domain;
+
 /* answers with NULL, or with the reason why nothing is taken back */
 extern const char  *statement_give_back;
+
+
+#define STATEMENT_SHA256_LEN         32
 
 
 /* what a range is asked for */
@@ -38,10 +47,14 @@ extern const char  *statement_give_back;
 typedef struct {
     uint64_t               first;
     uint64_t               last;
+    uint64_t               size;            /* positions that it has */
+    unsigned char          domain[STATEMENT_SHA256_LEN]; /* its SHA-256, if it
+                                                            was adopted */
     uint64_t               want;            /* 0: look, reserve nothing */
     uint64_t               places;          /* for intervals of a grant */
     memory_t               memory;          /* as it was when asking */
     unsigned               with_key:1;
+    unsigned               adopted:1;
 } statement_ask_t;
 
 

@@ -175,6 +175,12 @@ __wrap_PQgetvalue(const PGresult *result, int row, int column)
 }
 
 
+static const statement_ask_t  fuzz_first_ask = {
+    .first = 1, .last = 100, .size = 100, .want = 16,
+    .places = RESERVATION_PLACES, .with_key = 1
+};
+
+
 /* within the bounds that the configuration keeps to */
 
 static void
@@ -187,11 +193,7 @@ fuzz_reservation_ask(fuzz_reply_t *reply, fuzz_text_t *text)
     memset(reply, 0, sizeof(fuzz_reply_t));
 
     ask = &reply->ask;
-    ask->first = 1;
-    ask->last = 100;
-    ask->want = 16;
-    ask->places = RESERVATION_PLACES;
-    ask->with_key = 1;
+    *ask = fuzz_first_ask;
 
     reply->asks = 1;
     reply->rows = 1;
@@ -215,6 +217,8 @@ fuzz_reservation_ask(fuzz_reply_t *reply, fuzz_text_t *text)
     if (ask->last - ask->first == INT64_MAX) {
         ask->last--;
     }
+
+    ask->size = ask->last - ask->first + 1;
 
     ask->memory.holder_serial = numbers[4];
 
@@ -401,7 +405,7 @@ fuzz_reservation_check(const reservation_t *r, const statement_ask_t *ask)
     m = &r->memory;
     size = ask->last - ask->first + 1;
 
-    fuzz_check(r->outcome <= RESERVATION_DEFERRED);
+    fuzz_check(r->outcome <= RESERVATION_DOMAIN);
 
     fuzz_check(r->detail != NULL && r->failover != NULL);
     fuzz_check(r->fsync != NULL && r->synchronous_commit != NULL);
@@ -426,7 +430,11 @@ fuzz_reservation_check(const reservation_t *r, const statement_ask_t *ask)
         return;
 
     case RESERVATION_MISMATCH:
-        /* of a range of another size */
+    case RESERVATION_STALE:
+    case RESERVATION_FENCED:
+    case RESERVATION_DOMAIN:
+        /* of a range of another size, or kind */
+        fuzz_check(!r->has_key);
         return;
 
     default:

@@ -16,6 +16,7 @@
 #include "fuzz.h"
 
 #include "conf/env.c"
+#include "conf/range.c"
 #include "conf/shard.c"
 
 

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "core/reservation.h"
+#include "core/statement.h"
 
 
 #define KEY     "000102030405060708090a0b0c0d0e0f"                            \
@@ -38,7 +39,8 @@ static const char  *grant[COLUMNS] = {
 };
 
 static const statement_ask_t  first_ask = {
-    .first = 1, .last = 100, .want = 16, .places = 4, .with_key = 1
+    .first = 1, .last = 100, .size = 100, .want = 16, .places = 4,
+    .with_key = 1
 };
 
 
@@ -300,19 +302,20 @@ test_refusals(void **state)
         const char             *refusal;
         reservation_outcome_e   outcome;
         unsigned                row:1;
+        unsigned                has_key:1;
     } refusals[] = {
-        { "mismatch", RESERVATION_MISMATCH, 1 },
-        { "stale", RESERVATION_STALE, 1 },
-        { "fenced", RESERVATION_FENCED, 1 },
-        { "exhausted", RESERVATION_EXHAUSTED, 1 },
-        { "deferred", RESERVATION_DEFERRED, 1 },
+        { "exhausted", RESERVATION_EXHAUSTED, 1, 1 },
+        { "deferred", RESERVATION_DEFERRED, 1, 1 },
+        { "mismatch", RESERVATION_MISMATCH, 1, 0 },
+        { "stale", RESERVATION_STALE, 1, 0 },
+        { "fenced", RESERVATION_FENCED, 1, 0 },
 
         /* these come without a row to tell of */
 
-        { "standby", RESERVATION_STANDBY, 0 },
-        { "volatile", RESERVATION_VOLATILE, 0 },
-        { "missing", RESERVATION_MISSING, 0 },
-        { "busy", RESERVATION_BUSY, 0 },
+        { "standby", RESERVATION_STANDBY, 0, 0 },
+        { "volatile", RESERVATION_VOLATILE, 0, 0 },
+        { "missing", RESERVATION_MISSING, 0, 0 },
+        { "busy", RESERVATION_BUSY, 0, 0 },
     };
 
     (void) state;
@@ -335,7 +338,7 @@ test_refusals(void **state)
         assert_int_equal(reply.count, 0);
         assert_int_equal(reply.nintervals, 0);
         assert_int_equal(reply.memory.holder_serial, 0);
-        assert_int_equal(reply.has_key, refusals[i].row);
+        assert_int_equal(reply.has_key, refusals[i].has_key);
 
         /* but all say what they are about */
 

@@ -48,6 +48,7 @@ parse(reservation_t *reply, const char *starts, const char *stops,
 
     memset(&ask, 0, sizeof(ask));
     ask.last = INT64_MAX - 1;
+    ask.size = INT64_MAX;
     ask.want = want;
     ask.places = places;
 
