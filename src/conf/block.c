@@ -13,9 +13,13 @@
 #include "conf/block.h"
 #include "conf/conf.h"
 #include "conf/directive.h"
+#include "conf/format.h"
+#include "conf/pattern.h"
+#include "conf/range.h"
 #include "conf/shard.h"
 #include "core/lease.h"
 #include "pool.h"
+#include "zone/domain.h"
 #include "zone/init.h"
 
 
@@ -72,7 +76,7 @@ static ngx_command_t  ngx_ur_block_commands[] = {
       NGX_CONF_TAKE1,
       ngx_ur_directive_state,
       0,
-      offsetof(ngx_ur_pool_t, state),
+      0,
       NULL },
 
     { ngx_string("connect_timeout"),
@@ -101,6 +105,20 @@ static ngx_command_t  ngx_ur_block_commands[] = {
       ngx_conf_set_msec_slot,
       0,
       offsetof(ngx_ur_pool_t, idle_timeout),
+      NULL },
+
+    { ngx_string("format"),
+      NGX_CONF_1MORE,
+      ngx_ur_format,
+      0,
+      0,
+      NULL },
+
+    { ngx_string("exclude"),
+      NGX_CONF_TAKE12,
+      ngx_ur_pattern,
+      0,
+      0,
       NULL },
 
     { ngx_string("queue"),
@@ -438,7 +456,20 @@ ngx_ur_block_init(ngx_conf_t *cf, ngx_ur_pool_t *pool)
         pool->zone_size = NGX_UR_ZONE_SIZE;
     }
 
-    if (ngx_ur_init_add(cf, pool, &ngx_http_unique_random_module) != NGX_OK) {
+    if (pool->written == NULL) {
+        ngx_ur_range_warn(cf, pool);
+    }
+
+    if (ngx_ur_format_init(cf, pool) != NGX_CONF_OK
+        || ngx_ur_pattern_init(cf, pool) != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_ur_init_add(cf, pool, &ngx_http_unique_random_module) != NGX_OK
+        || ngx_ur_domain_create(cf, pool, &ngx_http_unique_random_module)
+           != NGX_OK)
+    {
         return NGX_CONF_ERROR;
     }
 

@@ -166,7 +166,13 @@ ngx_ur_directive_lease_param(ngx_conf_t *cf, lease_policy_t *given,
 char *
 ngx_ur_directive_state(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
+    ngx_ur_pool_t *pool = conf;
+
     ngx_str_t  *value;
+
+    if (pool->state.data) {
+        return "is duplicate";
+    }
 
     value = cf->args->elts;
 
@@ -177,7 +183,17 @@ ngx_ur_directive_state(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    return ngx_conf_set_path_slot(cf, cmd, conf);
+    pool->state = value[1];
+
+    if (pool->state.len > 1 && pool->state.data[pool->state.len - 1] == '/') {
+        pool->state.len--;
+    }
+
+    if (ngx_conf_full_name(cf->cycle, &pool->state, 0) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
 }
 
 

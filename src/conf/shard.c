@@ -12,16 +12,12 @@
 #include <ngx_core.h>
 
 #include "conf/env.h"
+#include "conf/range.h"
 #include "conf/shard.h"
 #include "core/conninfo.h"
 #include "core/conninfo_host.h"
 #include "core/conninfo_secrets.h"
-#include "core/number.h"
 #include "pool.h"
-
-
-/* what a double, and so JavaScript, can hold exactly */
-#define NGX_UR_SAFE  ((uint64_t) 1 << 53)
 
 
 #define NGX_UR_SHARD_RANGE         0x01
@@ -31,6 +27,15 @@
 #define NGX_UR_SHARD_FAILOVER      0x10
 #define NGX_UR_SHARD_DRAIN         0x20
 #define NGX_UR_SHARD_DOWN          0x40
+#define NGX_UR_SHARD_ADOPTED       0x80
+
+/* of these there may be several */
+#define NGX_UR_SHARD_RANGES        (NGX_UR_SHARD_RANGE|NGX_UR_SHARD_ADOPTED)
+
+#define NGX_UR_SHARD_MAX_ADVANCE   (1ULL << 62)
+
+/* a range that bears less of them is used up by failovers */
+#define NGX_UR_SHARD_FAILOVERS     10
 
 
 typedef struct {
@@ -47,22 +52,23 @@ static char *ngx_ur_shard_param(ngx_conf_t *cf, ngx_ur_shard_t *shard,
     ngx_uint_t n, ngx_str_t *value);
 static ngx_int_t ngx_ur_shard_set(ngx_ur_shard_t *shard, ngx_uint_t bit,
     ngx_str_t *arg);
-static char *ngx_ur_shard_range(ngx_conf_t *cf, ngx_ur_shard_t *shard,
-    ngx_str_t *value, ngx_str_t *arg);
-static char *ngx_ur_shard_add_range(ngx_conf_t *cf, ngx_ur_shard_t *shard,
-    uint64_t first, uint64_t last);
+static ngx_int_t ngx_ur_shard_failover(ngx_ur_shard_t *shard, ngx_str_t *arg);
+static char *ngx_ur_shard_check(ngx_conf_t *cf, ngx_ur_shard_t *shard);
+static void ngx_ur_shard_warn(ngx_conf_t *cf, ngx_ur_shard_t *shard);
 static char *ngx_ur_shard_name(ngx_conf_t *cf, ngx_ur_shard_t *shard);
 static char *ngx_ur_shard_hostaddr(ngx_conf_t *cf, ngx_ur_shard_t *shard);
 
 
 static ngx_ur_shard_param_t  ngx_ur_shard_params[] = {
     { ngx_string("range="), NGX_UR_SHARD_RANGE, NULL },
+    { ngx_string("adopted="), NGX_UR_SHARD_ADOPTED, NULL },
     { ngx_string("name="), NGX_UR_SHARD_NAME, "a name" },
     { ngx_string("max_fails="), NGX_UR_SHARD_MAX_FAILS, "a number" },
     { ngx_string("fail_timeout="), NGX_UR_SHARD_FAIL_TIMEOUT,
       "a time greater than 0" },
     { ngx_string("failover="), NGX_UR_SHARD_FAILOVER,
-      "\"fence\" or \"trust\"" },
+      "\"fence\", \"trust\" or \"advance:NUMBER\" with a number from 1 to "
+      "4611686018427387904" },
     { ngx_string("drain"), NGX_UR_SHARD_DRAIN, NULL },
     { ngx_string("down"), NGX_UR_SHARD_DOWN, NULL },
     { ngx_null_string, 0, NULL }
@@ -108,15 +114,7 @@ ngx_ur_shard(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         }
     }
 
-    if (shard->ranges.nelts == 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"shard\" must have \"range\" parameter");
-        return NGX_CONF_ERROR;
-    }
-
-    if (ngx_ur_shard_name(cf, shard) != NGX_CONF_OK
-        || ngx_ur_shard_hostaddr(cf, shard) != NGX_CONF_OK)
-    {
+    if (ngx_ur_shard_check(cf, shard) != NGX_CONF_OK) {
         return NGX_CONF_ERROR;
     }
 
@@ -172,6 +170,7 @@ ngx_ur_shard_create(ngx_conf_t *cf, ngx_ur_pool_t *pool, ngx_str_t *conninfo)
     shard->line = cf->conf_file->line;
     shard->max_fails = 3;
     shard->fail_timeout = 10000;
+    shard->failover = (u_char *) "fence";
 
     return shard;
 }
@@ -215,9 +214,10 @@ ngx_ur_shard_param(ngx_conf_t *cf, ngx_ur_shard_t *shard, ngx_uint_t n,
                            "invalid parameter %ui of \"shard\" (it is not "
                            "shown, since it may be a piece of a conninfo, "
                            "which must be quoted if it has spaces), it takes "
-                           "\"range=FIRST-LAST\", \"name=LABEL\", "
-                           "\"max_fails=NUMBER\", \"fail_timeout=TIME\", "
-                           "\"failover=fence\", \"failover=trust\", "
+                           "\"range=FIRST-LAST\", \"adopted=FIRST-LAST\", "
+                           "\"name=LABEL\", \"max_fails=NUMBER\", "
+                           "\"fail_timeout=TIME\", \"failover=fence\", "
+                           "\"failover=trust\", \"failover=advance:NUMBER\", "
                            "\"drain\" and \"down\"", n);
         return NGX_CONF_ERROR;
     }
@@ -229,8 +229,9 @@ ngx_ur_shard_param(ngx_conf_t *cf, ngx_ur_shard_t *shard, ngx_uint_t n,
         return NGX_CONF_ERROR;
     }
 
-    if (param->bit == NGX_UR_SHARD_RANGE) {
-        return ngx_ur_shard_range(cf, shard, value, &arg);
+    if (param->bit & NGX_UR_SHARD_RANGES) {
+        return ngx_ur_range_add(cf, shard, value, &arg,
+                                param->bit == NGX_UR_SHARD_ADOPTED);
     }
 
     shard->given |= param->bit;
@@ -281,10 +282,7 @@ ngx_ur_shard_set(ngx_ur_shard_t *shard, ngx_uint_t bit, ngx_str_t *arg)
         return NGX_OK;
 
     case NGX_UR_SHARD_FAILOVER:
-        shard->trust = (ngx_strcmp(arg->data, "trust") == 0);
-
-        return (shard->trust || ngx_strcmp(arg->data, "fence") == 0)
-               ? NGX_OK : NGX_DECLINED;
+        return ngx_ur_shard_failover(shard, arg);
 
     case NGX_UR_SHARD_DRAIN:
         shard->drain = 1;
@@ -297,90 +295,83 @@ ngx_ur_shard_set(ngx_ur_shard_t *shard, ngx_uint_t bit, ngx_str_t *arg)
 }
 
 
-static char *
-ngx_ur_shard_range(ngx_conf_t *cf, ngx_ur_shard_t *shard, ngx_str_t *value,
-    ngx_str_t *arg)
+static ngx_int_t
+ngx_ur_shard_failover(ngx_ur_shard_t *shard, ngx_str_t *arg)
 {
-    u_char           *dash, *end;
-    uint64_t          first, last;
-    ngx_uint_t        i;
-    ngx_ur_pool_t    *pool;
-    ngx_ur_range_t  **ranges;
+    size_t     skip;
+    ngx_int_t  n;
 
-    end = arg->data + arg->len;
-    dash = ngx_strlchr(arg->data, end, '-');
+    shard->failover = arg->data;
 
-    if (dash == NULL
-        || number_parse((char *) arg->data, dash - arg->data, &first) != 0
-        || number_parse((char *) dash + 1, end - dash - 1, &last) != 0)
+    if (ngx_strcmp(arg->data, "fence") == 0
+        || ngx_strcmp(arg->data, "trust") == 0)
     {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid range \"%V\", FIRST-LAST is expected, "
-                           "numbers between 0 and 9223372036854775807", value);
-        return NGX_CONF_ERROR;
+        return NGX_OK;
     }
 
-    if (first > last) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid range \"%V\", FIRST must not be greater "
-                           "than LAST", value);
-        return NGX_CONF_ERROR;
+    skip = sizeof("advance:") - 1;
+
+    if (arg->len <= skip
+        || ngx_strncmp(arg->data, "advance:", skip) != 0
+        || arg->data[skip] == '0')
+    {
+        return NGX_DECLINED;
     }
 
-    if (last - first == INT64_MAX) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid range \"%V\", it must not hold more than "
-                           "9223372036854775807 numbers", value);
-        return NGX_CONF_ERROR;
+    n = ngx_atoi(arg->data + skip, arg->len - skip);
+
+    if (n == NGX_ERROR || (uint64_t) n > NGX_UR_SHARD_MAX_ADVANCE) {
+        return NGX_DECLINED;
     }
 
-    pool = shard->pool;
-    ranges = pool->ranges.elts;
+    shard->advance = n;
 
-    for (i = 0; i < pool->ranges.nelts; i++) {
-        if (first <= ranges[i]->last && last >= ranges[i]->first) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "range \"%V\" overlaps range %uL-%uL of "
-                               "unique_random_pool \"%V\", it was declared "
-                               "in %s:%ui", value, ranges[i]->first,
-                               ranges[i]->last, &pool->name,
-                               ranges[i]->shard->file, ranges[i]->shard->line);
-            return NGX_CONF_ERROR;
-        }
-    }
-
-    if (last > NGX_UR_SAFE) {
-        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
-                           "range \"%V\" has numbers above 9007199254740992, "
-                           "which JavaScript cannot read exactly", value);
-    }
-
-    return ngx_ur_shard_add_range(cf, shard, first, last);
+    return NGX_OK;
 }
 
 
 static char *
-ngx_ur_shard_add_range(ngx_conf_t *cf, ngx_ur_shard_t *shard, uint64_t first,
-    uint64_t last)
+ngx_ur_shard_check(ngx_conf_t *cf, ngx_ur_shard_t *shard)
 {
-    ngx_ur_range_t  *range, **in_pool, **in_shard;
-
-    range = ngx_pcalloc(cf->pool, sizeof(ngx_ur_range_t));
-    in_pool = ngx_array_push(&shard->pool->ranges);
-    in_shard = ngx_array_push(&shard->ranges);
-
-    if (range == NULL || in_pool == NULL || in_shard == NULL) {
+    if (shard->ranges.nelts == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"shard\" must have \"range\" parameter");
         return NGX_CONF_ERROR;
     }
 
-    range->first = first;
-    range->last = last;
-    range->shard = shard;
+    if (ngx_ur_shard_name(cf, shard) != NGX_CONF_OK
+        || ngx_ur_shard_hostaddr(cf, shard) != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
 
-    *in_pool = range;
-    *in_shard = range;
+    ngx_ur_shard_warn(cf, shard);
 
     return NGX_CONF_OK;
+}
+
+
+static void
+ngx_ur_shard_warn(ngx_conf_t *cf, ngx_ur_shard_t *shard)
+{
+    uint64_t          size;
+    ngx_uint_t        i;
+    ngx_ur_range_t  **ranges;
+
+    ranges = shard->ranges.elts;
+
+    for (i = 0; i < shard->ranges.nelts; i++) {
+        size = ranges[i]->last - ranges[i]->first + 1;
+
+        if (shard->advance > size / NGX_UR_SHARD_FAILOVERS) {
+            ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                               "\"failover=%s\" uses up range %uL-%uL of "
+                               "shard \"%V\" in less than %d failovers",
+                               shard->failover, ranges[i]->first,
+                               ranges[i]->last, &shard->name,
+                               NGX_UR_SHARD_FAILOVERS);
+        }
+    }
 }
 
 

@@ -16,6 +16,11 @@
 #include "pool.h"
 
 
+static char *ngx_ur_use_serve(ngx_conf_t *cf, ngx_command_t *cmd,
+    ngx_ur_loc_conf_t *urlcf, ngx_http_handler_pt handler, ngx_str_t *name);
+static char *ngx_ur_use_option(ngx_conf_t *cf, ngx_ur_use_t *use,
+    ngx_str_t *value);
+static ngx_uint_t ngx_ur_use_is(ngx_str_t *value, const char *option);
 static ngx_int_t ngx_ur_use_find(ngx_conf_t *cf, ngx_ur_main_conf_t *umcf,
     ngx_ur_use_t *use);
 static ngx_int_t ngx_ur_use_error(ngx_conf_t *cf, ngx_ur_main_conf_t *umcf,
@@ -26,13 +31,78 @@ char *
 ngx_ur_use(ngx_conf_t *cf, ngx_command_t *cmd, ngx_ur_loc_conf_t *urlcf,
     ngx_http_handler_pt handler)
 {
-    ngx_str_t                 *value;
-    ngx_ur_use_t              *use, **u;
-    ngx_ur_main_conf_t        *umcf;
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    return ngx_ur_use_serve(cf, cmd, urlcf, handler,
+                            cf->args->nelts == 2 ? &value[1] : NULL);
+}
+
+
+/* a pool with the name of an option is there without its name, or not at all */
+
+char *
+ngx_ur_use_lookup(ngx_conf_t *cf, ngx_command_t *cmd, ngx_ur_loc_conf_t *urlcf,
+    ngx_http_handler_pt handler)
+{
+    char        *rc;
+    ngx_str_t   *value, *name;
+    ngx_uint_t   i;
+
+    value = cf->args->elts;
+
+    name = (cf->args->nelts > 1
+            && !ngx_ur_use_is(&value[1], "lenient")
+            && !ngx_ur_use_is(&value[1], "fresh"))
+           ? &value[1] : NULL;
+
+    rc = ngx_ur_use_serve(cf, cmd, urlcf, handler, name);
+
+    for (i = name ? 2 : 1; rc == NGX_CONF_OK && i < cf->args->nelts; i++) {
+        rc = ngx_ur_use_option(cf, urlcf->use, &value[i]);
+    }
+
+    return rc;
+}
+
+
+static char *
+ngx_ur_use_serve(ngx_conf_t *cf, ngx_command_t *cmd, ngx_ur_loc_conf_t *urlcf,
+    ngx_http_handler_pt handler, ngx_str_t *name)
+{
+    ngx_ur_use_t              *use;
     ngx_http_core_loc_conf_t  *clcf;
 
-    if (urlcf->use) {
+    if (urlcf->use || urlcf->view) {
         return "is duplicate";
+    }
+
+    use = ngx_ur_use_add(cf, cmd, name);
+    if (use == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    use->handler = handler;
+    urlcf->use = use;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    clcf->handler = handler;
+
+    return NGX_CONF_OK;
+}
+
+
+ngx_ur_use_t *
+ngx_ur_use_add(ngx_conf_t *cf, ngx_command_t *cmd, ngx_str_t *name)
+{
+    ngx_ur_use_t        *use, **u;
+    ngx_ur_main_conf_t  *umcf;
+
+    if (name && name->len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid pool name \"\", it must not be empty");
+        return NULL;
     }
 
     umcf = ngx_http_conf_get_module_main_conf(cf,
@@ -40,39 +110,54 @@ ngx_ur_use(ngx_conf_t *cf, ngx_command_t *cmd, ngx_ur_loc_conf_t *urlcf,
 
     use = ngx_pcalloc(cf->pool, sizeof(ngx_ur_use_t));
     if (use == NULL) {
-        return NGX_CONF_ERROR;
+        return NULL;
     }
 
     u = ngx_array_push(&umcf->uses);
     if (u == NULL) {
-        return NGX_CONF_ERROR;
+        return NULL;
     }
 
     *u = use;
 
     use->directive = cmd->name;
-    use->handler = handler;
 
-    if (cf->args->nelts == 2) {
-        value = cf->args->elts;
-        use->name = value[1];
-
-        if (use->name.len == 0) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid pool name \"\", it must not be empty");
-            return NGX_CONF_ERROR;
-        }
+    if (name) {
+        use->name = *name;
     }
 
     use->file = cf->conf_file->file.name.data;
     use->line = cf->conf_file->line;
 
-    urlcf->use = use;
+    return use;
+}
 
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-    clcf->handler = handler;
 
-    return NGX_CONF_OK;
+static char *
+ngx_ur_use_option(ngx_conf_t *cf, ngx_ur_use_t *use, ngx_str_t *value)
+{
+    if (ngx_ur_use_is(value, "lenient") && !use->lenient) {
+        use->lenient = 1;
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_ur_use_is(value, "fresh") && !use->fresh) {
+        use->fresh = 1;
+        return NGX_CONF_OK;
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid parameter \"%V\", after the pool it takes "
+                       "\"lenient\" and \"fresh\", each once", value);
+
+    return NGX_CONF_ERROR;
+}
+
+
+static ngx_uint_t
+ngx_ur_use_is(ngx_str_t *value, const char *option)
+{
+    return ngx_strcmp(value->data, option) == 0;
 }
 
 

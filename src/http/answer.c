@@ -12,33 +12,32 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
-#include "core/number.h"
+#include "conf/conf.h"
+#include "core/format.h"
 #include "http/answer.h"
+#include "http/body.h"
 #include "http/context.h"
+#include "http/header.h"
 #include "pool.h"
-#include "postgres/reserve.h"
-#include "zone/batch.h"
-#include "zone/choice.h"
+#include "zone/account.h"
+#include "zone/snapshot.h"
 
 
-static ngx_int_t ngx_ur_answer_ready(ngx_ur_ctx_t *ctx);
+static ngx_int_t ngx_ur_answer_given(ngx_ur_ctx_t *ctx);
+static u_char *ngx_ur_answer_line(ngx_ur_ctx_t *ctx, u_char *p);
+static u_char *ngx_ur_answer_number(ngx_ur_ctx_t *ctx, u_char *p);
 static ngx_int_t ngx_ur_answer_unavailable(ngx_ur_ctx_t *ctx, ngx_str_t *text);
 static ngx_int_t ngx_ur_answer_send(ngx_ur_ctx_t *ctx, ngx_uint_t status,
-    ngx_str_t *text, ngx_str_t *key, ngx_str_t *value);
-static void ngx_ur_answer_number(ngx_ur_ctx_t *ctx);
-static ngx_int_t ngx_ur_answer_add_header(ngx_http_request_t *r,
-    ngx_str_t *key, ngx_str_t *value);
+    ngx_str_t *type, ngx_str_t *text, const char *key, const char *value);
+static ngx_int_t ngx_ur_answer_remaining(ngx_ur_ctx_t *ctx);
 
 
-static ngx_str_t  ngx_ur_answer_json = ngx_string("application/json");
+#define NGX_UR_ERROR_LEN  256
 
-static ngx_str_t  ngx_ur_answer_cache_control = ngx_string("Cache-Control");
-static ngx_str_t  ngx_ur_answer_no_store = ngx_string("no-store");
 
-static ngx_str_t  ngx_ur_answer_allow = ngx_string("Allow");
+ngx_str_t  ngx_ur_answer_json = ngx_string("application/json");
+ngx_str_t  ngx_ur_answer_plain = ngx_string("text/plain");
 
-static ngx_str_t  ngx_ur_answer_retry_after = ngx_string("Retry-After");
-static ngx_str_t  ngx_ur_answer_one_second = ngx_string("1");
 
 static ngx_str_t  ngx_ur_answer_not_allowed_text =
     ngx_string("{\"detail\":\"Method Not Allowed\"}");
@@ -57,60 +56,97 @@ static ngx_str_t  ngx_ur_answer_not_ready_in_time =
                "\"No number could be reserved in time.\"}");
 
 
-/* the position is taken, so whatever fails from here on burns it */
-
-ngx_int_t
-ngx_ur_answer_take(ngx_ur_ctx_t *ctx, ngx_ur_draw_t *draw)
-{
-    uint64_t         position, value;
-    ngx_int_t        rc;
-    ngx_ur_range_t  *range;
-
-    range = draw->range;
-
-    rc = ngx_ur_batch_issue(range, &position, &value);
-
-    if (draw->ask) {
-        ngx_ur_reserve(ctx->pool, &draw->cause);
-    }
-
-    if (rc != NGX_OK) {
-        ngx_log_error(NGX_LOG_ALERT, ctx->request->connection->log, 0,
-                      "no permutation of range %uL-%uL, position %uL is "
-                      "burned", range->first, range->last, position);
-        return NGX_ERROR;
-    }
-
-    ctx->number = range->first + value;
-    ctx->shard = &range->shard->name;
-
-    return NGX_OK;
-}
-
-
 ngx_int_t
 ngx_ur_answer(ngx_ur_ctx_t *ctx)
 {
-    if (ctx->ready) {
-        return ngx_ur_answer_ready(ctx);
-    }
+    ngx_ur_account_answer(ctx->pool, ctx->status);
 
     switch (ctx->status) {
 
     case NGX_UR_EXHAUSTED:
-        return ngx_ur_answer_send(ctx, NGX_HTTP_CONFLICT,
+        return ngx_ur_answer_send(ctx, NGX_HTTP_CONFLICT, &ngx_ur_answer_json,
                                   &ngx_ur_answer_used_up, NULL, NULL);
 
     case NGX_UR_UNAVAILABLE:
         return ngx_ur_answer_unavailable(ctx, &ngx_ur_answer_not_in_time);
 
     default:
-        return ngx_ur_answer_send(ctx, NGX_HTTP_OK, NULL, NULL, NULL);
+        return ngx_ur_answer_given(ctx);
     }
 }
 
 
+/* the number, in the words of the location if it has some */
+
 static ngx_int_t
+ngx_ur_answer_given(ngx_ur_ctx_t *ctx)
+{
+    ngx_str_t           *type, text;
+    ngx_ur_loc_conf_t   *urlcf;
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+
+    urlcf = ngx_http_get_module_loc_conf(r, ngx_http_unique_random_module);
+
+    text.data = ctx->body;
+
+    if (urlcf->body) {
+        type = &urlcf->body->type;
+
+        if (ngx_http_complex_value(r, &urlcf->body->text, &text) != NGX_OK) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+    } else if (ngx_ur_header_wants_text(r)) {
+        type = &ngx_ur_answer_plain;
+
+        text.len = ngx_ur_answer_line(ctx, text.data) - text.data;
+
+    } else {
+        type = &ngx_ur_answer_json;
+
+        text.len = ngx_ur_answer_number(ctx, text.data) - text.data;
+    }
+
+    return ngx_ur_answer_send(ctx, NGX_HTTP_OK, type, &text, NULL, NULL);
+}
+
+
+static u_char *
+ngx_ur_answer_line(ngx_ur_ctx_t *ctx, u_char *p)
+{
+    p = format_print(ctx->pool->format, ctx->number, p);
+    *p++ = '\n';
+
+    return p;
+}
+
+
+/* with a format, it is a string */
+
+static u_char *
+ngx_ur_answer_number(ngx_ur_ctx_t *ctx, u_char *p)
+{
+    p = ngx_cpymem(p, NGX_UR_JSON, sizeof(NGX_UR_JSON) - 1);
+
+    if (ctx->pool->format) {
+        *p++ = '"';
+    }
+
+    p = format_print(ctx->pool->format, ctx->number, p);
+
+    if (ctx->pool->format) {
+        *p++ = '"';
+    }
+
+    *p++ = '}';
+
+    return p;
+}
+
+
+ngx_int_t
 ngx_ur_answer_ready(ngx_ur_ctx_t *ctx)
 {
     switch (ctx->status) {
@@ -124,72 +160,89 @@ ngx_ur_answer_ready(ngx_ur_ctx_t *ctx)
                                          &ngx_ur_answer_not_ready_in_time);
 
     default:
-        return ngx_ur_answer_send(ctx, NGX_HTTP_OK, &ngx_ur_answer_ready_yes,
-                                  NULL, NULL);
+        return ngx_ur_answer_send(ctx, NGX_HTTP_OK, &ngx_ur_answer_json,
+                                  &ngx_ur_answer_ready_yes, NULL, NULL);
     }
+}
+
+
+ngx_int_t
+ngx_ur_answer_error(ngx_ur_ctx_t *ctx, ngx_uint_t status, const char *code,
+    const char *fmt, ...)
+{
+    u_char     *p, *last;
+    va_list     args;
+    ngx_str_t   text;
+
+    text.data = ngx_pnalloc(ctx->request->pool, NGX_UR_ERROR_LEN);
+    if (text.data == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    last = text.data + NGX_UR_ERROR_LEN;
+
+    p = ngx_slprintf(text.data, last, "{\"detail\":\"");
+
+    va_start(args, fmt);
+    p = ngx_vslprintf(p, last, fmt, args);
+    va_end(args);
+
+    p = ngx_slprintf(p, last, "\",\"code\":\"%s\"}", code);
+
+    text.len = p - text.data;
+
+    if (status == NGX_HTTP_SERVICE_UNAVAILABLE) {
+        return ngx_ur_answer_unavailable(ctx, &text);
+    }
+
+    return ngx_ur_answer_body(ctx, status, &text);
 }
 
 
 static ngx_int_t
 ngx_ur_answer_unavailable(ngx_ur_ctx_t *ctx, ngx_str_t *text)
 {
-    return ngx_ur_answer_send(ctx, NGX_HTTP_SERVICE_UNAVAILABLE, text,
-                              &ngx_ur_answer_retry_after,
-                              &ngx_ur_answer_one_second);
+    return ngx_ur_answer_send(ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
+                              &ngx_ur_answer_json, text, "Retry-After", "1");
 }
 
 
 ngx_int_t
-ngx_ur_answer_not_allowed(ngx_ur_ctx_t *ctx, ngx_str_t *allow)
+ngx_ur_answer_not_allowed(ngx_ur_ctx_t *ctx, const char *allow)
 {
-    return ngx_ur_answer_send(ctx, NGX_HTTP_NOT_ALLOWED,
+    return ngx_ur_answer_send(ctx, NGX_HTTP_NOT_ALLOWED, &ngx_ur_answer_json,
                               &ngx_ur_answer_not_allowed_text,
-                              &ngx_ur_answer_allow, allow);
+                              "Allow", allow);
+}
+
+
+ngx_int_t
+ngx_ur_answer_body(ngx_ur_ctx_t *ctx, ngx_uint_t status, ngx_str_t *json)
+{
+    return ngx_ur_answer_send(ctx, status, &ngx_ur_answer_json, json, NULL,
+                              NULL);
 }
 
 
 void
-ngx_ur_answer_waited(ngx_ur_ctx_t *ctx, ngx_ur_status_e status,
-    ngx_ur_draw_t *draw)
+ngx_ur_answer_waited(ngx_ur_ctx_t *ctx, ngx_int_t rc)
 {
-    ngx_int_t            rc;
-    ngx_connection_t    *c;
-    ngx_http_request_t  *r;
+    ngx_ur_body_go_on(ctx);
 
-    r = ctx->request;
-    c = r->connection;
-
-    ngx_http_set_log_request(c->log, r);
-
-    ctx->status = status;
-    ctx->wait = ngx_current_msec - ctx->start;
-
-    if (ctx->discard_body) {
-        r->discard_body = 1;
-        r->read_event_handler = ngx_http_discarded_request_body_handler;
-
-        /* what has arrived meanwhile makes no event of its own */
-        ngx_post_event(c->read, &ngx_posted_events);
-    }
-
-    if (draw && ngx_ur_answer_take(ctx, draw) != NGX_OK) {
-        rc = NGX_HTTP_INTERNAL_SERVER_ERROR;
+    if (rc == NGX_OK) {
+        rc = ctx->answer(ctx);
 
     } else {
-        rc = ngx_ur_answer(ctx);
+        rc = NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    ngx_http_finalize_request(r, rc);
-
-    ngx_http_run_posted_requests(c);
+    ngx_http_finalize_request(ctx->request, rc);
 }
 
 
-/* without text, the number is the body */
-
 static ngx_int_t
-ngx_ur_answer_send(ngx_ur_ctx_t *ctx, ngx_uint_t status, ngx_str_t *text,
-    ngx_str_t *key, ngx_str_t *value)
+ngx_ur_answer_send(ngx_ur_ctx_t *ctx, ngx_uint_t status, ngx_str_t *type,
+    ngx_str_t *text, const char *key, const char *value)
 {
     ngx_int_t            rc;
     ngx_buf_t           *b;
@@ -198,32 +251,23 @@ ngx_ur_answer_send(ngx_ur_ctx_t *ctx, ngx_uint_t status, ngx_str_t *text,
     r = ctx->request;
     b = &ctx->buf;
 
-    if (text) {
-        b->pos = text->data;
-        b->last = text->data + text->len;
+    b->pos = text->data;
+    b->last = text->data + text->len;
 
-    } else {
-        ngx_ur_answer_number(ctx);
-    }
+    /* nginx takes an empty one in memory for a mistake */
 
-    b->memory = 1;
+    b->memory = (b->pos != b->last) ? 1 : 0;
+    b->sync = b->memory ? 0 : 1;
     b->last_buf = (r == r->main) ? 1 : 0;
     b->last_in_chain = 1;
 
     ctx->out.buf = b;
 
     r->headers_out.status = status;
-    r->headers_out.content_length_n = b->last - b->pos;
-    r->headers_out.content_type = ngx_ur_answer_json;
-    r->headers_out.content_type_len = ngx_ur_answer_json.len;
-    r->headers_out.content_type_lowcase = NULL;
+    r->headers_out.content_length_n = text->len;
 
-    r->disable_not_modified = 1;
-
-    if (ngx_ur_answer_add_header(r, &ngx_ur_answer_cache_control,
-                                 &ngx_ur_answer_no_store)
-        != NGX_OK
-        || (key && ngx_ur_answer_add_header(r, key, value) != NGX_OK))
+    if (ngx_ur_answer_header(ctx, type) != NGX_OK
+        || (key && ngx_ur_header_add(r, key, value) != NGX_OK))
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -238,45 +282,48 @@ ngx_ur_answer_send(ngx_ur_ctx_t *ctx, ngx_uint_t status, ngx_str_t *text,
 }
 
 
-static void
-ngx_ur_answer_number(ngx_ur_ctx_t *ctx)
+ngx_int_t
+ngx_ur_answer_header(ngx_ur_ctx_t *ctx, ngx_str_t *type)
 {
-    ngx_buf_t  *b;
+    ngx_ur_loc_conf_t   *urlcf;
+    ngx_http_request_t  *r;
 
-    b = &ctx->buf;
+    r = ctx->request;
 
-    b->last = ctx->json + sizeof(ctx->json);
-    *(b->last - 1) = '}';
+    r->headers_out.content_type = *type;
+    r->headers_out.content_type_len = type->len;
+    r->headers_out.content_type_lowcase = NULL;
 
-    b->pos = number_print(b->last - 1, ctx->number);
+    r->disable_not_modified = 1;
 
-    b->pos -= sizeof(NGX_UR_JSON) - 1;
-    ngx_memcpy(b->pos, NGX_UR_JSON, sizeof(NGX_UR_JSON) - 1);
-}
+    /* of "unique_random_set", before error_page led here */
 
+    if (r->internal) {
+        ngx_ur_header_remove(r, "Retry-After");
+    }
 
-/*
- * Cache-Control is not set in headers_out.cache_control, where "expires" would
- * replace it.
- */
-
-static ngx_int_t
-ngx_ur_answer_add_header(ngx_http_request_t *r, ngx_str_t *key,
-    ngx_str_t *value)
-{
-    ngx_table_elt_t  *h;
-
-    h = ngx_list_push(&r->headers_out.headers);
-    if (h == NULL) {
+    if (ngx_ur_header_add(r, "Cache-Control", "no-store") != NGX_OK) {
         return NGX_ERROR;
     }
 
-    h->hash = 1;
-    h->key = *key;
-    h->value = *value;
-#if (nginx_version >= 1023000)
-    h->next = NULL;
-#endif
+    urlcf = ngx_http_get_module_loc_conf(r, ngx_http_unique_random_module);
 
-    return NGX_OK;
+    return urlcf->remaining_header ? ngx_ur_answer_remaining(ctx) : NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_ur_answer_remaining(ngx_ur_ctx_t *ctx)
+{
+    u_char  *value;
+
+    value = ngx_pnalloc(ctx->request->pool, NGX_INT64_LEN + 1);
+    if (value == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_sprintf(value, "%uL%Z", ngx_ur_snapshot_remaining(ctx->pool));
+
+    return ngx_ur_header_add(ctx->request, "X-Unique-Random-Remaining",
+                             (char *) value);
 }

@@ -15,27 +15,32 @@
 #include <ngx_http.h>
 
 #include "http/context.h"
-#include "zone/choice.h"
 
 
-/*
- * Takes the number that was drawn.  NGX_ERROR if there is none, and then its
- * position is burned.
- */
-ngx_int_t ngx_ur_answer_take(ngx_ur_ctx_t *ctx, ngx_ur_draw_t *draw);
-
-/* sends what the status says; returns what a content handler does */
+/* of ngx_ur_ctx_t: for one number, and whether there is one */
 ngx_int_t ngx_ur_answer(ngx_ur_ctx_t *ctx);
+ngx_int_t ngx_ur_answer_ready(ngx_ur_ctx_t *ctx);
+
+/* likewise, for an error: "code" is for programs, "fmt" for people */
+ngx_int_t ngx_ur_answer_error(ngx_ur_ctx_t *ctx, ngx_uint_t status,
+    const char *code, const char *fmt, ...);
 
 /* likewise, for a method that is none of "allow" */
-ngx_int_t ngx_ur_answer_not_allowed(ngx_ur_ctx_t *ctx, ngx_str_t *allow);
+ngx_int_t ngx_ur_answer_not_allowed(ngx_ur_ctx_t *ctx, const char *allow);
 
-/*
- * Answers a request that has waited, and finalizes it; the status is the
- * outcome of the wait, "draw" is NULL without a number.
- */
-void ngx_ur_answer_waited(ngx_ur_ctx_t *ctx, ngx_ur_status_e status,
-    ngx_ur_draw_t *draw);
+/* likewise, with a body of the caller's */
+ngx_int_t ngx_ur_answer_body(ngx_ur_ctx_t *ctx, ngx_uint_t status,
+    ngx_str_t *json);
+
+/* the header of numbers, which is still to be sent */
+ngx_int_t ngx_ur_answer_header(ngx_ur_ctx_t *ctx, ngx_str_t *type);
+
+/* answers a request that has waited, and finalizes it */
+void ngx_ur_answer_waited(ngx_ur_ctx_t *ctx, ngx_int_t rc);
+
+
+extern ngx_str_t  ngx_ur_answer_json;
+extern ngx_str_t  ngx_ur_answer_plain;
 
 
 #endif /* _NGX_UR_ANSWER_H_INCLUDED_ */

@@ -12,50 +12,73 @@
 
 #include "conf/conf.h"
 #include "http/answer.h"
+#include "http/bulk.h"
 #include "http/context.h"
 #include "http/handler.h"
+#include "http/take.h"
 #include "http/wait.h"
 #include "pool.h"
-#include "zone/choice.h"
+#include "zone/account.h"
 
 
-static ngx_int_t ngx_ur_handler_start(ngx_http_request_t *r,
-    ngx_uint_t methods, ngx_str_t *allow, ngx_ur_ctx_t **ctx);
-static ngx_int_t ngx_ur_handler_wait(ngx_ur_ctx_t *ctx);
-
-
-static ngx_str_t  ngx_ur_handler_methods = ngx_string("GET, POST");
-static ngx_str_t  ngx_ur_handler_ready_methods = ngx_string("GET, HEAD");
+static ngx_int_t ngx_ur_handler_bulk(ngx_ur_ctx_t *ctx);
+static ngx_int_t ngx_ur_handler_go_on(ngx_ur_ctx_t *ctx, ngx_int_t rc);
 
 
 ngx_int_t
 ngx_ur_handler(ngx_http_request_t *r)
 {
-    ngx_int_t       rc;
-    ngx_ur_ctx_t   *ctx;
-    ngx_ur_draw_t   draw;
+    ngx_int_t      rc;
+    ngx_ur_ctx_t  *ctx;
 
     rc = ngx_ur_handler_start(r, NGX_HTTP_GET|NGX_HTTP_POST,
-                              &ngx_ur_handler_methods, &ctx);
+                              "GET, POST", &ctx);
     if (ctx == NULL) {
         return rc;
     }
 
-    /* those who wait have been here before */
+    if (r->args.len) {
+        rc = ngx_ur_handler_bulk(ctx);
 
-    if (ctx->pool->nwaiters == 0
-        && ngx_ur_choice_draw(ctx->pool, &draw) == NGX_OK)
-    {
-        ctx->status = NGX_UR_LEASED;
-
-        if (ngx_ur_answer_take(ctx, &draw) != NGX_OK) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        if (rc != NGX_DECLINED) {
+            return rc;
         }
-
-        return ngx_ur_answer(ctx);
     }
 
-    return ngx_ur_handler_wait(ctx);
+    ctx->take = ngx_ur_take;
+    ctx->answer = ngx_ur_answer;
+
+    /* those who wait have been here before */
+
+    rc = ctx->pool->nwaiters ? NGX_DECLINED : ngx_ur_take(ctx);
+
+    return ngx_ur_handler_go_on(ctx, rc);
+}
+
+
+static ngx_int_t
+ngx_ur_handler_bulk(ngx_ur_ctx_t *ctx)
+{
+    ngx_int_t           rc;
+    ngx_ur_loc_conf_t  *urlcf;
+
+    urlcf = ngx_http_get_module_loc_conf(ctx->request,
+                                         ngx_http_unique_random_module);
+
+    /* a text of the location is of one number */
+
+    rc = ngx_ur_bulk(ctx, urlcf->body ? 0 : urlcf->max_count);
+
+    if (ctx->bulk == NULL) {
+        return rc;
+    }
+
+    /* those who wait are first; with "queue 0" nobody can wait behind them */
+
+    rc = (ctx->pool->queue && (ctx->pool->nwaiters || ctx->pool->nbulk))
+         ? NGX_DECLINED : ctx->take(ctx);
+
+    return ngx_ur_handler_go_on(ctx, rc);
 }
 
 
@@ -68,33 +91,36 @@ ngx_ur_handler_ready(ngx_http_request_t *r)
     ngx_ur_ctx_t  *ctx;
 
     rc = ngx_ur_handler_start(r, NGX_HTTP_GET|NGX_HTTP_HEAD,
-                              &ngx_ur_handler_ready_methods, &ctx);
+                              "GET, HEAD", &ctx);
     if (ctx == NULL) {
         return rc;
     }
 
     ctx->ready = 1;
+    ctx->take = ngx_ur_take_ready;
+    ctx->answer = ngx_ur_answer_ready;
 
-    if (ngx_ur_choice_ready(ctx->pool)) {
-        ctx->status = NGX_UR_LEASED;
-        return ngx_ur_answer(ctx);
-    }
-
-    return ngx_ur_handler_wait(ctx);
+    return ngx_ur_handler_go_on(ctx, ngx_ur_take_ready(ctx));
 }
 
 
-/* without a context, the request is answered, or has failed */
-
-static ngx_int_t
+ngx_int_t
 ngx_ur_handler_start(ngx_http_request_t *r, ngx_uint_t methods,
-    ngx_str_t *allow, ngx_ur_ctx_t **ctx)
+    const char *allow, ngx_ur_ctx_t **ctx)
 {
     ngx_int_t           rc;
     ngx_ur_ctx_t       *c;
     ngx_ur_loc_conf_t  *urlcf;
 
     *ctx = NULL;
+
+    urlcf = ngx_http_get_module_loc_conf(r, ngx_http_unique_random_module);
+
+    /* of two "if", the last one counts, and the handler may be of the first */
+
+    if (urlcf->use == NULL) {
+        return NGX_DECLINED;
+    }
 
     rc = ngx_http_discard_request_body(r);
 
@@ -108,14 +134,11 @@ ngx_ur_handler_start(ngx_http_request_t *r, ngx_uint_t methods,
     }
 
     c->request = r;
+    c->pool = urlcf->use->pool;
 
     if (!(r->method & methods)) {
         return ngx_ur_answer_not_allowed(c, allow);
     }
-
-    urlcf = ngx_http_get_module_loc_conf(r, ngx_http_unique_random_module);
-
-    c->pool = urlcf->use->pool;
 
     ngx_http_set_ctx(r, c, ngx_http_unique_random_module);
 
@@ -125,16 +148,35 @@ ngx_ur_handler_start(ngx_http_request_t *r, ngx_uint_t methods,
 }
 
 
+/* answers, or has the request wait, by what came of the first try */
+
 static ngx_int_t
-ngx_ur_handler_wait(ngx_ur_ctx_t *ctx)
+ngx_ur_handler_go_on(ngx_ur_ctx_t *ctx, ngx_int_t rc)
 {
-    ngx_int_t  rc;
+    switch (rc) {
 
-    rc = ngx_ur_wait(ctx);
+    case NGX_OK:
+        ctx->status = NGX_UR_LEASED;
 
-    if (rc == NGX_DECLINED) {
-        return ngx_ur_answer(ctx);
+        return ctx->answer(ctx);
+
+    case NGX_ERROR:
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    return rc;
+    ctx->done = ngx_ur_answer_waited;
+
+    switch (ngx_ur_wait(ctx)) {
+
+    case NGX_OK:
+        ctx->request->main->count++;
+
+        return NGX_DONE;
+
+    case NGX_DECLINED:
+        return ctx->answer(ctx);
+
+    default:
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
 }

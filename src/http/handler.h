@@ -14,9 +14,18 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#include "http/context.h"
+
 
 ngx_int_t ngx_ur_handler(ngx_http_request_t *r);
 ngx_int_t ngx_ur_handler_ready(ngx_http_request_t *r);
+
+/*
+ * How each content handler of a pool begins: with a context, if the method is
+ * one of those.  Without, the request is answered, or has failed.
+ */
+ngx_int_t ngx_ur_handler_start(ngx_http_request_t *r, ngx_uint_t methods,
+    const char *allow, ngx_ur_ctx_t **ctx);
 
 
 #endif /* _NGX_UR_HANDLER_H_INCLUDED_ */

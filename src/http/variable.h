@@ -18,11 +18,19 @@
 /* of ngx_http_variable_t */
 ngx_int_t ngx_ur_variable_number(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
+ngx_int_t ngx_ur_variable_remaining(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+ngx_int_t ngx_ur_variable_version(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
 ngx_int_t ngx_ur_variable_shard(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 ngx_int_t ngx_ur_variable_status(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 ngx_int_t ngx_ur_variable_wait(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+
+/* likewise, of those of "unique_random_set"; "data" is the variable's index */
+ngx_int_t ngx_ur_variable_kept(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 
 

@@ -2,7 +2,7 @@
 /*
  * Copyright (C) 2026 the ngx_http_unique_random_module authors
  *
- * The requests of a worker that wait for a number, first come, first served.
+ * Numbers for those who wait.
  */
 
 
@@ -20,7 +20,11 @@
 /* with pool->wake */
 ngx_int_t ngx_ur_wait_create(ngx_conf_t *cf, ngx_ur_pool_t *pool);
 
-/* NGX_DONE, or NGX_DECLINED if the queue is full: the status says why */
+/*
+ * Has the request wait until "take" gets what it wants, or is given up; "done"
+ * is called then, with what came of it, and not if the client leaves.
+ * NGX_DECLINED if the queue is full: the status says why.
+ */
 ngx_int_t ngx_ur_wait(ngx_ur_ctx_t *ctx);
 
 

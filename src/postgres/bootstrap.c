@@ -116,7 +116,7 @@ ngx_ur_bootstrap_ranges(ngx_ur_shard_t *shard)
     u_char           *buf, *first, *last;
     ngx_int_t         rc;
     ngx_uint_t        i;
-    const char       *values[5];
+    const char       *values[5], *comma;
     ngx_ur_range_t  **ranges;
 
     ranges = shard->ranges.elts;
@@ -128,12 +128,21 @@ ngx_ur_bootstrap_ranges(ngx_ur_shard_t *shard)
         return NGX_ERROR;
     }
 
-    first = buf;
-    last = buf + size;
+    first = ngx_cpymem(buf, "{", 1);
+    last = ngx_cpymem(buf + size, "{", 1);
+    comma = "";
 
     for (i = 0; i < shard->ranges.nelts; i++) {
-        first = ngx_sprintf(first, "%c%uL", i ? ',' : '{', ranges[i]->first);
-        last = ngx_sprintf(last, "%c%uL", i ? ',' : '{', ranges[i]->last);
+
+        /* what was given out of it before, only its table knows */
+
+        if (ranges[i]->adopted) {
+            continue;
+        }
+
+        first = ngx_sprintf(first, "%s%uL", comma, ranges[i]->first);
+        last = ngx_sprintf(last, "%s%uL", comma, ranges[i]->last);
+        comma = ",";
     }
 
     ngx_sprintf(first, "}%Z");
@@ -142,7 +151,7 @@ ngx_ur_bootstrap_ranges(ngx_ur_shard_t *shard)
     values[0] = (char *) shard->pool->name.data;
     values[1] = (char *) buf;
     values[2] = (char *) buf + size;
-    values[3] = shard->trust ? "trust" : "fence";
+    values[3] = (char *) shard->failover;
     values[4] = (char *) shard->pool->others;
 
     shard->session->step = NGX_UR_STEP_BOOTSTRAP;

@@ -19,6 +19,7 @@
 #include "postgres/connect.h"
 #include "postgres/postgres.h"
 #include "postgres/session.h"
+#include "zone/account.h"
 #include "zone/health.h"
 
 #include <openssl/err.h>
@@ -314,6 +315,7 @@ ngx_ur_connect_start(ngx_ur_connect_t *c)
     }
 
     c->running = 1;
+    *c->shard->connection = NGX_UR_CONNECTION_CONNECTING;
     c->given_up = 0;
     c->reported = 0;
     c->started = ngx_current_msec;
@@ -339,6 +341,7 @@ ngx_ur_connect_done(void *data)
     ngx_ur_connect_t *c = data;
 
     c->running = 0;
+    *c->shard->connection = NGX_UR_CONNECTION_NONE;
 
     if (c->timer.timer_set) {
         ngx_del_timer(&c->timer);

@@ -20,6 +20,7 @@
 #include "core/line.h"
 #include "event/timer.h"
 #include "postgres/postgres.h"
+#include "zone/account.h"
 
 #include <openssl/err.h>
 
@@ -28,6 +29,8 @@
 #define NGX_UR_POSTGRES_READS  100
 
 
+static void ngx_ur_postgres_become(ngx_ur_postgres_t *pg,
+    ngx_ur_postgres_state_e state);
 static ngx_int_t ngx_ur_postgres_attach(ngx_ur_postgres_t *pg);
 static void ngx_ur_postgres_detach(ngx_ur_postgres_t *pg);
 static void ngx_ur_postgres_read_handler(ngx_event_t *rev);
@@ -41,6 +44,11 @@ static void ngx_ur_postgres_consume(ngx_ur_postgres_t *pg);
 static void ngx_ur_postgres_result(ngx_ur_postgres_t *pg, PGresult *result);
 static void ngx_ur_postgres_done(ngx_ur_postgres_t *pg);
 static void ngx_ur_postgres_fail(ngx_ur_postgres_t *pg);
+
+
+static const u_char  ngx_ur_postgres_shown[] = {
+    NGX_UR_CONNECTION_NONE, NGX_UR_CONNECTION_BUSY, NGX_UR_CONNECTION_IDLE
+};
 
 
 ngx_int_t
@@ -63,7 +71,7 @@ ngx_ur_postgres_open(ngx_ur_postgres_t *pg, PGconn *conn)
     pg->timer.data = pg;
     pg->timer.log = pg->log;
 
-    pg->state = NGX_UR_POSTGRES_IDLE;
+    ngx_ur_postgres_become(pg, NGX_UR_POSTGRES_IDLE);
 
     /* it fails for want of memory only, and then queries fail as well */
 
@@ -79,7 +87,7 @@ ngx_ur_postgres_query(ngx_ur_postgres_t *pg, const char *text, ngx_uint_t n,
 {
     int  sent;
 
-    pg->state = NGX_UR_POSTGRES_BUSY;
+    ngx_ur_postgres_become(pg, NGX_UR_POSTGRES_BUSY);
     pg->connection->idle = 0;
     pg->nreads = 0;
     pg->result = NULL;
@@ -147,7 +155,15 @@ ngx_ur_postgres_close(ngx_ur_postgres_t *pg, char *reason)
 
     ERR_clear_error();
 
-    pg->state = NGX_UR_POSTGRES_CLOSED;
+    ngx_ur_postgres_become(pg, NGX_UR_POSTGRES_CLOSED);
+}
+
+
+static void
+ngx_ur_postgres_become(ngx_ur_postgres_t *pg, ngx_ur_postgres_state_e state)
+{
+    pg->state = state;
+    **pg->shown = ngx_ur_postgres_shown[state];
 }
 
 
@@ -426,7 +442,7 @@ ngx_ur_postgres_done(ngx_ur_postgres_t *pg)
 
     ngx_del_timer(&pg->timer);
 
-    pg->state = NGX_UR_POSTGRES_IDLE;
+    ngx_ur_postgres_become(pg, NGX_UR_POSTGRES_IDLE);
 
     /* the handler may send the next query, or close */
 

@@ -31,6 +31,8 @@ typedef enum {
 
 struct ngx_ur_postgres_s {
     ngx_ur_postgres_state_e   state;
+    u_char                  **shown;            /* zone/account.c: where others
+                                                   see it */
 
     PGconn                   *conn;
     ngx_connection_t         *connection;

@@ -23,8 +23,10 @@
 #include "postgres/replies.h"
 #include "postgres/report.h"
 #include "postgres/session.h"
+#include "zone/account.h"
 #include "zone/asks.h"
 #include "zone/health.h"
+#include "zone/reply.h"
 #include "zone/slot.h"
 
 
@@ -370,16 +372,21 @@ ngx_ur_replies_check(ngx_ur_shard_t *shard, reservation_t *reply,
 static void
 ngx_ur_replies_take_in(ngx_ur_range_t *range, reservation_t *reply)
 {
-    uint64_t  known;
+    uint64_t   known;
+    ngx_int_t  rc;
 
     range->ask->locked = 0;
     range->shard->session->stale |= reservation_stale(reply);
 
     ngx_ur_report_failover(range, reply);
 
-    if (ngx_ur_slot_reply(range, &range->ask->params, reply, &known)
-        == NGX_OK)
-    {
+    rc = ngx_ur_reply(range, &range->ask->params, reply, &known);
+
+    if (reply->began[0]) {
+        ngx_ur_report_began(range, reply);
+    }
+
+    if (rc == NGX_OK) {
         ngx_ur_report(range, reply, known);
     }
 }
@@ -391,6 +398,9 @@ ngx_ur_replies_healthy(ngx_ur_shard_t *shard)
     if (!shard->session->stale) {
         ngx_ur_connect_prefer(shard);
     }
+
+    ngx_ur_account_succeeded(shard, ngx_current_msec
+                                    - shard->session->started);
 
     if (ngx_ur_health_report(shard, NGX_UR_HEALTHY) == NGX_OK) {
         ngx_log_error(NGX_LOG_NOTICE, shard->session->pg.log, 0,

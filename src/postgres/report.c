@@ -15,20 +15,34 @@
 #include "postgres/postgres.h"
 #include "postgres/report.h"
 #include "postgres/session.h"
+#include "zone/account.h"
+#include "zone/domain.h"
 
 
 /* what to skip for grants that this nginx has not seen: a proposal */
 #define NGX_UR_ADVANCE  100000
 
 
+typedef struct {
+    ngx_str_t            text;
+    u_char               buf[NGX_MAX_ERROR_STR];
+} ngx_ur_report_sql_t;
+
+
 static void ngx_ur_report_missing(ngx_ur_range_t *range, reservation_t *reply);
 static void ngx_ur_report_fenced(ngx_ur_range_t *range, reservation_t *reply,
     uint64_t known);
+static void ngx_ur_report_gone(ngx_ur_range_t *range, reservation_t *reply,
+    uint64_t known);
 static void ngx_ur_report_lost(ngx_ur_range_t *range, reservation_t *reply,
     uint64_t known);
-static void ngx_ur_report_stale(ngx_ur_range_t *range, reservation_t *reply);
+static uint64_t ngx_ur_report_skip(ngx_ur_range_t *range, uint64_t known);
+static void ngx_ur_report_stale(ngx_ur_range_t *range, reservation_t *reply,
+    uint64_t known);
 static void ngx_ur_report_deferred(ngx_ur_range_t *range,
     reservation_t *reply);
+static ngx_str_t *ngx_ur_report_cure(ngx_ur_range_t *range,
+    ngx_ur_report_sql_t *sql, const char *fmt, ...);
 
 
 void
@@ -58,6 +72,12 @@ ngx_ur_report(ngx_ur_range_t *range, reservation_t *reply, uint64_t known)
         ngx_ur_report_missing(range, reply);
         return;
 
+    case RESERVATION_DOMAIN:
+        ngx_log_error(NGX_LOG_ERR, log, 0,
+                      "range %uL-%uL of shard \"%V\" cannot be used: %s",
+                      range->first, range->last, shard, reply->detail);
+        return;
+
     case RESERVATION_MISMATCH:
         ngx_log_error(NGX_LOG_ERR, log, 0,
                       "range %uL-%uL is %uL-%uL in shard \"%V\": a range "
@@ -67,7 +87,7 @@ ngx_ur_report(ngx_ur_range_t *range, reservation_t *reply, uint64_t known)
         return;
 
     case RESERVATION_STALE:
-        ngx_ur_report_stale(range, reply);
+        ngx_ur_report_stale(range, reply, known);
         return;
 
     case RESERVATION_DEFERRED:
@@ -88,12 +108,25 @@ ngx_ur_report(ngx_ur_range_t *range, reservation_t *reply, uint64_t known)
 static void
 ngx_ur_report_missing(ngx_ur_range_t *range, reservation_t *reply)
 {
-    ngx_log_t  *log;
-    ngx_str_t  *pool, *shard;
+    ngx_log_t            *log;
+    ngx_str_t            *cure, *pool, *shard;
+    ngx_ur_report_sql_t   sql;
 
     log = range->shard->session->pg.log;
     pool = &range->shard->pool->literal;
     shard = &range->shard->name;
+
+    if (range->adopted) {
+
+        /* add() would make it of all numbers, those of the table, too */
+
+        ngx_log_error(NGX_LOG_ERR, log, 0,
+                      "range %uL-%uL is missing or not visible in shard "
+                      "\"%V\": %s", range->first, range->last, shard,
+                      reply->detail[0] ? reply->detail
+                                       : RESERVATION_UNADOPTED);
+        return;
+    }
 
     if (reply->detail[0] && !reply->no_schema) {
         ngx_log_error(NGX_LOG_ERR, log, 0,
@@ -103,14 +136,17 @@ ngx_ur_report_missing(ngx_ur_range_t *range, reservation_t *reply)
         return;
     }
 
+    cure = ngx_ur_report_cure(range, &sql,
+                              "SELECT unique_random.add(%V, %uL, %uL);",
+                              pool, range->first, range->last);
+
     ngx_log_error(NGX_LOG_ERR, log, 0,
                   "range %uL-%uL is missing or not visible in shard "
-                  "\"%V\"%s%s; if it is the right database, run "
-                  "%sSELECT unique_random.add(%V, %uL, %uL);",
+                  "\"%V\"%s%s; if it is the right database, run %s%V",
                   range->first, range->last, shard,
                   reply->detail[0] ? ": " : "", reply->detail,
                   reply->no_schema ? "sql/schema.sql and then " : "",
-                  pool, range->first, range->last);
+                  cure);
 }
 
 
@@ -124,12 +160,20 @@ ngx_ur_report_fenced(ngx_ur_range_t *range, reservation_t *reply,
     log = range->shard->session->pg.log;
     shard = &range->shard->name;
 
-    if (reservation_stale(reply)) {
-        ngx_ur_report_stale(range, reply);
+    if (reply->gone) {
+        ngx_ur_report_gone(range, reply, known);
         return;
     }
 
-    if (ngx_strncmp(reply->detail, "closed:", 7) == 0) {
+    if (reservation_stale(reply)) {
+        ngx_ur_report_stale(range, reply, known);
+        return;
+    }
+
+    if (ngx_strncmp(reply->detail, RESERVATION_CLOSED,
+                    sizeof(RESERVATION_CLOSED) - 1)
+        == 0)
+    {
         ngx_log_error(NGX_LOG_ERR, log, 0,
                       "range %uL-%uL of shard \"%V\" is %s: configure it "
                       "where it is now",
@@ -154,34 +198,60 @@ ngx_ur_report_fenced(ngx_ur_range_t *range, reservation_t *reply,
 }
 
 
+/*
+ * A copy beside the row that is elsewhere would grant the same numbers: no word
+ * of add() where the database has something to say of it.
+ */
+
+static void
+ngx_ur_report_gone(ngx_ur_range_t *range, reservation_t *reply, uint64_t known)
+{
+    ngx_log_t            *log;
+    ngx_str_t            *cure, *shard;
+    ngx_ur_report_sql_t   sql;
+
+    log = range->shard->session->pg.log;
+    shard = &range->shard->name;
+
+    if (reply->detail[0]) {
+        ngx_log_error(NGX_LOG_ALERT, log, 0,
+                      "range %uL-%uL of shard \"%V\" is fenced: "
+                      RESERVATION_GONE ": %s; %uL of its positions are known "
+                      "to be reserved; let nginx see it, configure the "
+                      "database that has it, or restore it; it must not be "
+                      "made again while it is anywhere",
+                      range->first, range->last, shard, reply->detail, known);
+        return;
+    }
+
+    cure = ngx_ur_report_cure(range, &sql,
+                              "SELECT unique_random.add(%V, %uL, %uL, "
+                              "key => ..., reserved => %uL%s); "
+                              "-- if it is nowhere else",
+                              &range->shard->pool->literal, range->first,
+                              range->last,
+                              known + ngx_ur_report_skip(range, known),
+                              range->adopted ? ", domain => ..." : "");
+
+    ngx_log_error(NGX_LOG_ALERT, log, 0,
+                  "range %uL-%uL of shard \"%V\" is fenced: "
+                  RESERVATION_GONE "; %uL of its positions are known to be "
+                  "reserved; %sif this is the right database and no other has "
+                  "the range, restore its row or, from a copy of its key, run "
+                  "%V",
+                  range->first, range->last, shard, known,
+                  reply->no_schema ? "there is no schema; " : "", cure);
+}
+
+
 /* the SQL to go on with; who said so comes last, as a comment of it */
 
 static void
 ngx_ur_report_lost(ngx_ur_range_t *range, reservation_t *reply, uint64_t known)
 {
-    uint64_t     skip;
-    ngx_log_t   *log;
-    ngx_str_t   *pool, *shard, reason;
-    const char  *said;
-
-    log = range->shard->session->pg.log;
-    pool = &range->shard->pool->literal;
-    shard = &range->shard->name;
-
-    skip = (range->last - range->first + 1 - known) / 2;
-    skip = ngx_min(skip, NGX_UR_ADVANCE);
-
-    if (ngx_strcmp(reply->detail, RESERVATION_GONE) == 0) {
-        ngx_log_error(NGX_LOG_ALERT, log, 0,
-                      "range %uL-%uL of shard \"%V\" is fenced: %s; %uL of "
-                      "its positions are known to be reserved; restore "
-                      "its row or, from a copy of its key, run SELECT "
-                      "unique_random.add(%V, %uL, %uL, key => ..., "
-                      "reserved => %uL);",
-                      range->first, range->last, shard, reply->detail,
-                      known, pool, range->first, range->last, known + skip);
-        return;
-    }
+    ngx_str_t            *cure, reason;
+    const char           *said;
+    ngx_ur_report_sql_t   sql;
 
     said = ngx_strstr(reply->detail, RESERVATION_SAID);
 
@@ -189,15 +259,29 @@ ngx_ur_report_lost(ngx_ur_range_t *range, reservation_t *reply, uint64_t known)
     reason.len = said ? (size_t) (said - reply->detail)
                       : ngx_strlen(reply->detail);
 
-    ngx_log_error(NGX_LOG_ALERT, log, 0,
+    cure = ngx_ur_report_cure(range, &sql,
+                              "SELECT unique_random.accept(%V, %uL, "
+                              "at_least => %uL, advance => %uL);",
+                              &range->shard->pool->literal, range->first,
+                              known, ngx_ur_report_skip(range, known));
+
+    ngx_log_error(NGX_LOG_ALERT, range->shard->session->pg.log, 0,
                   "range %uL-%uL of shard \"%V\" is fenced: %V; %uL of "
                   "its positions are known to be reserved; once it is "
-                  "known how far the lost database had got, run SELECT "
-                  "unique_random.accept(%V, %uL, at_least => %uL, "
-                  "advance => %uL);%s%s",
-                  range->first, range->last, shard, &reason, known, pool,
-                  range->first, known, skip,
-                  said ? " --" : "", said ? said + 1 : "");
+                  "known how far the lost database had got, run %V%s%s",
+                  range->first, range->last, &range->shard->name, &reason,
+                  known, cure, said ? " --" : "", said ? said + 1 : "");
+}
+
+
+static uint64_t
+ngx_ur_report_skip(ngx_ur_range_t *range, uint64_t known)
+{
+    uint64_t  skip;
+
+    skip = (ngx_ur_domain_size(range) - known) / 2;
+
+    return ngx_min(skip, NGX_UR_ADVANCE);
 }
 
 
@@ -207,12 +291,15 @@ ngx_ur_report_lost(ngx_ur_range_t *range, reservation_t *reply, uint64_t known)
  */
 
 static void
-ngx_ur_report_stale(ngx_ur_range_t *range, reservation_t *reply)
+ngx_ur_report_stale(ngx_ur_range_t *range, reservation_t *reply,
+    uint64_t known)
 {
     ngx_log_error(NGX_LOG_ALERT, range->shard->session->pg.log, 0,
-                  "range %uL-%uL of shard \"%V\" is a stale copy: %s",
+                  "range %uL-%uL of shard \"%V\" is a stale copy: %s; %uL of "
+                  "its positions are known to be reserved",
                   range->first, range->last, &range->shard->name,
-                  reply->detail[0] ? reply->detail : RESERVATION_LATER_LIFE);
+                  reply->detail[0] ? reply->detail : RESERVATION_LATER_LIFE,
+                  known);
 }
 
 
@@ -221,18 +308,47 @@ ngx_ur_report_stale(ngx_ur_range_t *range, reservation_t *reply)
 static void
 ngx_ur_report_deferred(ngx_ur_range_t *range, reservation_t *reply)
 {
-    ngx_ur_shard_t  *shard;
+    ngx_str_t            *cure;
+    ngx_ur_shard_t       *shard;
+    ngx_ur_report_sql_t   sql;
 
     shard = range->shard;
+
+    cure = ngx_ur_report_cure(range, &sql,
+                              "SELECT unique_random.set_failover(%V, "
+                              "%uL, 'fence');",
+                              &shard->pool->literal, range->first);
 
     ngx_log_error(NGX_LOG_WARN, shard->session->pg.log, 0,
                   "range %uL-%uL of shard \"%V\" is not granted from yet: %s; "
                   "with failover=trust it goes on by itself once that is set; "
-                  "if the promoted standby was not a synchronous one, run "
-                  "SELECT unique_random.set_failover(%V, %uL, 'fence'); "
+                  "if the promoted standby was not a synchronous one, run %V "
                   "instead, and go on as without trust",
                   range->first, range->last, &shard->name, reply->detail,
-                  &shard->pool->literal, range->first);
+                  cure);
+}
+
+
+/* the status shows it, too */
+
+static ngx_str_t *
+ngx_ur_report_cure(ngx_ur_range_t *range, ngx_ur_report_sql_t *sql,
+    const char *fmt, ...)
+{
+    va_list  args;
+
+    va_start(args, fmt);
+
+    sql->text.data = sql->buf;
+    sql->text.len = ngx_vslprintf(sql->buf, sql->buf + sizeof(sql->buf), fmt,
+                                  args)
+                    - sql->buf;
+
+    va_end(args);
+
+    ngx_ur_account_cure(range, &sql->text);
+
+    return &sql->text;
 }
 
 
@@ -280,7 +396,7 @@ ngx_ur_report_failover(ngx_ur_range_t *range, reservation_t *reply)
     shard = range->shard;
 
     if (reply->has_key
-        && shard->trust != (ngx_strcmp(reply->failover, "trust") == 0))
+        && ngx_strcmp(shard->failover, reply->failover) != 0)
     {
         ngx_log_error(NGX_LOG_WARN, shard->session->pg.log, 0,
                       "range %uL-%uL of shard \"%V\" has failover=%s in its "
@@ -288,6 +404,22 @@ ngx_ur_report_failover(ngx_ur_range_t *range, reservation_t *reply)
                       "unique_random.set_failover(%V, %uL, '%s');",
                       range->first, range->last, &shard->name,
                       reply->failover, &shard->pool->literal, range->first,
-                      shard->trust ? "trust" : "fence");
+                      shard->failover);
     }
+}
+
+
+void
+ngx_ur_report_began(ngx_ur_range_t *range, reservation_t *reply)
+{
+    ngx_ur_shard_t  *shard;
+
+    shard = range->shard;
+
+    ngx_log_error(NGX_LOG_ALERT, shard->session->pg.log, 0,
+                  "range %uL-%uL of shard \"%V\" went on after a failover "
+                  "with failover=%s: %s; the lost primary must not come back "
+                  "as a primary",
+                  range->first, range->last, &shard->name, reply->failover,
+                  reply->began);
 }

@@ -31,5 +31,8 @@ void ngx_ur_report_bootstrap(ngx_ur_shard_t *shard);
 /* at the first contact: the row's failover policy is not the configured one */
 void ngx_ur_report_failover(ngx_ur_range_t *range, reservation_t *reply);
 
+/* a life that a failover has begun, seen for the first time */
+void ngx_ur_report_began(ngx_ur_range_t *range, reservation_t *reply);
+
 
 #endif /* _NGX_UR_REPORT_H_INCLUDED_ */

@@ -11,28 +11,24 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 
-#include "core/reservation.h"
 #include "core/statement.h"
 #include "pool.h"
 #include "postgres/bootstrap.h"
 #include "postgres/connect.h"
+#include "postgres/fetch.h"
 #include "postgres/notice.h"
 #include "postgres/postgres.h"
 #include "postgres/replies.h"
 #include "postgres/report.h"
 #include "postgres/reserve.h"
+#include "postgres/send.h"
 #include "postgres/session.h"
+#include "zone/account.h"
 #include "zone/asks.h"
 #include "zone/health.h"
 #include "zone/need.h"
 #include "zone/zone.h"
 
-
-/* most ranges in one statement */
-#define NGX_UR_ASKS   256
-
-/* how long to wait for the lock of a row, where other ranges may be asked */
-#define NGX_UR_LOCK   250
 
 /* how long to leave a shard alone that this worker cannot connect to */
 #define NGX_UR_PAUSE  250
@@ -46,10 +42,10 @@ static void ngx_ur_reserve_start(ngx_ur_shard_t *shard);
 static void ngx_ur_reserve_begun(ngx_ur_shard_t *shard, ngx_uint_t result);
 static void ngx_ur_reserve_connected(ngx_ur_shard_t *shard, ngx_uint_t result);
 static void ngx_ur_reserve_send(ngx_ur_shard_t *shard);
-static ngx_int_t ngx_ur_reserve_query(ngx_ur_shard_t *shard);
 static void ngx_ur_reserve_handler(ngx_ur_postgres_t *pg, ngx_int_t rc);
 static void ngx_ur_reserve_go_on(ngx_ur_shard_t *shard,
     ngx_ur_verdict_t *verdict);
+static void ngx_ur_reserve_fetched(ngx_ur_shard_t *shard, ngx_int_t rc);
 static void ngx_ur_reserve_bootstrap(ngx_ur_shard_t *shard, ngx_uint_t schema);
 static void ngx_ur_reserve_bootstrapped(ngx_ur_shard_t *shard, ngx_int_t rc);
 static void ngx_ur_reserve_done(ngx_ur_shard_t *shard);
@@ -96,6 +92,7 @@ ngx_ur_reserve_create_session(ngx_conf_t *cf, ngx_ur_shard_t *shard)
     pg->handler = ngx_ur_reserve_handler;
     pg->notice = ngx_ur_notice;
     pg->data = shard;
+    pg->shown = &shard->connection;
     pg->name = &shard->name;
     pg->idle_timeout = shard->pool->idle_timeout;
 
@@ -103,6 +100,7 @@ ngx_ur_reserve_create_session(ngx_conf_t *cf, ngx_ur_shard_t *shard)
     pg->log = &cf->cycle->new_log;
 
     shard->session = session;
+    shard->connection = &session->unshown;
 
     cln->handler = ngx_ur_reserve_cleanup;
     cln->data = shard;
@@ -120,6 +118,7 @@ ngx_ur_reserve_cleanup(void *data)
         ngx_ur_postgres_close(&shard->session->pg, "shutdown");
     }
 
+    ngx_ur_fetch_end(shard);
     ngx_ur_connect_destroy(shard);
 }
 
@@ -179,6 +178,7 @@ ngx_ur_reserve_start(ngx_ur_shard_t *shard)
 
     session = shard->session;
 
+    session->started = ngx_current_msec;
     session->deadline = ngx_current_msec + shard->pool->reserve_timeout;
     session->bootstrapped = 0;
 
@@ -215,77 +215,36 @@ ngx_ur_reserve_connected(ngx_ur_shard_t *shard, ngx_uint_t result)
 }
 
 
+/* a domain is fetched when there is nothing else to ask */
+
 static void
 ngx_ur_reserve_send(ngx_ur_shard_t *shard)
 {
-    ngx_ur_asks_gather(shard, NGX_UR_ASKS, ngx_ur_reserve_time(shard));
+    ngx_int_t  rc;
 
-    if (shard->asks->nsent == 0) {
-        ngx_ur_reserve_done(shard);
-        return;
+    do {
+        ngx_ur_asks_gather(shard, NGX_UR_SEND_MAX, ngx_ur_reserve_time(shard));
+
+        if (shard->asks->nsent) {
+            if (ngx_ur_send(shard) != NGX_OK) {
+                ngx_ur_reserve_failed(shard, NGX_UR_FAILED, 1);
+            }
+
+            return;
+        }
+
+        if (ngx_queue_empty(&shard->asks->pending)) {
+            ngx_ur_reserve_done(shard);
+            return;
+        }
+
+        rc = ngx_ur_fetch(shard);
+
+    } while (rc == NGX_AGAIN);
+
+    if (rc != NGX_OK) {
+        ngx_ur_reserve_failed(shard, NGX_UR_FAILED, 0);
     }
-
-    shard->session->step = NGX_UR_STEP_RESERVE;
-    shard->session->doubt[0] = '\0';
-
-    if (ngx_ur_reserve_query(shard) != NGX_OK) {
-        ngx_ur_reserve_failed(shard, NGX_UR_FAILED, 1);
-    }
-}
-
-
-static ngx_int_t
-ngx_ur_reserve_query(ngx_ur_shard_t *shard)
-{
-    char                   *buf;
-    size_t                  n;
-    ngx_int_t               rc;
-    const char             *values[STATEMENT_RESERVE_NPARAMS];
-    ngx_queue_t            *q, *sent;
-    statement_caller_t      caller;
-    const statement_ask_t  *asks[NGX_UR_ASKS];
-
-    n = 0;
-    sent = &shard->asks->sent;
-    caller.places = RESERVATION_PLACES;
-
-    for (q = ngx_queue_head(sent); q != sent; q = ngx_queue_next(q)) {
-        asks[n] = &ngx_ur_asks_range(q)->ask->params;
-
-        caller.places = ngx_min(caller.places, asks[n]->places);
-        n++;
-    }
-
-    buf = ngx_alloc(statement_params_size(n), shard->session->pg.log);
-
-    if (buf == NULL) {
-        ngx_ur_postgres_set_error(&shard->session->pg, "out of memory");
-        ngx_ur_connect_abort(shard, "out of memory");
-        return NGX_ERROR;
-    }
-
-    caller.pool = (char *) shard->pool->name.data;
-    caller.holder = shard->pool->zone->sh->holder;
-
-    /*
-     * A row's lock is given up well before we give up the connection, and
-     * sooner where other ranges need it.
-     */
-
-    caller.lock_wait = shard->pool->reserve_timeout * 3 / 4;
-
-    if (shard->ranges.nelts > 1) {
-        caller.lock_wait = ngx_min(caller.lock_wait, NGX_UR_LOCK);
-    }
-
-    statement_reserve_params(values, buf, &caller, asks, n);
-
-    rc = ngx_ur_postgres_query(&shard->session->pg, statement_reserve,
-                               STATEMENT_RESERVE_NPARAMS, values,
-                               shard->pool->reserve_timeout);
-    ngx_free(buf);
-
-    return rc;
 }
 
 
@@ -297,7 +256,16 @@ ngx_ur_reserve_handler(ngx_ur_postgres_t *pg, ngx_int_t rc)
 
     shard = pg->data;
 
-    if (shard->session->step != NGX_UR_STEP_RESERVE) {
+    switch (shard->session->step) {
+
+    case NGX_UR_STEP_RESERVE:
+        break;
+
+    case NGX_UR_STEP_FETCH:
+        ngx_ur_reserve_fetched(shard, rc);
+        return;
+
+    default: /* bootstrap */
         ngx_ur_reserve_bootstrapped(shard, rc);
         return;
     }
@@ -352,6 +320,29 @@ ngx_ur_reserve_go_on(ngx_ur_shard_t *shard, ngx_ur_verdict_t *verdict)
 
 
 static void
+ngx_ur_reserve_fetched(ngx_ur_shard_t *shard, ngx_int_t rc)
+{
+    if (rc != NGX_OK) {
+        ngx_ur_connect_fail(shard);
+        ngx_ur_reserve_failed(shard, NGX_UR_FAILED, 0);
+        return;
+    }
+
+    if (ngx_ur_fetch_handler(shard) != NGX_OK) {
+        ngx_ur_reserve_begun(shard, ngx_ur_connect_next(shard));
+        return;
+    }
+
+    /* what is asked for next did not take as long as the domain does */
+
+    shard->session->started = ngx_current_msec;
+    shard->session->deadline = ngx_current_msec + shard->pool->reserve_timeout;
+
+    ngx_ur_reserve_send(shard);
+}
+
+
+static void
 ngx_ur_reserve_bootstrap(ngx_ur_shard_t *shard, ngx_uint_t schema)
 {
     if (ngx_ur_bootstrap(shard, schema) != NGX_OK) {
@@ -392,6 +383,18 @@ ngx_ur_reserve_done(ngx_ur_shard_t *shard)
         ngx_ur_connect_abort(shard, "stale");
     }
 
+    if (shard->session->fetch
+        && shard->session->pg.state == NGX_UR_POSTGRES_IDLE)
+    {
+        /* its turn, or what is asked all the time would leave it none */
+
+        if (ngx_ur_fetch(shard) != NGX_OK) {
+            ngx_ur_reserve_failed(shard, NGX_UR_FAILED, 0);
+        }
+
+        return;
+    }
+
     if (!ngx_queue_empty(&shard->asks->pending)) {
         ngx_ur_reserve_start(shard);
         return;
@@ -429,6 +432,8 @@ ngx_ur_reserve_failed(ngx_ur_shard_t *shard, ngx_uint_t result,
     } else {
         rc = ngx_ur_health_report(shard, result);
 
+        ngx_ur_account_failed(shard, pg->error);
+
         level = (rc == NGX_OK) ? NGX_LOG_ERR
                                : (rc == NGX_AGAIN) ? NGX_LOG_WARN
                                                    : NGX_LOG_INFO;
@@ -440,6 +445,7 @@ ngx_ur_reserve_failed(ngx_ur_shard_t *shard, ngx_uint_t result,
                       lost ? ", what was asked for is burned" : "");
     }
 
+    ngx_ur_fetch_end(shard);
     ngx_ur_asks_end_all(shard, lost);
     ngx_ur_reserve_done(shard);
 }
@@ -452,6 +458,7 @@ ngx_ur_reserve_pending(ngx_ur_shard_t *shard)
 
     session = shard->session;
 
+    ngx_ur_fetch_end(shard);
     ngx_ur_asks_end_pending(shard);
 
     return (session->pg.state == NGX_UR_POSTGRES_BUSY

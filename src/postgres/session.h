@@ -20,12 +20,14 @@
 
 
 typedef struct ngx_ur_connect_s  ngx_ur_connect_t;
+typedef struct ngx_ur_fetch_s    ngx_ur_fetch_t;
 
 
 /* what the query is for */
 
 typedef enum {
     NGX_UR_STEP_RESERVE = 0,
+    NGX_UR_STEP_FETCH,
     NGX_UR_STEP_SCHEMA,
     NGX_UR_STEP_BOOTSTRAP
 } ngx_ur_step_e;
@@ -40,10 +42,17 @@ struct ngx_ur_session_s {
     void               (*connected)(ngx_ur_shard_t *shard, ngx_uint_t result);
 
     ngx_ur_step_e        step;
+    ngx_msec_t           started;       /* the reservation */
     ngx_msec_t           deadline;      /* of what is sent */
 
     /* postgres/notice.c: a warning of the commit of what is sent, or "" */
     u_char               doubt[256];
+
+    u_char               unshown;       /* shard->connection, before a worker
+                                           has an account */
+
+    ngx_ur_fetch_t      *fetch;         /* postgres/fetch.c, while it is at
+                                           it */
 
     /* postgres/bootstrap.c */
     unsigned             bootstrapped:1;

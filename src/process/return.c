@@ -22,6 +22,7 @@
 #include "postgres/connect.h"
 #include "postgres/session.h"
 #include "process/return.h"
+#include "zone/account.h"
 #include "zone/slot.h"
 #include "zone/zone.h"
 
@@ -385,6 +386,8 @@ ngx_ur_return_tell(ngx_ur_return_t *job)
             continue;
         }
 
+        ngx_ur_account_given_back(rest[i].range, rest[i].left);
+
         ngx_log_error(NGX_LOG_NOTICE, job->shard->session->pg.log, 0,
                       "%uL positions of range %uL-%uL are given back to "
                       "shard \"%V\"", rest[i].left, rest[i].range->first,
@@ -399,6 +402,8 @@ ngx_ur_return_burned(ngx_ur_rest_t *rest, const char *reason)
     ngx_ur_shard_t  *shard;
 
     shard = rest->range->shard;
+
+    ngx_ur_account_burned(rest->range, NGX_UR_BURNED_SKIPPED, rest->left);
 
     ngx_log_error(NGX_LOG_WARN, shard->session->pg.log, 0,
                   "%uL positions of range %uL-%uL could not be given back to "

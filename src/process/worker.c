@@ -18,14 +18,18 @@
 #include "core/conninfo.h"
 #include "core/version.h"
 #include "event/thread.h"
+#include "http/loads.h"
 #include "pool.h"
 #include "postgres/reserve.h"
 #include "process/return.h"
 #include "process/worker.h"
+#include "zone/account.h"
 #include "zone/batch.h"
+#include "zone/hold.h"
 #include "zone/places.h"
 #include "zone/recall.h"
 #include "zone/save.h"
+#include "zone/snapshot.h"
 #include "zone/workers.h"
 
 #include <libpq-fe.h>
@@ -39,6 +43,7 @@
 #define NGX_UR_EXIT_TIME  1000
 
 
+static void ngx_ur_worker_account(ngx_ur_pool_t *pool, ngx_cycle_t *cycle);
 static void ngx_ur_worker_finish(ngx_ur_shard_t *shard, ngx_msec_t deadline);
 
 
@@ -63,6 +68,8 @@ ngx_ur_worker_init_module(ngx_cycle_t *cycle)
                       "ngx_http_unique_random_module/%s, libpq %d.%d",
                       NGX_UR_VERSION, libpq / 10000, libpq % 10000);
     }
+
+    ngx_ur_loads_add();
 
     umcf = ngx_http_cycle_get_module_main_conf(cycle,
                                                ngx_http_unique_random_module);
@@ -108,7 +115,10 @@ ngx_ur_worker_init_process(ngx_cycle_t *cycle)
     pools = umcf->pools.elts;
 
     for (i = 0; i < umcf->pools.nelts; i++) {
-        ngx_ur_workers_enter(pools[i], cycle->log);
+        if (ngx_ur_workers_enter(pools[i], cycle) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
         ngx_ur_recall_merge(pools[i], cycle->log);
     }
 
@@ -156,6 +166,7 @@ ngx_ur_worker_exit_process(ngx_cycle_t *cycle)
     n = 0;
 
     for (i = 0; i < umcf->pools.nelts; i++) {
+        ngx_ur_hold_end_all(pools[i], cycle->log);
         ngx_ur_batch_end(pools[i], cycle->log);
 
         if (ngx_ur_workers_leave(pools[i])) {
@@ -167,7 +178,47 @@ ngx_ur_worker_exit_process(ngx_cycle_t *cycle)
 
     for (i = 0; i < n; i++) {
         ngx_ur_save(last[i], cycle->log);
+        ngx_ur_worker_account(last[i], cycle);
     }
+}
+
+
+/* the zone ends, and what it counted with it */
+
+static void
+ngx_ur_worker_account(ngx_ur_pool_t *pool, ngx_cycle_t *cycle)
+{
+    uint64_t                  granted, given_back, burned;
+    ngx_uint_t                i, j;
+    ngx_ur_snapshot_t         s;
+    ngx_ur_range_snapshot_t  *r;
+
+    if (pool->zone->generation != pool->zone->sh->generation
+        || ngx_ur_snapshot(&s, pool, cycle->pool) != NGX_OK)
+    {
+        return;
+    }
+
+    granted = 0;
+    given_back = 0;
+    burned = 0;
+
+    for (i = 0; i < pool->ranges.nelts; i++) {
+        r = &s.ranges[i];
+
+        granted += r->account.granted;
+        given_back += r->account.given_back;
+
+        for (j = 0; j < NGX_UR_BURNED; j++) {
+            burned += r->account.burned[j];
+        }
+    }
+
+    ngx_log_error(NGX_LOG_NOTICE, cycle->log, 0,
+                  "of %uL positions that were granted to unique_random_pool "
+                  "\"%V\", %uL are issued, %uL excluded, %uL given back, "
+                  "%uL burned", granted, &pool->name, s.issued, s.excluded,
+                  given_back, burned);
 }
 
 

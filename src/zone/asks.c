@@ -12,10 +12,15 @@
 #include <ngx_event.h>
 
 #include "pool.h"
+#include "zone/account.h"
 #include "zone/asks.h"
+#include "zone/domain.h"
 #include "zone/slot.h"
 #include "zone/workers.h"
 #include "zone/zone.h"
+
+
+static uint64_t ngx_ur_asks_waiting(ngx_ur_ask_t *ask);
 
 
 ngx_int_t
@@ -65,6 +70,11 @@ ngx_ur_asks_claim(ngx_ur_range_t *range, ngx_ur_need_e need, ngx_uint_t chosen,
     ask->need = need;
     ask->asked = 1;
     ask->chosen = chosen;
+    ask->params.want = 0;
+
+    if (need == NGX_UR_NEED_NEWS) {
+        range->slot->news_at = ngx_current_msec;
+    }
 
     pool->nasked++;
 
@@ -78,7 +88,7 @@ ngx_ur_asks_claim(ngx_ur_range_t *range, ngx_ur_need_e need, ngx_uint_t chosen,
 void
 ngx_ur_asks_gather(ngx_ur_shard_t *shard, ngx_uint_t max, ngx_msec_t time)
 {
-    ngx_queue_t    *q;
+    ngx_queue_t    *q, *following;
     ngx_ur_ask_t   *ask;
     ngx_ur_asks_t  *asks;
 
@@ -92,14 +102,19 @@ ngx_ur_asks_gather(ngx_ur_shard_t *shard, ngx_uint_t max, ngx_msec_t time)
 
     asks->nsent = 0;
 
-    while (asks->nsent < max && !ngx_queue_empty(&asks->pending)) {
-
-        q = ngx_queue_head(&asks->pending);
+    for (q = ngx_queue_head(&asks->pending);
+         q != &asks->pending && asks->nsent < max;
+         q = following)
+    {
+        following = ngx_queue_next(q);
         ask = ngx_queue_data(q, ngx_ur_ask_t, queue);
 
-        if (ngx_ur_slot_ask(ask->range, ask->need == NGX_UR_NEED_LOOK,
-                            ask->chosen ? shard->pool->nwaiters : 0,
-                            &ask->params)
+        if (!ngx_ur_domain_is_ready(ask->range)) {
+            continue;
+        }
+
+        if (ngx_ur_slot_ask(ask->range, ask->need != NGX_UR_NEED_LEASE,
+                            ngx_ur_asks_waiting(ask), &ask->params)
             != NGX_OK)
         {
             ngx_ur_asks_end(ask->range);
@@ -109,6 +124,10 @@ ngx_ur_asks_gather(ngx_ur_shard_t *shard, ngx_uint_t max, ngx_msec_t time)
         ngx_queue_remove(q);
         ngx_queue_insert_tail(&asks->sent, q);
         asks->nsent++;
+
+        ask->sent_at = ngx_current_msec;
+
+        ngx_ur_account_ask(ask->range, ask->params.want);
     }
 
     if (asks->nsent) {
@@ -118,6 +137,15 @@ ngx_ur_asks_gather(ngx_ur_shard_t *shard, ngx_uint_t max, ngx_msec_t time)
 
         ngx_ur_zone_unlock(shard->pool);
     }
+}
+
+
+/* how many numbers of the range are waited for */
+
+static uint64_t
+ngx_ur_asks_waiting(ngx_ur_ask_t *ask)
+{
+    return ask->wanted + (ask->chosen ? ask->range->shard->pool->nwaiters : 0);
 }
 
 
@@ -132,9 +160,16 @@ ngx_ur_asks_end(ngx_ur_range_t *range)
     ngx_queue_remove(&range->ask->queue);
 
     range->ask->asked = 0;
+    range->ask->wanted = 0;
+    ngx_ur_account_ask(range, 0);
 
     pool->nasked--;
-    pool->nended++;
+
+    /* news are nothing that those who want numbers have asked for */
+
+    if (range->ask->need != NGX_UR_NEED_NEWS) {
+        pool->nended++;
+    }
 
     ngx_ur_zone_lock(pool);
 
@@ -150,8 +185,12 @@ ngx_ur_asks_end(ngx_ur_range_t *range)
 
     ngx_ur_zone_unlock(pool);
 
-    if (pool->nwaiters) {
+    if (pool->nwaiters || pool->nbulk) {
         ngx_post_event(&pool->wake, &ngx_posted_events);
+    }
+
+    if (pool->nlooks) {
+        ngx_post_event(&pool->look, &ngx_posted_events);
     }
 }
 

@@ -23,6 +23,7 @@
 typedef enum {
     NGX_UR_NEED_NONE = 0,
     NGX_UR_NEED_LOOK,                   /* whether it grants again */
+    NGX_UR_NEED_NEWS,                   /* how far it is reserved */
     NGX_UR_NEED_LEASE
 } ngx_ur_need_e;
 
@@ -34,7 +35,10 @@ struct ngx_ur_ask_s {
     ngx_ur_range_t      *range;
     statement_ask_t      params;        /* once it is sent */
     ngx_ur_need_e        need;
+    ngx_msec_t           sent_at;
     ngx_msec_t           busy_until;    /* its row was locked */
+
+    uint64_t             wanted;        /* for who wants many: zone/share.c */
 
     unsigned             asked:1;
     unsigned             chosen:1;      /* for those who wait */
@@ -51,6 +55,7 @@ struct ngx_ur_asks_s {
     ngx_msec_t           short_until;   /* a pause of this worker */
 
     unsigned             busy:1;        /* postgres/reserve.c is at it */
+    unsigned             fetching:1;    /* and more can be asked soon */
 };
 
 
@@ -71,13 +76,14 @@ void ngx_ur_asks_claim(ngx_ur_range_t *range, ngx_ur_need_e need,
 /*
  * Puts what is pending into "sent", up to "max" ranges, after what was sent
  * before and for some reason has to be again.  They may take "time" from now.
+ * A range without its domain stays: that has to be fetched first.
  */
 void ngx_ur_asks_gather(ngx_ur_shard_t *shard, ngx_uint_t max,
     ngx_msec_t time);
 
 /*
  * A range has been answered, or will not be.  Posts pool->wake if requests
- * wait.
+ * wait, and pool->look if some wait for news.
  */
 void ngx_ur_asks_end(ngx_ur_range_t *range);
 

@@ -2,8 +2,8 @@
 /*
  * Copyright (C) 2026 the ngx_http_unique_random_module authors
  *
- * The batches of a worker.  While it holds some, a timer looks after them: it
- * is not armed without, so that idle means idle.
+ * The batches of a worker.  While it holds some, the timer of zone/tidy.c looks
+ * after them.
  */
 
 
@@ -13,30 +13,22 @@
 
 #include "core/lease.h"
 #include "core/memory.h"
-#include "core/permutation.h"
-#include "core/reservation.h"
 #include "pool.h"
+#include "zone/account.h"
 #include "zone/batch.h"
+#include "zone/exclude.h"
+#include "zone/map.h"
 #include "zone/slot.h"
 #include "zone/workers.h"
 #include "zone/zone.h"
 
-#include <openssl/err.h>
 
-
-#define NGX_UR_BATCH  64
-
-
-/*
- * How often the batches are looked at, and those for which there was no place,
- * in milliseconds.
- */
-#define NGX_UR_TIDY   50
+/* how often those are for which there was no place, in milliseconds */
 #define NGX_UR_AGAIN  1000
 
 /* a timer may be late, and a batch be drawn from just before it */
-#define ngx_ur_batch_hold(range, time)                                        \
-    ngx_ur_workers_batch((range)->shard->pool, 2 * (time) + NGX_UR_TIDY)
+#define ngx_ur_batch_keep(pool, time)                                         \
+    ngx_ur_workers_batch(pool, 2 * (time) + NGX_UR_TIDY)
 
 
 /* the positions [start + next, start + n) are still to be issued */
@@ -50,14 +42,10 @@ struct ngx_ur_batch_s {
                                            last */
     uint64_t        values[NGX_UR_BATCH];
     unsigned        mapped:1;
-
-    permutation_t  *permutation;        /* of the range, from the first draw */
 };
 
 
-static void ngx_ur_batch_cleanup(void *data);
 static ngx_int_t ngx_ur_batch_map(ngx_ur_range_t *range);
-static void ngx_ur_batch_tidy(ngx_event_t *ev);
 static ngx_int_t ngx_ur_batch_return(ngx_ur_range_t *range);
 static ngx_uint_t ngx_ur_batch_in_use(ngx_ur_range_t *range);
 
@@ -65,15 +53,12 @@ static ngx_uint_t ngx_ur_batch_in_use(ngx_ur_range_t *range);
 ngx_int_t
 ngx_ur_batch_create(ngx_conf_t *cf, ngx_ur_pool_t *pool)
 {
-    ngx_uint_t            i;
-    ngx_ur_batch_t       *batch;
-    ngx_ur_range_t      **ranges;
-    ngx_pool_cleanup_t   *cln;
+    ngx_uint_t        i;
+    ngx_ur_batch_t   *batch;
+    ngx_ur_range_t  **ranges;
 
     batch = ngx_pcalloc(cf->pool, pool->ranges.nelts * sizeof(ngx_ur_batch_t));
-    cln = ngx_pool_cleanup_add(cf->pool, 0);
-
-    if (batch == NULL || cln == NULL) {
+    if (batch == NULL) {
         return NGX_ERROR;
     }
 
@@ -83,31 +68,7 @@ ngx_ur_batch_create(ngx_conf_t *cf, ngx_ur_pool_t *pool)
         ranges[i]->batch = &batch[i];
     }
 
-    cln->handler = ngx_ur_batch_cleanup;
-    cln->data = pool;
-
-    pool->tidy.handler = ngx_ur_batch_tidy;
-    pool->tidy.data = pool;
-    pool->tidy.log = &cf->cycle->new_log;
-    pool->tidy.cancelable = 1;
-
     return NGX_OK;
-}
-
-
-static void
-ngx_ur_batch_cleanup(void *data)
-{
-    ngx_ur_pool_t *pool = data;
-
-    ngx_uint_t        i;
-    ngx_ur_range_t  **ranges;
-
-    ranges = pool->ranges.elts;
-
-    for (i = 0; i < pool->ranges.nelts; i++) {
-        permutation_destroy(ranges[i]->batch->permutation);
-    }
 }
 
 
@@ -142,7 +103,7 @@ ngx_ur_batch_take(ngx_ur_range_t *range)
         return NGX_DECLINED;
     }
 
-    slot->burned += batch->n - batch->next;
+    ngx_ur_account_burn(range, NGX_UR_BURNED_LIFE, batch->n - batch->next);
 
     batch->next = 0;
     batch->n = leases_take(&slot->leases, NGX_UR_BATCH, &batch->start);
@@ -157,11 +118,13 @@ ngx_ur_batch_take(ngx_ur_range_t *range)
         return NGX_DECLINED;
     }
 
+    ngx_ur_account_take(range, batch->n);
+
     batch->epoch = memory_epoch(&slot->memory);
     batch->mapped = 0;
 
     if (batch->n > 1) {
-        ngx_ur_batch_hold(range, NGX_UR_TIDY);
+        ngx_ur_batch_keep(range->shard->pool, NGX_UR_TIDY);
     }
 
     lease_rate_count(&slot->rate, &range->shard->pool->lease, batch->n,
@@ -174,14 +137,14 @@ ngx_ur_batch_take(ngx_ur_range_t *range)
 ngx_int_t
 ngx_ur_batch_issue(ngx_ur_range_t *range, uint64_t *position, uint64_t *value)
 {
-    ngx_event_t     *tidy;
+    ngx_ur_pool_t   *pool;
     ngx_ur_batch_t  *batch;
 
     batch = range->batch;
-    tidy = &range->shard->pool->tidy;
+    pool = range->shard->pool;
 
-    if (batch->n > 1 && !tidy->timer_set) {
-        ngx_add_timer(tidy, NGX_UR_TIDY);
+    if (batch->n > 1 && !pool->tidy.timer_set) {
+        ngx_add_timer(&pool->tidy, NGX_UR_TIDY);
     }
 
     *position = batch->start + batch->next;
@@ -189,8 +152,11 @@ ngx_ur_batch_issue(ngx_ur_range_t *range, uint64_t *position, uint64_t *value)
     if (!batch->mapped) {
         if (ngx_ur_batch_map(range) != NGX_OK) {
 
-            /* the reasons are dropped, or TLS would take them for its own */
-            ERR_clear_error();
+            ngx_ur_zone_lock(pool);
+
+            ngx_ur_account_burn(range, NGX_UR_BURNED_SKIPPED, 1);
+
+            ngx_ur_zone_unlock(pool);
 
             batch->next++;
             return NGX_ERROR;
@@ -201,6 +167,13 @@ ngx_ur_batch_issue(ngx_ur_range_t *range, uint64_t *position, uint64_t *value)
 
     *value = batch->values[batch->next++];
 
+    if (pool->excludes && ngx_ur_exclude(pool, range->first + *value)) {
+        ngx_ur_account_exclude(range);
+        return NGX_AGAIN;
+    }
+
+    ngx_ur_account_issue(range);
+
     return NGX_OK;
 }
 
@@ -208,51 +181,29 @@ ngx_ur_batch_issue(ngx_ur_range_t *range, uint64_t *position, uint64_t *value)
 static ngx_int_t
 ngx_ur_batch_map(ngx_ur_range_t *range)
 {
-    u_char           key[RESERVATION_KEY_LEN];
     ngx_uint_t       i;
     ngx_ur_batch_t  *batch;
 
     batch = range->batch;
 
-    if (batch->permutation == NULL) {
-        if (ngx_ur_slot_key(range, key) != NGX_OK) {
-            return NGX_ERROR;
-        }
-
-        batch->permutation = permutation_create(key, range->last - range->first
-                                                     + 1);
-
-        ngx_explicit_memzero(key, RESERVATION_KEY_LEN);
-
-        if (batch->permutation == NULL) {
-            return NGX_ERROR;
-        }
-    }
-
     for (i = 0; i < batch->n; i++) {
         batch->values[i] = batch->start + i;
     }
 
-    return permutation_map(batch->permutation, batch->values, batch->values,
-                           batch->n)
-           == 0 ? NGX_OK : NGX_ERROR;
+    return ngx_ur_map(range, batch->values, batch->n);
 }
 
 
-static void
-ngx_ur_batch_tidy(ngx_event_t *ev)
+ngx_msec_t
+ngx_ur_batch_tidy(ngx_ur_pool_t *pool)
 {
     ngx_uint_t        i;
     ngx_msec_t        time, next;
-    ngx_ur_pool_t    *pool;
     ngx_ur_range_t  **ranges;
 
-    pool = ev->data;
     ranges = pool->ranges.elts;
 
     next = NGX_TIMER_INFINITE;
-
-    ngx_ur_zone_lock(pool);
 
     for (i = 0; i < pool->ranges.nelts; i++) {
 
@@ -266,20 +217,12 @@ ngx_ur_batch_tidy(ngx_event_t *ev)
             continue;
         }
 
-        ngx_ur_batch_hold(ranges[i], time);
+        ngx_ur_batch_keep(pool, time);
 
         next = ngx_min(next, time);
     }
 
-    if (next == NGX_TIMER_INFINITE) {
-        ngx_ur_workers_batch(pool, 0);
-    }
-
-    ngx_ur_zone_unlock(pool);
-
-    if (next != NGX_TIMER_INFINITE) {
-        ngx_add_timer(ev, next);
-    }
+    return next;
 }
 
 
@@ -333,13 +276,14 @@ ngx_ur_batch_return(ngx_ur_range_t *range)
     }
 
     if (batch->epoch != memory_epoch(&slot->memory)) {
-        slot->burned += left;
+        ngx_ur_account_burn(range, NGX_UR_BURNED_LIFE, left);
 
     } else if (leases_return(&slot->leases, batch->start + batch->next,
                              batch->start + batch->n)
                == 0)
     {
         lease_rate_return(&slot->rate, left);
+        ngx_ur_account_return(range, left);
 
     } else {
         return NGX_DECLINED;
@@ -368,7 +312,7 @@ ngx_ur_batch_end(ngx_ur_pool_t *pool, ngx_log_t *log)
         if (ngx_ur_batch_return(ranges[i]) != NGX_OK) {
             left = ranges[i]->batch->n - ranges[i]->batch->next;
 
-            ranges[i]->slot->burned += left;
+            ngx_ur_account_burn(ranges[i], NGX_UR_BURNED_SKIPPED, left);
             burned += left;
         }
     }

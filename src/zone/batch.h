@@ -21,7 +21,13 @@
 #include "pool.h"
 
 
-/* with pool->tidy */
+/* positions that it has at most */
+#define NGX_UR_BATCH  64
+
+/* how often batches and holds are looked at, in milliseconds */
+#define NGX_UR_TIDY   50
+
+
 ngx_int_t ngx_ur_batch_create(ngx_conf_t *cf, ngx_ur_pool_t *pool);
 
 /*
@@ -40,10 +46,17 @@ ngx_int_t ngx_ur_batch_take(ngx_ur_range_t *range);
 
 /*
  * Issues the next position of a batch that has some left.  NGX_ERROR if it
- * cannot be mapped, and then it is burned.
+ * cannot be mapped, and then it is burned; NGX_AGAIN if its number is excluded:
+ * it is passed over, for good.
  */
 ngx_int_t ngx_ur_batch_issue(ngx_ur_range_t *range, uint64_t *position,
     uint64_t *value);
+
+/*
+ * Puts back those that are of no use here, and returns when to look again, if
+ * there are others.  The caller has the mutex.
+ */
+ngx_msec_t ngx_ur_batch_tidy(ngx_ur_pool_t *pool);
 
 /* puts all that this worker has back into the zone, and logs what it cannot */
 void ngx_ur_batch_end(ngx_ur_pool_t *pool, ngx_log_t *log);

@@ -12,11 +12,11 @@
 #include <ngx_event.h>
 
 #include "core/lease.h"
-#include "core/reservation.h"
 #include "pool.h"
 #include "zone/asks.h"
 #include "zone/batch.h"
 #include "zone/choice.h"
+#include "zone/domain.h"
 #include "zone/need.h"
 #include "zone/random.h"
 #include "zone/slot.h"
@@ -350,14 +350,15 @@ ngx_ur_choice_candidates(ngx_ur_pool_t *pool, ngx_ur_outlook_t *outlook)
         }
 
         if (ngx_ur_slot(range)
-            && range->slot->outcome == RESERVATION_EXHAUSTED)
+            && ngx_ur_slot_used_up(range)
+            && ngx_ur_domain_is_ready(range))
         {
             continue;
         }
 
         outlook->exhausted = 0;
 
-        if (range->shard->asks->busy) {
+        if (range->shard->asks->busy && !range->shard->asks->fetching) {
             continue;
         }
 

@@ -18,7 +18,10 @@
 
 
 /* a shard that failed, but not often enough to be given up for a while */
-#define NGX_UR_RETRY  250
+#define NGX_UR_RETRY   250
+
+/* an attempt may take so long, and requests may be so far apart */
+#define NGX_UR_LATELY  60000
 
 
 #define ngx_ur_health_available(shard)                                        \
@@ -118,6 +121,19 @@ ngx_ur_health_due(ngx_ur_shard_t *shard, ngx_uint_t hasty)
           : shard->fail_timeout;
 
     return ngx_ur_timer_past(at) ? 0 : at - ngx_current_msec;
+}
+
+
+ngx_uint_t
+ngx_ur_health_failing(ngx_ur_shard_t *shard)
+{
+    ngx_ur_health_t  *health;
+
+    health = shard->health;
+
+    return health->fails >= ngx_max(shard->max_fails, 1)
+           && !ngx_ur_timer_past(health->failed_at + shard->fail_timeout
+                                 + NGX_UR_LATELY);
 }
 
 

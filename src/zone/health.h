@@ -65,6 +65,12 @@ ngx_int_t ngx_ur_health_report(ngx_ur_shard_t *shard, ngx_uint_t result);
 ngx_msec_t ngx_ur_health_due(ngx_ur_shard_t *shard, ngx_uint_t hasty);
 
 /*
+ * Whether it has failed "max_fails" times, the last one so lately that somebody
+ * may be asking again.  The caller has the mutex.
+ */
+ngx_uint_t ngx_ur_health_failing(ngx_ur_shard_t *shard);
+
+/*
  * NGX_OK if a warning of this kind is the first one of the shard's database,
  * in all workers and since the zone was made; NGX_DECLINED if it is not.
  */

@@ -12,19 +12,26 @@
 
 #include "core/lease.h"
 #include "pool.h"
+#include "zone/account.h"
 #include "zone/health.h"
 #include "zone/init.h"
 #include "zone/places.h"
 #include "zone/random.h"
 #include "zone/recall.h"
+#include "zone/save.h"
 #include "zone/slot.h"
 #include "zone/workers.h"
 #include "zone/zone.h"
 
 
+#define ngx_ur_init_places(size)                                              \
+    ((size) / (sizeof(ngx_ur_slot_t) + sizeof(ngx_ur_health_t)))
+
+
+static size_t ngx_ur_init_extra(ngx_ur_pool_t *pool);
 static ngx_int_t ngx_ur_init_zone(ngx_shm_zone_t *shm_zone, void *data);
 static ngx_int_t ngx_ur_init_create(ngx_ur_pool_t *pool, ngx_log_t *log);
-static ngx_int_t ngx_ur_init_layout(ngx_ur_zone_t *zone);
+static ngx_int_t ngx_ur_init_layout(ngx_ur_pool_t *pool);
 static void ngx_ur_init_left_behind(ngx_ur_pool_t *pool, ngx_log_t *log);
 
 
@@ -49,7 +56,9 @@ ngx_ur_init_add(ngx_conf_t *cf, ngx_ur_pool_t *pool, void *tag)
 
     ngx_sprintf(name.data, "unique_random:%V", &pool->name);
 
-    zone->shm_zone = ngx_shared_memory_add(cf, &name, pool->zone_size, tag);
+    zone->shm_zone = ngx_shared_memory_add(cf, &name,
+                                           pool->zone_size
+                                           + ngx_ur_init_extra(pool), tag);
     if (zone->shm_zone == NULL) {
         return NGX_ERROR;
     }
@@ -60,6 +69,23 @@ ngx_ur_init_add(ngx_conf_t *cf, ngx_ur_pool_t *pool, void *tag)
     pool->zone = zone;
 
     return NGX_OK;
+}
+
+
+/*
+ * Accounts have memory of their own, beside that of the places which the size
+ * of the zone says; most of it is never touched, and so not there.  With what
+ * the slab pool needs for itself, for each page.
+ */
+
+static size_t
+ngx_ur_init_extra(ngx_ur_pool_t *pool)
+{
+    size_t  size;
+
+    size = ngx_ur_account_size(ngx_ur_init_places(pool->zone_size));
+
+    return ngx_align(size + size / 64, ngx_pagesize);
 }
 
 
@@ -94,8 +120,9 @@ ngx_ur_init_zone(ngx_shm_zone_t *shm_zone, void *data)
         ngx_ur_init_left_behind(pool, log);
     }
 
-    if (pool->state && !ngx_test_config
-        && ngx_ur_recall_load(pool, log) != NGX_OK)
+    if (ngx_ur_save_init(pool, log) != NGX_OK
+        || (pool->state.len && !ngx_test_config
+            && ngx_ur_recall_load(pool, log) != NGX_OK))
     {
         return NGX_ERROR;
     }
@@ -106,7 +133,7 @@ ngx_ur_init_zone(ngx_shm_zone_t *shm_zone, void *data)
         ngx_log_error(NGX_LOG_EMERG, log, 0,
                       "zone of unique_random_pool \"%V\" is too small, "
                       "%uz bytes do not hold its %ui ranges%s in %s:%ui",
-                      &pool->name, shm_zone->shm.size, pool->ranges.nelts,
+                      &pool->name, pool->zone_size, pool->ranges.nelts,
                       (pool->ranges.nelts > zone->sh->places) ? ""
                       : " beside those that older workers still use or that "
                         "are not on disk",
@@ -136,12 +163,14 @@ ngx_ur_init_create(ngx_ur_pool_t *pool, ngx_log_t *log)
     shpool = zone->shpool;
 
     zone->sh = ngx_slab_calloc(shpool, sizeof(ngx_ur_shctx_t)
-                                       + sizeof(ngx_ur_workers_t));
+                                       + sizeof(ngx_ur_workers_t)
+                                       + sizeof(ngx_ur_accounts_t));
     if (zone->sh == NULL) {
         return NGX_ERROR;
     }
 
     zone->sh->workers = (ngx_ur_workers_t *) (zone->sh + 1);
+    zone->sh->accounts = (ngx_ur_accounts_t *) (zone->sh->workers + 1);
 
     shpool->data = zone->sh;
 
@@ -160,32 +189,44 @@ ngx_ur_init_create(ngx_ur_pool_t *pool, ngx_log_t *log)
     ngx_sprintf(shpool->log_ctx, " in unique_random_pool \"%V\"%Z",
                 &pool->name);
 
-    return ngx_ur_init_layout(zone);
+    return ngx_ur_init_layout(pool);
 }
 
 
 /* all that is left becomes places, as many for shards as for ranges */
 
 static ngx_int_t
-ngx_ur_init_layout(ngx_ur_zone_t *zone)
+ngx_ur_init_layout(ngx_ur_pool_t *pool)
 {
-    size_t           size;
-    u_char          *p;
-    ngx_ur_shctx_t  *sh;
+    size_t            size, accounts;
+    u_char           *p;
+    ngx_uint_t        most;
+    ngx_ur_shctx_t   *sh;
+    ngx_slab_pool_t  *shpool;
 
-    sh = zone->sh;
+    sh = pool->zone->sh;
+    shpool = pool->zone->shpool;
 
-    size = zone->shpool->pfree * ngx_pagesize;
+    most = ngx_ur_init_places(pool->zone_size);
 
-    sh->places = size / (sizeof(ngx_ur_slot_t) + sizeof(ngx_ur_health_t));
+    accounts = ngx_ur_account_size(most);
+    size = shpool->pfree * ngx_pagesize - accounts;
 
-    p = ngx_slab_calloc(zone->shpool, size);
+    /* what the slab pool has left over has no accounts */
+
+    sh->places = ngx_min(ngx_ur_init_places(size), most);
+
+    p = ngx_slab_alloc(shpool, size + accounts);
     if (p == NULL) {
         return NGX_ERROR;
     }
 
+    ngx_memzero(p, size);
+
     sh->slots = (ngx_ur_slot_t *) p;
     sh->shards = (ngx_ur_health_t *) (sh->slots + sh->places);
+
+    ngx_ur_account_layout(sh, p + size);
 
     return NGX_OK;
 }

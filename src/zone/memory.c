@@ -35,12 +35,11 @@ ngx_ur_memory_create(ngx_conf_t *cf, ngx_ur_pool_t *pool)
 
     pool->memory = memory;
 
-    if (pool->state == NULL) {
+    if (pool->state.len == 0) {
         return NGX_OK;
     }
 
-    return ngx_ur_state_file_init(cf, &memory->file, &pool->state->name,
-                                  &pool->name);
+    return ngx_ur_state_file_init(cf, &memory->file, &pool->state, &pool->name);
 }
 
 

@@ -16,6 +16,7 @@
 #include "event/timer.h"
 #include "pool.h"
 #include "zone/asks.h"
+#include "zone/domain.h"
 #include "zone/health.h"
 #include "zone/need.h"
 #include "zone/slot.h"
@@ -28,9 +29,13 @@
 /* how often one that will go on by itself is looked at */
 #define NGX_UR_DEFERRED  250
 
+/* how often one is asked how far it is */
+#define NGX_UR_NEWS      1000
 
-static ngx_ur_need_e ngx_ur_need_by_outcome(ngx_ur_shard_t *shard,
-    ngx_ur_slot_t *slot, ngx_uint_t waiting, ngx_msec_t *at);
+
+static ngx_ur_need_e ngx_ur_need_by_outcome(ngx_ur_range_t *range,
+    ngx_uint_t waiting, ngx_msec_t *at);
+static ngx_ur_need_e ngx_ur_need_news(ngx_ur_range_t *range, ngx_msec_t *at);
 static ngx_msec_t ngx_ur_need_due(ngx_ur_range_t *range, ngx_ur_cause_t *cause,
     ngx_msec_t at);
 
@@ -47,7 +52,10 @@ ngx_ur_need_now(ngx_ur_range_t *range, ngx_ur_cause_t *cause)
         return NGX_UR_NEED_NONE;
     }
 
-    if (need == NGX_UR_NEED_LOOK || range == cause->range) {
+    if (need == NGX_UR_NEED_LOOK
+        || range == cause->range
+        || (cause->shared && range->ask->wanted))
+    {
         return need;
     }
 
@@ -80,19 +88,29 @@ ngx_ur_need(ngx_ur_range_t *range, ngx_ur_cause_t *cause, ngx_msec_t *due)
 
     if (slot == NULL
         || shard->down
-        || shard->drain
         || range->ask->asked
+        || (cause->news && range != cause->range)
         || (ngx_exiting && !cause->waiting))
     {
         return NGX_UR_NEED_NONE;
     }
 
-    need = ngx_ur_need_by_outcome(shard, slot, cause->waiting, &at);
+    /* what is leased of a range that is drained may wait for its domain */
+
+    if (shard->drain
+        && !cause->news
+        && (ngx_ur_domain_is_ready(range) || leases_left(&slot->leases) == 0))
+    {
+        return NGX_UR_NEED_NONE;
+    }
+
+    need = cause->news ? ngx_ur_need_news(range, &at)
+                       : ngx_ur_need_by_outcome(range, cause->waiting, &at);
 
     /* one worker asks for all, but for requests that wait each its own */
 
     if (need == NGX_UR_NEED_NONE
-        || ((need == NGX_UR_NEED_LOOK || !cause->waiting)
+        || ((need != NGX_UR_NEED_LEASE || !cause->waiting)
             && ngx_ur_workers_claimed(shard->pool, slot)))
     {
         return NGX_UR_NEED_NONE;
@@ -107,10 +125,22 @@ ngx_ur_need(ngx_ur_range_t *range, ngx_ur_cause_t *cause, ngx_msec_t *due)
 /* what the last reply leaves to be asked, and from when on */
 
 static ngx_ur_need_e
-ngx_ur_need_by_outcome(ngx_ur_shard_t *shard, ngx_ur_slot_t *slot,
-    ngx_uint_t waiting, ngx_msec_t *at)
+ngx_ur_need_by_outcome(ngx_ur_range_t *range, ngx_uint_t waiting,
+    ngx_msec_t *at)
 {
+    ngx_ur_slot_t   *slot;
+    ngx_ur_shard_t  *shard;
+
+    slot = range->slot;
+    shard = range->shard;
+
     *at = slot->answered_at;
+
+    if (ngx_ur_slot_in_order(slot->outcome) && !ngx_ur_domain_is_ready(range)) {
+        *at = ngx_current_msec;
+
+        return NGX_UR_NEED_LOOK;
+    }
 
     switch (slot->outcome) {
 
@@ -143,6 +173,29 @@ ngx_ur_need_by_outcome(ngx_ur_shard_t *shard, ngx_ur_slot_t *slot,
 
         return NGX_UR_NEED_LOOK;
     }
+}
+
+
+/* no sooner than those who want numbers would, and nothing is reserved */
+
+static ngx_ur_need_e
+ngx_ur_need_news(ngx_ur_range_t *range, ngx_msec_t *at)
+{
+    ngx_msec_t  next;
+
+    if (ngx_ur_need_by_outcome(range, 1, at) == NGX_UR_NEED_LEASE) {
+        *at = range->slot->answered_at + NGX_UR_NEWS;
+    }
+
+    /* not every ask is answered */
+
+    next = range->slot->news_at + NGX_UR_NEWS;
+
+    if ((ngx_msec_int_t) (next - *at) > 0) {
+        *at = next;
+    }
+
+    return NGX_UR_NEED_NEWS;
 }
 
 

@@ -22,6 +22,9 @@
 typedef struct {
     ngx_ur_range_t  *range;             /* chosen to, or NULL */
     unsigned         waiting:1;         /* requests do, else a draw */
+    unsigned         shared:1;          /* or more: those with "wanted" */
+    unsigned         news:1;            /* a number of it is looked up, and
+                                           no other range is to be asked */
     unsigned         hasty:1;           /* nothing else can be asked */
 } ngx_ur_cause_t;
 

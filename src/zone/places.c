@@ -15,6 +15,7 @@
 
 #include "core/lease.h"
 #include "pool.h"
+#include "zone/account.h"
 #include "zone/health.h"
 #include "zone/memory.h"
 #include "zone/places.h"
@@ -145,6 +146,7 @@ ngx_ur_places_ranges(ngx_ur_plan_t *plan)
         }
 
         range->slot_id = range->slot->id;
+        range->place = range->slot - plan->sh->slots;
     }
 
     return NGX_OK;
@@ -173,6 +175,8 @@ ngx_ur_places_shards(ngx_ur_plan_t *plan)
                 return NGX_DECLINED;
             }
         }
+
+        shard->place = shard->health - plan->sh->shards;
     }
 
     return NGX_OK;
@@ -267,6 +271,8 @@ ngx_ur_places_add(ngx_ur_plan_t *plan, uint64_t first, uint64_t last)
 
     leases_init(&slot->leases);
 
+    slot->account = ngx_ur_account_clear(plan->sh, slot - plan->sh->slots);
+
     ngx_memory_barrier();
 
     slot->id = ++plan->sh->last_id;
@@ -348,6 +354,8 @@ ngx_ur_places_add_shard(ngx_ur_plan_t *plan, ngx_str_t *name)
         ngx_memzero(health, sizeof(ngx_ur_health_t));
 
         ngx_ur_places_shard_id(name, health->id);
+
+        ngx_ur_account_clear_shard(plan->sh, i);
 
         health->used = 1;
         plan->shards[i] = 1;

@@ -76,7 +76,7 @@ ngx_ur_recall_same_file(ngx_ur_pool_t *pool)
     old = ngx_ur_zone_running(pool);
 
     return old
-           && old->state
+           && old->state.len
            && ngx_strcmp(old->memory->file.path, pool->memory->file.path) == 0;
 }
 

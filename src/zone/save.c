@@ -15,6 +15,7 @@
 #include "core/memory.h"
 #include "core/state.h"
 #include "pool.h"
+#include "zone/account.h"
 #include "zone/memory.h"
 #include "zone/save.h"
 #include "zone/slot.h"
@@ -27,6 +28,7 @@
 
 
 static ngx_msec_t ngx_ur_save_manager(void *data);
+static ngx_uint_t ngx_ur_save_is_done(ngx_ur_pool_t *pool);
 static ngx_int_t ngx_ur_save_write(ngx_ur_pool_t *pool, ngx_array_t *slots,
     ngx_log_t *log);
 static ngx_int_t ngx_ur_save_merged(ngx_ur_pool_t *pool, ngx_array_t *slots,
@@ -35,29 +37,76 @@ static ngx_uint_t ngx_ur_save_add(ngx_ur_pool_t *pool, state_range_t *ranges,
     size_t *n, ngx_array_t *slots, ngx_log_t *log);
 
 
-void
-ngx_ur_save_create(ngx_ur_pool_t *pool, ngx_array_t *pools)
+/*
+ * nginx asks the managers of paths.  It makes the folders of those that it has
+ * before zones are, and does not start if it cannot give one to the user of the
+ * workers: hence not before.
+ */
+
+ngx_int_t
+ngx_ur_save_init(ngx_ur_pool_t *pool, ngx_log_t *log)
 {
-    if (pool->state) {
-        pool->state->manager = ngx_ur_save_manager;
-        pool->state->data = pools;
+    ngx_uint_t            i;
+    ngx_path_t           *path, **slot;
+    ngx_array_t          *paths;
+    ngx_ur_state_file_t  *file;
+
+    if (pool->state.len == 0) {
+        return NGX_OK;
     }
+
+    file = &pool->memory->file;
+    paths = &file->cycle->paths;
+    slot = paths->elts;
+
+    for (i = 0; i < paths->nelts; i++) {
+
+        /* a cache would remove the file, which is none of its own */
+
+        if (slot[i]->manager != ngx_ur_save_manager
+            && slot[i]->name.len == pool->state.len
+            && ngx_memcmp(slot[i]->name.data, pool->state.data,
+                          pool->state.len) == 0)
+        {
+            ngx_log_error(NGX_LOG_EMERG, log, 0,
+                          "the same path name \"%V\" is used elsewhere and for "
+                          "\"state\" of unique_random_pool \"%V\" in %s:%ui",
+                          &pool->state, &pool->name, pool->file, pool->line);
+            return NGX_ERROR;
+        }
+    }
+
+    if (ngx_ur_state_file_folder(file, log) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    path = ngx_pcalloc(file->cycle->pool, sizeof(ngx_path_t));
+    if (path == NULL) {
+        return NGX_ERROR;
+    }
+
+    path->name = pool->state;
+    path->manager = ngx_ur_save_manager;
+    path->data = pool;
+
+    slot = ngx_array_push(paths);
+    if (slot == NULL) {
+        return NGX_ERROR;
+    }
+
+    *slot = path;
+
+    return NGX_OK;
 }
 
 
 static ngx_msec_t
 ngx_ur_save_manager(void *data)
 {
-    ngx_array_t *list = data;
+    ngx_ur_pool_t *pool = data;
 
-    ngx_uint_t       i;
-    ngx_ur_pool_t  **pools;
-
-    pools = list->elts;
-
-    for (i = 0; i < list->nelts; i++) {
-        ngx_ur_save(pools[i], ngx_cycle->log);
-    }
+    ngx_ur_state_file_check(&pool->memory->file, ngx_cycle->log);
+    ngx_ur_save(pool, ngx_cycle->log);
 
     return NGX_UR_SAVE_INTERVAL;
 }
@@ -66,22 +115,13 @@ ngx_ur_save_manager(void *data)
 void
 ngx_ur_save(ngx_ur_pool_t *pool, ngx_log_t *log)
 {
-    ngx_uint_t            i, saved;
+    ngx_int_t             rc;
+    ngx_uint_t            i;
     ngx_pool_t           *temp;
     ngx_array_t           slots;
     ngx_ur_remembered_t  *r;
 
-    if (pool->state == NULL) {
-        return;
-    }
-
-    saved = 1;
-
-    for (i = 0; i < pool->zone->sh->places; i++) {
-        saved &= ngx_ur_memory_saved(&pool->zone->sh->slots[i]);
-    }
-
-    if (saved) {
+    if (pool->state.len == 0 || ngx_ur_save_is_done(pool)) {
         return;
     }
 
@@ -90,15 +130,24 @@ ngx_ur_save(ngx_ur_pool_t *pool, ngx_log_t *log)
         return;
     }
 
-    if (ngx_ur_memory_collect(pool->zone->sh, temp, &slots) != NGX_OK
-        || ngx_ur_save_write(pool, &slots, log) != NGX_OK)
-    {
-        ngx_ur_state_file_saved(&pool->memory->file, 0, log);
+    rc = ngx_ur_memory_collect(pool->zone->sh, temp, &slots);
+
+    if (rc == NGX_OK) {
+        rc = ngx_ur_save_write(pool, &slots, log);
+    }
+
+    if (rc != NGX_OK) {
+        if (rc != NGX_BUSY) {
+            ngx_ur_state_file_saved(&pool->memory->file, 0, log);
+        }
+
         ngx_destroy_pool(temp);
         return;
     }
 
     ngx_ur_state_file_saved(&pool->memory->file, 1, log);
+
+    pool->zone->sh->accounts->written = ngx_ur_account_time();
 
     r = slots.elts;
 
@@ -120,16 +169,38 @@ ngx_ur_save(ngx_ur_pool_t *pool, ngx_log_t *log)
 }
 
 
+static ngx_uint_t
+ngx_ur_save_is_done(ngx_ur_pool_t *pool)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < pool->zone->sh->places; i++) {
+
+        if (!ngx_ur_memory_saved(&pool->zone->sh->slots[i])) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
 static ngx_int_t
 ngx_ur_save_write(ngx_ur_pool_t *pool, ngx_array_t *slots, ngx_log_t *log)
 {
-    ngx_fd_t   fd;
-    ngx_int_t  rc;
+    ngx_fd_t    fd;
+    ngx_int_t   rc;
+    ngx_uint_t  again;
 
-    fd = ngx_ur_state_file_lock(&pool->memory->file, log);
+    /* the cache manager comes again, or that of a later configuration */
 
-    if (fd == NGX_INVALID_FILE) {
-        return NGX_ERROR;
+    again = (ngx_process == NGX_PROCESS_HELPER
+             || pool->zone->generation != pool->zone->sh->generation);
+
+    rc = ngx_ur_state_file_lock(&pool->memory->file, &fd, again, log);
+
+    if (rc != NGX_OK) {
+        return rc;
     }
 
     rc = ngx_ur_save_merged(pool, slots, log);
@@ -171,9 +242,12 @@ ngx_ur_save_merged(ngx_ur_pool_t *pool, ngx_array_t *slots, ngx_log_t *log)
         ngx_ur_state_file_put_aside(file, log);
     }
 
-    if (!ngx_ur_save_add(pool, ranges, &all, slots, log)) {
+    if (!ngx_ur_save_add(pool, ranges, &all, slots, log) && !file->unsaved) {
+
+        /* whoever wrote it may have been killed before it was on the disk */
+
         ngx_free(ranges);
-        return NGX_OK;
+        return ngx_ur_state_file_sync(file, log);
     }
 
     rc = NGX_ERROR;

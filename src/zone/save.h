@@ -17,10 +17,10 @@
 
 
 /*
- * Has nginx's cache manager save "pools", an array of ngx_ur_pool_t * : two
- * that share a folder share the manager as well.
+ * Makes the folder of the state, if there is one, and has the cache manager of
+ * this configuration save what its zone, which is there, remembers.
  */
-void ngx_ur_save_create(ngx_ur_pool_t *pool, ngx_array_t *pools);
+ngx_int_t ngx_ur_save_init(ngx_ur_pool_t *pool, ngx_log_t *log);
 
 /*
  * With "state", writes what the zone remembers, if it is more than what is on

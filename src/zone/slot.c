@@ -2,46 +2,28 @@
 /*
  * Copyright (C) 2026 the ngx_http_unique_random_module authors
  *
- * Keeps I5: leases come from replies alone; I6: a slot keeps its key; and I8:
- * a reply that contradicts what is remembered grants nothing.
+ * Who draws from a range, and what it is asked for.
  */
 
 
 #include <ngx_config.h>
 #include <ngx_core.h>
 
-#include "core/barrier.h"
 #include "core/lease.h"
 #include "core/memory.h"
 #include "core/reservation.h"
 #include "core/statement.h"
 #include "pool.h"
+#include "zone/account.h"
+#include "zone/domain.h"
 #include "zone/slot.h"
 #include "zone/zone.h"
 
 
-/*
- * Whether the database has nothing against the range.  One that is deferred is
- * judged as one that grants, for it lifts a fence and its leases go on.
- */
-#define ngx_ur_slot_in_order(reply)                                           \
-    ((reply)->outcome == RESERVATION_GRANTED                                  \
-     || (reply)->outcome == RESERVATION_EXHAUSTED                             \
-     || (reply)->outcome == RESERVATION_DEFERRED)
-
-
 static uint64_t ngx_ur_slot_want(ngx_ur_slot_t *slot, lease_policy_t *policy,
-    ngx_uint_t waiting);
-static ngx_int_t ngx_ur_slot_take_in(ngx_ur_slot_t *slot, statement_ask_t *ask,
-    reservation_t *reply);
-static ngx_uint_t ngx_ur_slot_overtaken(ngx_ur_slot_t *slot,
-    statement_ask_t *ask, reservation_t *reply);
-static ngx_int_t ngx_ur_slot_conclude(ngx_ur_slot_t *slot,
-    reservation_t *reply);
-static void ngx_ur_slot_grant(ngx_ur_slot_t *slot, reservation_t *reply);
-static char *ngx_ur_slot_contradiction(ngx_ur_slot_t *slot, memory_t *then,
-    reservation_t *reply);
-static void ngx_ur_slot_remember(ngx_ur_slot_t *slot, reservation_t *reply);
+    uint64_t waiting);
+static ngx_uint_t ngx_ur_slot_look(ngx_ur_slot_t *slot,
+    statement_ask_t *ask);
 
 
 ngx_ur_slot_t *
@@ -64,9 +46,36 @@ ngx_ur_slot_issues(ngx_ur_range_t *range)
         return 0;
     }
 
+    return ngx_ur_slot_fits(range);
+}
+
+
+ngx_uint_t
+ngx_ur_slot_used_up(ngx_ur_range_t *range)
+{
+    return range->slot->outcome == RESERVATION_EXHAUSTED
+           && !(range->shard->down && leases_left(&range->slot->leases));
+}
+
+
+ngx_uint_t
+ngx_ur_slot_fits(ngx_ur_range_t *range)
+{
+    ngx_ur_slot_t  *slot;
+
+    slot = range->slot;
+
+    if (slot->adopted != range->adopted) {
+        return 0;
+    }
+
     ngx_memory_barrier();
 
-    return range->slot->id == range->slot_id;
+    if (range->adopted && !ngx_ur_domain_is(range, slot->domain)) {
+        return 0;
+    }
+
+    return slot->id == range->slot_id;
 }
 
 
@@ -82,7 +91,11 @@ ngx_ur_slot_key(ngx_ur_range_t *range, u_char *key)
 
     slot = ngx_ur_slot(range);
 
-    if (slot) {
+    if (slot
+        && slot->has_key
+        && slot->adopted == range->adopted
+        && (!range->adopted || ngx_ur_domain_is(range, slot->domain)))
+    {
         ngx_memcpy(key, slot->key, RESERVATION_KEY_LEN);
         rc = NGX_OK;
     }
@@ -112,7 +125,7 @@ ngx_ur_slot_known(ngx_ur_range_t *range)
 
 
 ngx_int_t
-ngx_ur_slot_ask(ngx_ur_range_t *range, ngx_uint_t look, ngx_uint_t waiting,
+ngx_ur_slot_ask(ngx_ur_range_t *range, ngx_uint_t look, uint64_t waiting,
     statement_ask_t *ask)
 {
     uint64_t        places;
@@ -128,12 +141,18 @@ ngx_ur_slot_ask(ngx_ur_range_t *range, ngx_uint_t look, ngx_uint_t waiting,
     if (slot) {
         ask->first = range->first;
         ask->last = range->last;
+        ask->size = ngx_ur_domain_size(range);
+        ask->adopted = range->adopted;
+
+        if (ask->adopted) {
+            ngx_memcpy(ask->domain, ngx_ur_domain_sha256(range),
+                       STATEMENT_SHA256_LEN);
+        }
+
         ask->memory = *memory_now(&slot->memory);
         ask->with_key = !slot->has_key;
 
-        /* a real reservation could lift a fence by itself */
-
-        look |= (slot->outcome == RESERVATION_FENCED);
+        look |= ngx_ur_slot_look(slot, ask);
 
         ask->want = look ? 0 : ngx_ur_slot_want(slot, &pool->lease, waiting);
 
@@ -151,9 +170,26 @@ ngx_ur_slot_ask(ngx_ur_range_t *range, ngx_uint_t look, ngx_uint_t waiting,
 }
 
 
+/* whether nothing may be reserved yet */
+
+static ngx_uint_t
+ngx_ur_slot_look(ngx_ur_slot_t *slot, statement_ask_t *ask)
+{
+    /* a real reservation could lift a fence by itself */
+
+    if (slot->outcome == RESERVATION_FENCED) {
+        return 1;
+    }
+
+    /* nor be issued, where the range was adopted and is not so configured */
+
+    return slot->has_key ? (slot->adopted != ask->adopted) : ask->adopted;
+}
+
+
 static uint64_t
 ngx_ur_slot_want(ngx_ur_slot_t *slot, lease_policy_t *policy,
-    ngx_uint_t waiting)
+    uint64_t waiting)
 {
     uint64_t  want;
 
@@ -169,154 +205,6 @@ ngx_ur_slot_want(ngx_ur_slot_t *slot, lease_policy_t *policy,
     }
 
     return want;
-}
-
-
-ngx_int_t
-ngx_ur_slot_reply(ngx_ur_range_t *range, statement_ask_t *ask,
-    reservation_t *reply, uint64_t *known)
-{
-    ngx_int_t       rc;
-    ngx_ur_pool_t  *pool;
-    ngx_ur_slot_t  *slot;
-
-    pool = range->shard->pool;
-    rc = NGX_DECLINED;
-    *known = reply->memory.reserved;
-
-    ngx_ur_zone_lock(pool);
-
-    slot = ngx_ur_slot(range);
-
-    if (slot) {
-        rc = ngx_ur_slot_take_in(slot, ask, reply);
-
-        *known = ngx_max(*known, memory_now(&slot->memory)->reserved);
-    }
-
-    ngx_ur_zone_unlock(pool);
-
-    return rc;
-}
-
-
-static ngx_int_t
-ngx_ur_slot_take_in(ngx_ur_slot_t *slot, statement_ask_t *ask,
-    reservation_t *reply)
-{
-    char  *reason;
-
-    if (ngx_ur_slot_overtaken(slot, ask, reply)) {
-        slot->burned += reply->count;
-        return NGX_DECLINED;
-    }
-
-    slot->answered_at = ngx_current_msec;
-
-    if (slot->outcome == RESERVATION_FENCED && ask->want) {
-
-        /* asked for before the fence: only a look can lift it */
-
-        slot->burned += reply->count;
-        return NGX_DECLINED;
-    }
-
-    reason = ngx_ur_slot_contradiction(slot, &ask->memory, reply);
-
-    if (reason) {
-        slot->burned += reply->count;
-
-        if (reply->outcome != RESERVATION_STALE) {
-            reply->outcome = RESERVATION_FENCED;
-        }
-
-        reply->detail = reason;
-        reply->count = 0;
-    }
-
-    if (reply->outcome == RESERVATION_STALE
-        && slot->outcome == RESERVATION_FENCED)
-    {
-        /* another life than the one that was fenced lifts no fence */
-
-        return NGX_DECLINED;
-    }
-
-    if (ngx_ur_slot_in_order(reply)) {
-        ngx_ur_slot_remember(slot, reply);
-    }
-
-    if (reply->count) {
-        ngx_ur_slot_grant(slot, reply);
-    }
-
-    if (reply->outcome == RESERVATION_GRANTED && reply->remaining == 0) {
-        reply->outcome = RESERVATION_EXHAUSTED;
-    }
-
-    return ngx_ur_slot_conclude(slot, reply);
-}
-
-
-/* whether it was asked for before a life that others have seen meanwhile */
-
-static ngx_uint_t
-ngx_ur_slot_overtaken(ngx_ur_slot_t *slot, statement_ask_t *ask,
-    reservation_t *reply)
-{
-    uint64_t  epoch;
-
-    epoch = memory_epoch(&slot->memory);
-
-    return reply->memory.epoch
-           && reply->memory.epoch < epoch
-           && ask->memory.epoch < epoch;
-}
-
-
-/* NGX_OK if it is another outcome than before, or another reason */
-
-static ngx_int_t
-ngx_ur_slot_conclude(ngx_ur_slot_t *slot, reservation_t *reply)
-{
-    uint32_t   detail;
-    ngx_int_t  rc;
-
-    detail = ngx_crc32_short((u_char *) reply->detail,
-                             ngx_strlen(reply->detail));
-
-    rc = (slot->outcome == reply->outcome && slot->detail == detail)
-         ? NGX_DECLINED : NGX_OK;
-
-    /* whoever sees that a fence is lifted sees the new life, too */
-
-    ngx_memory_barrier();
-
-    slot->outcome = reply->outcome;
-    slot->detail = detail;
-
-    return rc;
-}
-
-
-static void
-ngx_ur_slot_grant(ngx_ur_slot_t *slot, reservation_t *reply)
-{
-    size_t                   i;
-    reservation_interval_t  *interval;
-
-    for (i = 0; i < reply->nintervals; i++) {
-        interval = &reply->intervals[i];
-
-        if (leases_put(&slot->leases, interval->start, interval->end) != 0) {
-            slot->burned += interval->end - interval->start;
-        }
-    }
-
-    slot->granted = reply->count;
-    slot->cautious = 0;
-
-    lease_rate_start(&slot->rate);
 }
 
 
@@ -337,7 +225,8 @@ ngx_ur_slot_lost(ngx_ur_range_t *range, uint64_t want)
     slot = ngx_ur_slot(range);
 
     if (slot) {
-        slot->burned += want;
+        slot->account->granted += want;
+        slot->account->burned[NGX_UR_BURNED_LOST] += want;
         slot->cautious = 1;
     }
 
@@ -385,77 +274,6 @@ ngx_ur_slot_leave(ngx_ur_range_t *range, statement_ask_t *ask,
 }
 
 
-/*
- * A reply is held against what was remembered when it was asked for, since
- * replies to several workers may be taken in out of order; and its epoch
- * against what is remembered now.
- */
-
-static char *
-ngx_ur_slot_contradiction(ngx_ur_slot_t *slot, memory_t *then,
-    reservation_t *reply)
-{
-    memory_t  *now, *row;
-
-    now = memory_now(&slot->memory);
-    row = &reply->memory;
-
-    if (now->epoch == 0) {
-        return NULL;
-    }
-
-    if (reply->outcome == RESERVATION_MISSING
-        || reply->outcome == RESERVATION_MISMATCH)
-    {
-        return RESERVATION_GONE;
-    }
-
-    if (!ngx_ur_slot_in_order(reply)) {
-        return NULL;
-    }
-
-    if (ngx_strcmp(row->digest, now->digest) != 0) {
-        return RESERVATION_KEY;
-    }
-
-    if (row->epoch < now->epoch
-        || (row->epoch == now->epoch
-            && ngx_strcmp(row->incarnation, now->incarnation) != 0))
-    {
-        reply->outcome = RESERVATION_STALE;
-        return RESERVATION_LATER_LIFE;
-    }
-
-    if (row->reserved < then->reserved) {
-        return "fewer positions are reserved than were known to be";
-    }
-
-    if (row->epoch == then->epoch
-        && (row->serial < then->serial + (reply->count ? 1 : 0)
-            || row->timeline < then->timeline))
-    {
-        return "its time has gone back";
-    }
-
-    return NULL;
-}
-
-
-static void
-ngx_ur_slot_remember(ngx_ur_slot_t *slot, reservation_t *reply)
-{
-    slot->remaining = reply->remaining;
-
-    if (reply->has_key) {
-        ngx_memcpy(slot->key, reply->key, RESERVATION_KEY_LEN);
-        barrier_stores();
-        slot->has_key = 1;
-    }
-
-    (void) ngx_ur_slot_learn(slot, &reply->memory);
-}
-
-
 memory_merge_e
 ngx_ur_slot_learn(ngx_ur_slot_t *slot, const memory_t *other)
 {
@@ -477,7 +295,7 @@ ngx_ur_slot_learn(ngx_ur_slot_t *slot, const memory_t *other)
          * cannot be seen any more: others have been granted since.
          */
 
-        slot->burned += leases_drop(&slot->leases);
+        slot->account->burned[NGX_UR_BURNED_LIFE] += leases_drop(&slot->leases);
     }
 
     memory_publish(&slot->memory, &memory);

@@ -26,7 +26,8 @@
  * A slot is (first, last, key digest), I6: a configuration finds it by first
  * and last, and keeps its id to notice when it has been given to another
  * range.  The digest is learned from the state on disk or from the first reply,
- * which has the key, and never changes.
+ * which has the key, and never changes; it covers the domain of a range that
+ * was adopted, so leases are of that domain, which the slot names with the key.
  *
  * What a batch is taken from comes first, in few cache lines.
  */
@@ -39,6 +40,8 @@ struct ngx_ur_slot_s {
     /* of the last reply: why nothing was granted, or RESERVATION_GRANTED */
     ngx_uint_t            outcome;
 
+    ngx_uint_t            adopted;      /* the key is of one that was */
+
     uint64_t              remaining;    /* that can be reserved */
     uint64_t              granted;      /* by the last grant */
     lease_rate_t          rate;
@@ -46,8 +49,11 @@ struct ngx_ur_slot_s {
 
     memory_cell_t         memory;
     u_char                key[RESERVATION_KEY_LEN];
-    uint64_t              burned;
+    u_char                domain[STATEMENT_SHA256_LEN]; /* that goes with it */
+    ngx_ur_account_t     *account;      /* zone/account.c */
     ngx_msec_t            answered_at;
+    ngx_msec_t            news_at;      /* it was asked how far it is, */
+    ngx_msec_t            told_at;      /* and has told */
     uint32_t              detail;       /* of outcome: a text's CRC */
 
     ngx_ur_generations_t  had_by;       /* zone/places.c */
@@ -68,6 +74,15 @@ struct ngx_ur_slot_s {
 
 
 /*
+ * Whether the database has nothing against the range.  One that is deferred is
+ * judged as one that grants, for it lifts a fence and its leases go on.
+ */
+#define ngx_ur_slot_in_order(outcome)                                         \
+    ((outcome) == RESERVATION_GRANTED                                         \
+     || (outcome) == RESERVATION_EXHAUSTED                                    \
+     || (outcome) == RESERVATION_DEFERRED)
+
+/*
  * The slot of the range, or NULL if it is another range's now: the one way to
  * what it holds.  The caller has the mutex.
  */
@@ -76,33 +91,39 @@ ngx_ur_slot_t *ngx_ur_slot(ngx_ur_range_t *range);
 /* whether what is leased of the range may be issued; needs no mutex */
 ngx_uint_t ngx_ur_slot_issues(ngx_ur_range_t *range);
 
-/* NGX_DECLINED if the slot is another range's now, with another key */
+/*
+ * Whether nothing is left of the range, nor leased and kept for when its shard
+ * is not down any more.  It has its slot, and the caller has the mutex.
+ */
+ngx_uint_t ngx_ur_slot_used_up(ngx_ur_range_t *range);
+
+/*
+ * Whether the range is configured as the slot knows it, and its domain, if it
+ * is to have one, is there; needs no mutex.
+ */
+ngx_uint_t ngx_ur_slot_fits(ngx_ur_range_t *range);
+
+/*
+ * NGX_DECLINED if the key is not known, or goes with another domain than the
+ * one that is there, or the slot is another range's now.
+ */
 ngx_int_t ngx_ur_slot_key(ngx_ur_range_t *range, u_char *key);
 
 /* whether anything is remembered of the range */
 ngx_uint_t ngx_ur_slot_known(ngx_ur_range_t *range);
 
 /*
- * What to ask for, for "waiting" requests; nothing is reserved with "look".
- * NGX_DECLINED if the slot is another range's now.
+ * What to ask for, where so many numbers are waited for; nothing is reserved
+ * with "look".  NGX_DECLINED if the slot is another range's now.
  */
 ngx_int_t ngx_ur_slot_ask(ngx_ur_range_t *range, ngx_uint_t look,
-    ngx_uint_t waiting, statement_ask_t *ask);
+    uint64_t waiting, statement_ask_t *ask);
 
 /*
  * Takes in what is remembered of the range elsewhere, or in its row: a later
  * life burns all leases.  The caller has the mutex.
  */
 memory_merge_e ngx_ur_slot_learn(ngx_ur_slot_t *slot, const memory_t *other);
-
-/*
- * Takes in the reply to an ask.  If it contradicts what is remembered, its
- * outcome becomes RESERVATION_FENCED or RESERVATION_STALE, and detail says why.
- * NGX_OK if the outcome or its reason is another one than before: worth a line
- * in the log.  "known" becomes how many positions are known to be reserved.
- */
-ngx_int_t ngx_ur_slot_reply(ngx_ur_range_t *range, statement_ask_t *ask,
-    reservation_t *reply, uint64_t *known);
 
 /* the reply did not arrive: what was wanted may have been granted (I3) */
 void ngx_ur_slot_lost(ngx_ur_range_t *range, uint64_t want);

@@ -19,6 +19,9 @@
 /* how long to wait for another one that writes, in steps of 10 ms */
 #define NGX_UR_STATE_TRIES  20
 
+/* and how often that may be in vain, where it is tried again */
+#define NGX_UR_STATE_BUSY   10
+
 #define NGX_UR_STATE_MAX    (16 * 1024 * 1024)
 
 
@@ -27,8 +30,6 @@ static ngx_int_t ngx_ur_state_file_parse(ngx_ur_state_file_t *file,
     ngx_log_t *log);
 static ngx_int_t ngx_ur_state_file_read(ngx_ur_state_file_t *file,
     u_char **text, size_t *len, ngx_log_t *log);
-static ngx_int_t ngx_ur_state_file_sync(ngx_ur_state_file_t *file,
-    ngx_log_t *log);
 static ngx_int_t ngx_ur_state_file_failed(ngx_ur_state_file_t *file,
     ngx_log_t *log, char *call, u_char *name);
 
@@ -48,6 +49,7 @@ ngx_ur_state_file_init(ngx_conf_t *cf, ngx_ur_state_file_t *file,
         return NGX_ERROR;
     }
 
+    file->cycle = cf->cycle;
     file->pool = pool;
     file->folder = folder->data;
 
@@ -63,6 +65,61 @@ ngx_ur_state_file_init(ngx_conf_t *cf, ngx_ur_state_file_t *file,
     ngx_sprintf(file->damaged, "%V/%s.state.damaged%Z", folder, file->name);
 
     return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_ur_state_file_folder(ngx_ur_state_file_t *file, ngx_log_t *log)
+{
+    ngx_uid_t         user;
+    ngx_file_info_t   fi;
+    ngx_core_conf_t  *ccf;
+
+    if (ngx_create_dir(file->folder, 0700) == NGX_FILE_ERROR
+        && ngx_errno != NGX_EEXIST)
+    {
+        ngx_log_error(NGX_LOG_EMERG, log, ngx_errno,
+                      ngx_create_dir_n " \"%s\" failed", file->folder);
+        return NGX_ERROR;
+    }
+
+    ccf = (ngx_core_conf_t *) ngx_get_conf(file->cycle->conf_ctx,
+                                           ngx_core_module);
+    user = ccf->user;
+
+    if (user == (ngx_uid_t) NGX_CONF_UNSET_UINT) {
+        return NGX_OK;
+    }
+
+    if (ngx_file_info(file->folder, &fi) == NGX_FILE_ERROR) {
+        ngx_log_error(NGX_LOG_EMERG, log, ngx_errno,
+                      ngx_file_info_n " \"%s\" failed", file->folder);
+        return NGX_ERROR;
+    }
+
+    if (fi.st_uid != user && chown((char *) file->folder, user, -1) == -1) {
+        ngx_log_error(NGX_LOG_NOTICE, log, ngx_errno,
+                      "chown() \"%s\" failed, it is left to its owner",
+                      file->folder);
+    }
+
+    return NGX_OK;
+}
+
+
+void
+ngx_ur_state_file_check(ngx_ur_state_file_t *file, ngx_log_t *log)
+{
+    if (file->checked) {
+        return;
+    }
+
+    file->checked = 1;
+
+    if (access((char *) file->folder, R_OK|W_OK|X_OK) == -1) {
+        (void) ngx_ur_state_file_failed(file, log, "access()", file->folder);
+        file->unsaved = 1;
+    }
 }
 
 
@@ -249,7 +306,7 @@ ngx_ur_state_file_replace(ngx_ur_state_file_t *file, u_char *text, size_t len,
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_ur_state_file_sync(ngx_ur_state_file_t *file, ngx_log_t *log)
 {
     ngx_fd_t   fd;
@@ -257,9 +314,18 @@ ngx_ur_state_file_sync(ngx_ur_state_file_t *file, ngx_log_t *log)
 
     fd = ngx_open_file(file->folder, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
 
-    rc = (fd == NGX_INVALID_FILE || fsync(fd) == -1)
-         ? ngx_ur_state_file_failed(file, log, "fsync()", file->folder)
-         : NGX_OK;
+    rc = NGX_OK;
+
+    /*
+     * EINVAL: the file system knows no fsync() of folders, and there is nothing
+     * else to do.  Any other error may be a loss.
+     */
+
+    if (fd == NGX_INVALID_FILE
+        || (fsync(fd) == -1 && ngx_errno != NGX_EINVAL))
+    {
+        rc = ngx_ur_state_file_failed(file, log, "fsync()", file->folder);
+    }
 
     if (fd != NGX_INVALID_FILE) {
         (void) ngx_close_file(fd);
@@ -306,39 +372,45 @@ ngx_ur_state_file_damaged(ngx_ur_state_file_t *file)
 }
 
 
-ngx_fd_t
-ngx_ur_state_file_lock(ngx_ur_state_file_t *file, ngx_log_t *log)
+ngx_int_t
+ngx_ur_state_file_lock(ngx_ur_state_file_t *file, ngx_fd_t *fd,
+    ngx_uint_t again, ngx_log_t *log)
 {
-    ngx_fd_t    fd;
+    ngx_int_t   rc;
     ngx_uint_t  tries;
 
-    fd = ngx_open_file(file->lock, NGX_FILE_WRONLY, NGX_FILE_CREATE_OR_OPEN,
-                       NGX_FILE_OWNER_ACCESS);
+    *fd = ngx_open_file(file->lock, NGX_FILE_WRONLY, NGX_FILE_CREATE_OR_OPEN,
+                        NGX_FILE_OWNER_ACCESS);
 
-    if (fd == NGX_INVALID_FILE) {
-        (void) ngx_ur_state_file_failed(file, log, ngx_open_file_n,
+    if (*fd == NGX_INVALID_FILE) {
+        return ngx_ur_state_file_failed(file, log, ngx_open_file_n,
                                         file->lock);
-        return NGX_INVALID_FILE;
     }
 
     for (tries = NGX_UR_STATE_TRIES; tries; tries--) {
 
-        if (flock(fd, LOCK_EX|LOCK_NB) == 0) {
-            return fd;
+        if (flock(*fd, LOCK_EX|LOCK_NB) == 0) {
+            file->busy = 0;
+            return NGX_OK;
         }
 
         if (ngx_errno != NGX_EAGAIN && ngx_errno != NGX_EINTR) {
+            again = 0;
             break;
         }
 
         ngx_msleep(10);
     }
 
-    (void) ngx_ur_state_file_failed(file, log, "flock()", file->lock);
+    /* who has it waits for the disk, most likely, and has as much to write */
 
-    (void) ngx_close_file(fd);
+    rc = (again && ++file->busy < NGX_UR_STATE_BUSY)
+         ? NGX_BUSY
+         : ngx_ur_state_file_failed(file, log, "flock()", file->lock);
 
-    return NGX_INVALID_FILE;
+    (void) ngx_close_file(*fd);
+
+    return rc;
 }
 
 

@@ -13,6 +13,7 @@
 
 #include "event/timer.h"
 #include "pool.h"
+#include "zone/account.h"
 #include "zone/slot.h"
 #include "zone/workers.h"
 #include "zone/zone.h"
@@ -24,8 +25,8 @@ static ngx_uint_t ngx_ur_workers_alive(ngx_pid_t pid);
 static ngx_uint_t ngx_ur_workers_until(ngx_ur_worker_t *w, ngx_msec_t until);
 
 
-void
-ngx_ur_workers_enter(ngx_ur_pool_t *pool, ngx_log_t *log)
+ngx_int_t
+ngx_ur_workers_enter(ngx_ur_pool_t *pool, ngx_cycle_t *cycle)
 {
     ngx_int_t  rc;
 
@@ -40,13 +41,17 @@ ngx_ur_workers_enter(ngx_ur_pool_t *pool, ngx_log_t *log)
 
     ngx_ur_zone_unlock(pool);
 
-    if (rc != NGX_OK) {
-        ngx_log_error(NGX_LOG_WARN, log, 0,
-                      "more than %d workers, those of older configurations "
-                      "included, use unique_random_pool \"%V\": it is not said "
-                      "to be used up, nor are leases given back",
-                      NGX_UR_WORKERS, &pool->name);
+    if (rc == NGX_OK) {
+        return NGX_OK;
     }
+
+    ngx_log_error(NGX_LOG_WARN, cycle->log, 0,
+                  "more than %d workers, those of older configurations "
+                  "included, use unique_random_pool \"%V\": it is not said "
+                  "to be used up, nor are leases given back",
+                  NGX_UR_WORKERS, &pool->name);
+
+    return ngx_ur_account_alone(pool, cycle->pool);
 }
 
 
@@ -62,8 +67,13 @@ ngx_ur_workers_leave(ngx_ur_pool_t *pool)
     ngx_ur_zone_lock(pool);
 
     if (pool->zone->worker == NULL) {
-        sh->workers->crowded -= pool->zone->crowded;
-        pool->zone->crowded = 0;
+
+        if (pool->zone->crowded) {
+            sh->workers->crowded--;
+            pool->zone->crowded = 0;
+
+            ngx_ur_account_leave(pool);
+        }
 
         ngx_ur_zone_unlock(pool);
         return 0;
@@ -142,6 +152,7 @@ ngx_ur_workers_batch(ngx_ur_pool_t *pool, ngx_msec_t time)
 {
     if (pool->zone->worker) {
         ngx_ur_workers_extend(&pool->zone->worker->batches_until, time);
+        pool->zone->worker->held = pool->nheld;
     }
 }
 
@@ -202,6 +213,29 @@ ngx_ur_workers_batched(ngx_ur_pool_t *pool)
 }
 
 
+uint64_t
+ngx_ur_workers_held(ngx_ur_pool_t *pool, ngx_uint_t size)
+{
+    uint64_t          n;
+    ngx_uint_t        i;
+    ngx_ur_worker_t  *w;
+
+    n = 0;
+
+    for (i = 0; i < NGX_UR_WORKERS; i++) {
+        w = &pool->zone->sh->workers->entries[i];
+
+        if (w != pool->zone->worker
+            && ngx_ur_workers_until(w, w->batches_until))
+        {
+            n += w->held + size * pool->ranges.nelts;
+        }
+    }
+
+    return n;
+}
+
+
 void
 ngx_ur_workers_claim(ngx_ur_pool_t *pool, ngx_ur_slot_t *slot)
 {
@@ -238,6 +272,13 @@ ngx_ur_workers_claimed(ngx_ur_pool_t *pool, ngx_ur_slot_t *slot)
 }
 
 
+ngx_uint_t
+ngx_ur_workers_lives(ngx_ur_worker_t *w)
+{
+    return w->pid && ngx_ur_workers_alive(w->pid);
+}
+
+
 static ngx_int_t
 ngx_ur_workers_find_entry(ngx_ur_pool_t *pool)
 {
@@ -266,6 +307,9 @@ ngx_ur_workers_find_entry(ngx_ur_pool_t *pool)
             w->pid = ngx_pid;
 
             pool->zone->worker = w;
+
+            ngx_ur_account_enter(pool, i);
+
             return NGX_OK;
         }
     }

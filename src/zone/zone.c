@@ -25,7 +25,6 @@
 void
 ngx_ur_zone_lock(ngx_ur_pool_t *pool)
 {
-    ngx_pid_t     pid;
     ngx_uint_t    n;
     ngx_shmtx_t  *mtx;
 
@@ -38,12 +37,7 @@ ngx_ur_zone_lock(ngx_ur_pool_t *pool)
             continue;
         }
 
-        pid = (ngx_pid_t) *mtx->lock;
-
-        if (pid && kill(pid, 0) == -1 && ngx_errno == NGX_ESRCH) {
-            (void) ngx_shmtx_force_unlock(mtx, pid);
-            continue;
-        }
+        ngx_ur_zone_unlock_dead(mtx);
 
         if (n < NGX_UR_SPINS * NGX_UR_YIELDS) {
             ngx_sched_yield();
@@ -59,6 +53,19 @@ void
 ngx_ur_zone_unlock(ngx_ur_pool_t *pool)
 {
     ngx_shmtx_unlock(&pool->zone->shpool->mutex);
+}
+
+
+void
+ngx_ur_zone_unlock_dead(ngx_shmtx_t *mtx)
+{
+    ngx_pid_t  pid;
+
+    pid = (ngx_pid_t) *mtx->lock;
+
+    if (pid && kill(pid, 0) == -1 && ngx_errno == NGX_ESRCH) {
+        (void) ngx_shmtx_force_unlock(mtx, pid);
+    }
 }
 
 

@@ -3,8 +3,8 @@
  * Copyright (C) 2026 the ngx_http_unique_random_module authors
  *
  * The shared memory of a pool: places for ranges, with their leases and with
- * what is remembered of their rows, for the health of shards, and for the
- * workers and what each has under way.
+ * what is remembered of their rows, for the health of shards, for the workers
+ * and what each has under way; and the accounts of all of them.
  *
  * Workers read and write under the zone's mutex; but what says whether a batch
  * may be issued, "id", "outcome" and the epoch of "memory" in a slot, is also
@@ -24,8 +24,13 @@
 #include "pool.h"
 
 
-typedef struct ngx_ur_worker_s   ngx_ur_worker_t;
-typedef struct ngx_ur_workers_s  ngx_ur_workers_t;
+/* in the table of workers */
+#define NGX_UR_WORKERS  256
+
+
+typedef struct ngx_ur_worker_s    ngx_ur_worker_t;
+typedef struct ngx_ur_workers_s   ngx_ur_workers_t;
+typedef struct ngx_ur_accounts_s  ngx_ur_accounts_t;
 
 
 /*
@@ -52,6 +57,7 @@ typedef struct {
     ngx_ur_health_t     *shards;
 
     ngx_ur_workers_t    *workers;
+    ngx_ur_accounts_t   *accounts;
 } ngx_ur_shctx_t;
 
 
@@ -75,6 +81,9 @@ struct ngx_ur_zone_s {
  */
 void ngx_ur_zone_lock(ngx_ur_pool_t *pool);
 void ngx_ur_zone_unlock(ngx_ur_pool_t *pool);
+
+/* of any zone: if whoever has it was killed */
+void ngx_ur_zone_unlock_dead(ngx_shmtx_t *mtx);
 
 /* the pool of the same name in the configuration that is running, or NULL */
 ngx_ur_pool_t *ngx_ur_zone_running(ngx_ur_pool_t *pool);
