@@ -15,6 +15,10 @@ log() {
 
 case ${1##*/} in
     nginx | nginx-debug)
+        # Engines start with 1024 open files, and leave the rest to who asks.
+        # shellcheck disable=SC3045  # Debian's sh has both
+        ulimit -Sn "$(ulimit -Hn)"
+
         for script in "$scripts"/*; do
             case $script in
                 *.envsh | *.sh)
