@@ -6,11 +6,16 @@ package Bench::Cases;
 use strict;
 use warnings;
 
+use Bench::Case::Adopted   ();
+use Bench::Case::Bulk      ();
 use Bench::Case::Burst     ();
 use Bench::Case::Callgrind ();
 use Bench::Case::Database  ();
+use Bench::Case::Exclude   ();
 use Bench::Case::History   ();
+use Bench::Case::Set       ();
 use Bench::Case::Speed     ();
+use Bench::Case::Status    ();
 use Bench::Case::Unique    ();
 use Bench::Stack           ();
 
@@ -21,6 +26,7 @@ my @cases = (
         'with pipelined requests' ],
     [ delay => \&Bench::Case::Speed::delay, 'with distant databases' ],
     [ fill  => \&Bench::Case::Speed::fill,  'as the pool is used up' ],
+    [ bulk => \&Bench::Case::Bulk::bulk, 'many numbers in one answer' ],
     [ lease_off => \&Bench::Case::Database::lease_off,
         'without leases, beside a reservation a number' ],
     [ classic => \&Bench::Case::Database::classic,
@@ -29,6 +35,14 @@ my @cases = (
     [ trips => \&Bench::Case::Database::trips, 'what the databases notice' ],
     [ history => \&Bench::Case::History::history,
         'what history costs a reservation' ],
+    [ adopted => \&Bench::Case::Adopted::adopted,
+        'a range that was adopted' ],
+    [ exclude => \&Bench::Case::Exclude::exclude,
+        'numbers that are matched with patterns' ],
+    [ set => \&Bench::Case::Set::set,
+        'a number for a request that is proxied' ],
+    [ status => \&Bench::Case::Status::status,
+        'what the status of a thousand ranges costs' ],
     [ cold  => \&Bench::Case::Burst::cold,     'a burst at a cold start' ],
     [ uniqueness => \&Bench::Case::Unique::uniqueness,
         'every number looked at' ],

@@ -40,13 +40,13 @@ sub row {
     return \%row;
 }
 
-# A row for slices of /random and those of /limit in the same rounds.  One more
-# argument: p99_target, as "target" is.
+# A row for slices of /random and those of /limit in the same rounds.  More
+# arguments: p99_target and cpu_target, as "target" is.
 sub beside {
     my ($ours, $limit, %row) = @_;
 
     my @also;
-    my %target = (p99 => delete $row{p99_target});
+    my %target = map { $_ => delete $row{"${_}_target"} } qw( p99 cpu );
 
     for my $column ([ p99 => 'p99' ], [ cpu => 'CPU' ]) {
         my ($key, $name) = @$column;
@@ -75,6 +75,8 @@ my @columns = (
     [ ms    => 'ms' ],
     [ whole => 'ms with the commit' ],
     [ next  => 'ms of the next one' ],
+    [ bytes => 'bytes' ],
+    [ us    => 'us' ],
 );
 
 # What is known of slices.

@@ -8,8 +8,8 @@ package Bench::Stack;
 #   $stack->end;
 #
 # nginx answers /limit with a text of its own, as long as what it sends of these
-# shards, and /POOL with the numbers of each pool; there is one that is called
-# "random" unless others are asked for.
+# shards, /POOL with the numbers of each pool, and /status with what it knows of
+# them; there is one pool that is called "random" unless others are asked for.
 
 use strict;
 use warnings;
@@ -74,7 +74,9 @@ sub server_version {
 }
 
 # Arguments: shards, how many; proxy => 1 to put a proxy before each; pools =>
-# { NAME => { conf => directives, used => 0.5, the part that is } }.
+# { NAME => { conf => directives, used => 0.5, the part that is, size => of one
+# range, ranges => of a shard, 1, adopt => code that makes it in place of add(),
+# called with the shard } }.
 sub new {
     my ($class, %arg) = @_;
 
@@ -89,8 +91,7 @@ sub new {
         my $shard = {
             pg    => $pg,
             db    => $db,
-            first => $i * RANGE + 1,
-            last  => ($i + 1) * RANGE,
+            index => $i,
             proxy => $arg{proxy} && tcp_proxy($pg->port),
         };
 
@@ -102,25 +103,53 @@ sub new {
     return $self;
 }
 
+sub _size {
+    my ($self, $pool) = @_;
+
+    return $self->{pools}{$pool}{size} // RANGE;
+}
+
+# The first and the last number of each range that a pool has in a shard.
+sub _bounds {
+    my ($self, $shard, $pool) = @_;
+
+    my $size   = $self->_size($pool);
+    my $ranges = $self->{pools}{$pool}{ranges} // 1;
+    my $before = $shard->{index} * $ranges;
+
+    return map { [ $_ * $size + 1, ($_ + 1) * $size ] }
+        $before .. $before + $ranges - 1;
+}
+
 sub _add {
     my ($self, $shard, $pool) = @_;
 
-    my $used = int RANGE * ($self->{pools}{$pool}{used} // 0);
+    my ($adopt, $used) = @{ $self->{pools}{$pool} }{qw( adopt used )};
+    return $adopt->($shard) if $adopt;
 
-    $shard->{pg}->psql($shard->{db}, "SELECT unique_random.add('$pool',"
-        . " $shard->{first}, $shard->{last}, reserved => $used)");
+    my $bounds = join ', ', map { "($_->[0], $_->[1])" }
+        $self->_bounds($shard, $pool);
+    $used = int $self->_size($pool) * ($used // 0);
+
+    $shard->{pg}->psql($shard->{db}, "SELECT unique_random.add('$pool', first,"
+        . " last, reserved => $used) FROM (VALUES $bounds) AS v (first, last)");
     return;
 }
 
-# Another nginx on these shards; arguments of UniqueRandom::Nginx->new().
+# Another nginx on these shards; arguments of UniqueRandom::Nginx->new(), and
+# http_too and server_too, beside what it has anyway.
 sub nginx {
     my ($self, %arg) = @_;
 
-    my ($http, $server) = ('keepalive_requests 1000000000;', <<'EOT');
+    my ($http, $server) = ('keepalive_requests 1000000000;'
+        . ' unique_random_max_count 1000000;', <<'EOT');
 location /limit {
     add_header Cache-Control no-store always;
     default_type application/json;
     return 200 '{"number":1082623117580}';
+}
+location = /status {
+    unique_random_status;
 }
 EOT
 
@@ -128,13 +157,14 @@ EOT
         $server .= "location /$pool { unique_random $pool; }\n";
         $http .= "\nunique_random_pool $pool {\n"
             . ($self->{pools}{$pool}{conf} // '')
-            . join('', map { $self->_directive($_) } @{ $self->{shards} })
+            . join('',
+                map { $self->_directive($_, $pool) } @{ $self->{shards} })
             . "\n}";
     }
 
     my $nginx = UniqueRandom::Nginx->new(
-        http   => $http,
-        server => $server,
+        http   => $http . (delete $arg{http_too} // ''),
+        server => $server . (delete $arg{server_too} // ''),
         level  => 'notice',
         %arg,
     );
@@ -144,15 +174,17 @@ EOT
 }
 
 sub _directive {
-    my ($self, $shard) = @_;
+    my ($self, $shard, $pool) = @_;
 
+    my $word   = $self->{pools}{$pool}{adopt} ? 'adopted' : 'range';
+    my $ranges = join ' ', map { "$word=$_->[0]-$_->[1]" }
+        $self->_bounds($shard, $pool);
     my $url = $shard->{pg}->url(
         db   => $shard->{db},
         port => ($shard->{proxy} // $shard->{pg})->port,
     );
 
-    return "\nshard $url range=$shard->{first}-$shard->{last}"
-        . " name=$shard->{db};";
+    return "\nshard $url $ranges name=$shard->{db};";
 }
 
 sub shards { return @{ $_[0]->{shards} } }
@@ -165,15 +197,18 @@ sub delay {
     return;
 }
 
-# A slice of load on each instance at once; arguments of Bench::Wrk.  Their sum
-# has the worst of their latencies, and cpu, the microseconds that the workers
-# used for a request.
+# A slice of load on each instance at once; arguments of Bench::Wrk, and
+# meanwhile => code to run.  Their sum has the worst of their latencies, and cpu,
+# the microseconds that the workers used for a request.
 sub load {
     my ($self, $instances, %arg) = @_;
 
-    my $cpu    = sub { sum map { _cpu($_) } @$instances };
+    my $cpu    = sub { sum map { cpu($_) } @$instances };
     my $before = $cpu->();
     my @wrk    = map { Bench::Wrk->start(port => $_->port, %arg) } @$instances;
+
+    $arg{meanwhile}->() if $arg{meanwhile};
+
     my @slices = map { $_->finish } @wrk;
 
     my %sum = map {
@@ -190,7 +225,8 @@ sub load {
     return \%sum;
 }
 
-sub _cpu {
+# Seconds of the workers.
+sub cpu {
     my ($nginx) = @_;
 
     return sum map { $nginx->cpu_time($_) } $nginx->worker_pids;

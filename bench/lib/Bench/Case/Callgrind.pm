@@ -20,29 +20,41 @@ use constant TOP => 15;
 
 # Under valgrind nginx is slow, and would ask for leases as small.  This is
 # about what it asks for at full rate.
-use constant LEASE => 16_384;
+use constant LEASE => 'lease min=16384;';
 
 sub instructions {
     my ($bench) = @_;
 
     my $stack = Bench::Stack->new(
         shards => 2,
-        pools  => { random => { conf => "lease min=@{[LEASE]};" } },
+        pools  => { random => { conf => LEASE } },
     );
+    my $row = beside(
+        $stack, $bench->{requests}, [ LIMIT => '/limit' ], [ OURS => '/random' ],
+        unit   => 'OURS/LIMIT',
+        target => [ '<=', 1.25 ],
+    );
+
+    $stack->end;
+    return $row;
+}
+
+# A row for two paths, of which one has more to do, with their names; nginx =>
+# arguments of Bench::Stack->nginx().
+sub beside {
+    my ($stack, $requests, $little, $much, %row) = @_;
+
     my $nginx = $stack->nginx(
         start => 0,
         main  => "daemon off;\nmaster_process off;",
+        %{ delete $row{nginx} // {} },
     );
 
     # Each is the difference of two runs, so that what happens once is not in
     # it: the start, the first lease, the end.
-    my ($limit, $ours)
-        = map { _per_request($nginx, $_, $bench->{requests}) }
-        '/limit', '/random';
-
-    $stack->end;
-
-    my ($of_limit, $of_ours) = map { _total($_) } $limit, $ours;
+    my @functions = map { _per_request($nginx, $_->[1], $requests) }
+        $little, $much;
+    my @totals = map { _total($_) } @functions;
 
     my $figure = sub {
         my ($name, $value) = @_;
@@ -53,15 +65,14 @@ sub instructions {
 
     return row(
         label   => 'instructions of a request',
-        value   => summary($of_ours / $of_limit),
-        unit    => 'OURS/LIMIT',
-        target  => [ '<=', 1.25 ],
+        value   => summary($totals[1] / $totals[0]),
         chart   => 'cost',
         figures => [
-            $figure->(LIMIT => $of_limit),
-            $figure->(OURS  => $of_ours),
+            $figure->($little->[0] => $totals[0]),
+            $figure->($much->[0]   => $totals[1]),
         ],
-        notes => [ _differences($limit, $ours) ],
+        notes => [ _differences(@functions) ],
+        %row,
     );
 }
 
