@@ -5,7 +5,7 @@ use UniqueRandom::Slot;
 use Test::Nginx::Socket;
 use UniqueRandom::Blocks;
 
-plan tests => 430;
+plan tests => 450;
 
 no_long_string();
 run_tests();
@@ -306,7 +306,7 @@ Cache-Control: no-store") x 8, "! Allow"]
 --- error_code eval
 [405, 200]
 --- response_body eval
-[qr/405 Not Allowed/, '{"number":7}']
+[qr/405 (?:Method )?Not Allowed/, '{"number":7}']
 
 === TEST 27: error_page does not change answers
 --- shard: range=7-7
@@ -490,3 +490,13 @@ qr/\A\x1f\x8b\x08/
 --- response_headers
 Content-Type: application/json
 --- response_body: {"number":7}
+
+=== TEST 36: how many remain, on whatever is answered
+--- shard: range=7-8
+--- location: unique_random_remaining_header on;
+--- request eval
+["PUT /random", "GET /random", "GET /random", "GET /random", "HEAD /random"]
+--- error_code eval
+[405, 200, 200, 409, 405]
+--- response_headers eval
+[map { "X-Unique-Random-Remaining: $_" } 2, 1, 0, 0, 0]

@@ -276,5 +276,5 @@ alice:{PLAIN}secret
 --- error_code eval
 [401, 401, 403, 404, 200, 409]
 --- response_body eval
-[(qr/401 Authorization Required/) x 2, qr/403 Forbidden/, qr/404 Not Found/,
+[(qr/401 (?:Authorization Required|Unauthorized)/) x 2, qr/403 Forbidden/, qr/404 Not Found/,
 '{"number":7}', '{"detail":"All available numbers have been used."}']

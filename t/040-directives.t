@@ -384,3 +384,9 @@ __DATA__
 === TEST 210: a state folder without a name
 --- pool: state "";
 --- emerg: invalid value "" in "state" directive, a folder is expected
+
+=== TEST 232: a state folder that is a cache as well
+--- pool: state $TEST_NGINX_SERVER_ROOT/both;
+--- http_config
+    proxy_cache_path $TEST_NGINX_SERVER_ROOT/both keys_zone=both:1m;
+--- emerg: the same path name "$TEST_NGINX_SERVER_ROOT/both" is used elsewhere and for "state" of unique_random_pool "numbers" in http.conf:1

@@ -5,7 +5,7 @@ use UniqueRandom::Slot;
 use Test::Nginx::Socket;
 use UniqueRandom::Blocks;
 
-plan tests => 3 * blocks('emerg') + 7 * blocks('accepted') + 19;
+plan tests => 3 * blocks('emerg') + 7 * blocks('accepted') + 20;
 
 no_long_string();
 run_tests();
@@ -106,21 +106,33 @@ __DATA__
 --- pool: shard postgresql://nginx:sesame@127.0.0.2/numbers range=200-300 range=50-60;
 --- emerg: range "range=50-60" overlaps range 1-100 of unique_random_pool "numbers", it was declared in http.conf:2 in http.conf:3
 
+=== TEST 232: an adopted range of more than 2^30 numbers
+--- shard: adopted=0-1073741824
+--- emerg: invalid range "adopted=0-1073741824", one that was adopted must not hold more than 1073741824 numbers
+
+=== TEST 233: an adopted range that overlaps another one
+--- shard: range=1-9 adopted=9-20
+--- emerg: range "adopted=9-20" overlaps range 1-9 of unique_random_pool "numbers", it was declared in http.conf:2 in http.conf:2
+
+=== TEST 234: an adopted range without an end
+--- shard: adopted=1
+--- emerg: invalid range "adopted=1", FIRST-LAST is expected, numbers between 0 and 9223372036854775807
+
 === TEST 70: an unknown parameter of a shard
 --- shard: range=1-9 weight=2
---- emerg: invalid parameter 3 of "shard" (it is not shown, since it may be a piece of a conninfo, which must be quoted if it has spaces), it takes "range=FIRST-LAST", "name=LABEL", "max_fails=NUMBER", "fail_timeout=TIME", "failover=fence", "failover=trust", "drain" and "down"
+--- emerg: invalid parameter 3 of "shard" (it is not shown, since it may be a piece of a conninfo, which must be quoted if it has spaces), it takes "range=FIRST-LAST", "adopted=FIRST-LAST", "name=LABEL", "max_fails=NUMBER", "fail_timeout=TIME", "failover=fence", "failover=trust", "failover=advance:NUMBER", "drain" and "down"
 
 === TEST 71: an unknown flag of a shard
 --- shard: range=1-9 backup
---- emerg: invalid parameter 3 of "shard" (it is not shown, since it may be a piece of a conninfo, which must be quoted if it has spaces), it takes "range=FIRST-LAST", "name=LABEL", "max_fails=NUMBER", "fail_timeout=TIME", "failover=fence", "failover=trust", "drain" and "down"
+--- emerg: invalid parameter 3 of "shard" (it is not shown, since it may be a piece of a conninfo, which must be quoted if it has spaces), it takes "range=FIRST-LAST", "adopted=FIRST-LAST", "name=LABEL", "max_fails=NUMBER", "fail_timeout=TIME", "failover=fence", "failover=trust", "failover=advance:NUMBER", "drain" and "down"
 
 === TEST 72: a flag with a value
 --- shard: range=1-9 down=1
---- emerg: invalid parameter 3 of "shard" (it is not shown, since it may be a piece of a conninfo, which must be quoted if it has spaces), it takes "range=FIRST-LAST", "name=LABEL", "max_fails=NUMBER", "fail_timeout=TIME", "failover=fence", "failover=trust", "drain" and "down"
+--- emerg: invalid parameter 3 of "shard" (it is not shown, since it may be a piece of a conninfo, which must be quoted if it has spaces), it takes "range=FIRST-LAST", "adopted=FIRST-LAST", "name=LABEL", "max_fails=NUMBER", "fail_timeout=TIME", "failover=fence", "failover=trust", "failover=advance:NUMBER", "drain" and "down"
 
 === TEST 73: a parameter without a value
 --- shard: range=1-9 max_fails
---- emerg: invalid parameter 3 of "shard" (it is not shown, since it may be a piece of a conninfo, which must be quoted if it has spaces), it takes "range=FIRST-LAST", "name=LABEL", "max_fails=NUMBER", "fail_timeout=TIME", "failover=fence", "failover=trust", "drain" and "down"
+--- emerg: invalid parameter 3 of "shard" (it is not shown, since it may be a piece of a conninfo, which must be quoted if it has spaces), it takes "range=FIRST-LAST", "adopted=FIRST-LAST", "name=LABEL", "max_fails=NUMBER", "fail_timeout=TIME", "failover=fence", "failover=trust", "failover=advance:NUMBER", "drain" and "down"
 
 === TEST 76: "name" twice in a shard
 --- shard: range=1-9 name=a name=b
@@ -192,15 +204,47 @@ __DATA__
 
 === TEST 93: "failover="
 --- shard: range=1-9 failover=
---- emerg: invalid value "failover=" in "shard" directive, "fence" or "trust" is expected
+--- emerg: invalid value "failover=" in "shard" directive, "fence", "trust" or "advance:NUMBER" with a number from 1 to 4611686018427387904 is expected
 
 === TEST 94: "failover=on"
 --- shard: range=1-9 failover=on
---- emerg: invalid value "failover=on" in "shard" directive, "fence" or "trust" is expected
+--- emerg: invalid value "failover=on" in "shard" directive, "fence", "trust" or "advance:NUMBER" with a number from 1 to 4611686018427387904 is expected
 
 === TEST 95: "failover=TRUST"
 --- shard: range=1-9 failover=TRUST
---- emerg: invalid value "failover=TRUST" in "shard" directive, "fence" or "trust" is expected
+--- emerg: invalid value "failover=TRUST" in "shard" directive, "fence", "trust" or "advance:NUMBER" with a number from 1 to 4611686018427387904 is expected
+
+=== TEST 235: "failover=advance"
+--- shard: range=1-9 failover=advance
+--- emerg: invalid value "failover=advance" in "shard" directive, "fence", "trust" or "advance:NUMBER" with a number from 1 to 4611686018427387904 is expected
+
+=== TEST 236: "failover=advance:"
+--- shard: range=1-9 failover=advance:
+--- emerg: invalid value "failover=advance:" in "shard" directive, "fence", "trust" or "advance:NUMBER" with a number from 1 to 4611686018427387904 is expected
+
+=== TEST 237: "failover=advance:0"
+--- shard: range=1-9 failover=advance:0
+--- emerg: invalid value "failover=advance:0" in "shard" directive, "fence", "trust" or "advance:NUMBER" with a number from 1 to 4611686018427387904 is expected
+
+=== TEST 238: "failover=advance:010"
+--- shard: range=1-9 failover=advance:010
+--- emerg: invalid value "failover=advance:010" in "shard" directive, "fence", "trust" or "advance:NUMBER" with a number from 1 to 4611686018427387904 is expected
+
+=== TEST 239: "failover=advance:-1"
+--- shard: range=1-9 failover=advance:-1
+--- emerg: invalid value "failover=advance:-1" in "shard" directive, "fence", "trust" or "advance:NUMBER" with a number from 1 to 4611686018427387904 is expected
+
+=== TEST 240: "failover=advance:1k"
+--- shard: range=1-9 failover=advance:1k
+--- emerg: invalid value "failover=advance:1k" in "shard" directive, "fence", "trust" or "advance:NUMBER" with a number from 1 to 4611686018427387904 is expected
+
+=== TEST 241: "failover=advance:4611686018427387905"
+--- shard: range=1-9 failover=advance:4611686018427387905
+--- emerg: invalid value "failover=advance:4611686018427387905" in "shard" directive, "fence", "trust" or "advance:NUMBER" with a number from 1 to 4611686018427387904 is expected
+
+=== TEST 242: "failover=advance:99999999999999999999"
+--- shard: range=1-9 failover=advance:99999999999999999999
+--- emerg: invalid value "failover=advance:99999999999999999999" in "shard" directive, "fence", "trust" or "advance:NUMBER" with a number from 1 to 4611686018427387904 is expected
 
 === TEST 96: one database in two shards
 --- pool: shard postgresql://nginx:sesame@127.0.0.1/numbers range=10-19;
@@ -239,7 +283,7 @@ __DATA__
 --- shard: range=9007199254740993-9007199254740993
 --- error_log
 [warn]
-range "range=9007199254740993-9007199254740993" has numbers above 9007199254740992, which JavaScript cannot read exactly
+range "range=9007199254740993-9007199254740993" has numbers above 9007199254740992, which JavaScript cannot read exactly: "format decimal string" would make texts of them in 
 --- no_error_log
 [emerg]
 [alert]
@@ -261,3 +305,19 @@ sesame
 --- conninfo: postgresql://sesame@127.0.0.1
 --- pool: shard postgresql://nginx@127.0.0.1 range=11-19;
 --- emerg: duplicate shard "127.0.0.1:5432" in unique_random_pool "numbers"; give one shard all of its ranges, or shards different names with "name="
+
+=== TEST 243: no warning where ten failovers leave numbers
+--- shard: range=1-10 range=101-9007199254740992 failover=advance:1
+--- accepted
+
+=== TEST 244: a warning for a range that bears less of them
+--- shard: failover=advance:4611686018427387904 range=1-9007199254740992 name=a
+--- error_log
+[warn]
+"failover=advance:4611686018427387904" uses up range 1-9007199254740992 of shard "a" in less than 10 failovers
+--- no_error_log
+[emerg]
+[alert]
+[crit]
+sesame
+--- accepted

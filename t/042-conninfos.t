@@ -15,12 +15,12 @@ __DATA__
 
 === TEST 74: a conninfo that was not quoted
 --- conninfo: host=127.0.0.1 user=nginx password=sesame dbname=numbers
---- emerg: invalid parameter 2 of "shard" (it is not shown, since it may be a piece of a conninfo, which must be quoted if it has spaces), it takes "range=FIRST-LAST", "name=LABEL", "max_fails=NUMBER", "fail_timeout=TIME", "failover=fence", "failover=trust", "drain" and "down"
+--- emerg: invalid parameter 2 of "shard" (it is not shown, since it may be a piece of a conninfo, which must be quoted if it has spaces), it takes "range=FIRST-LAST", "adopted=FIRST-LAST", "name=LABEL", "max_fails=NUMBER", "fail_timeout=TIME", "failover=fence", "failover=trust", "failover=advance:NUMBER", "drain" and "down"
 
 === TEST 75: a conninfo after the range
 --- conninfo: host=127.0.0.1
 --- shard: range=1-9 password=sesame
---- emerg: invalid parameter 3 of "shard" (it is not shown, since it may be a piece of a conninfo, which must be quoted if it has spaces), it takes "range=FIRST-LAST", "name=LABEL", "max_fails=NUMBER", "fail_timeout=TIME", "failover=fence", "failover=trust", "drain" and "down"
+--- emerg: invalid parameter 3 of "shard" (it is not shown, since it may be a piece of a conninfo, which must be quoted if it has spaces), it takes "range=FIRST-LAST", "adopted=FIRST-LAST", "name=LABEL", "max_fails=NUMBER", "fail_timeout=TIME", "failover=fence", "failover=trust", "failover=advance:NUMBER", "drain" and "down"
 
 === TEST 98: a conninfo that is a word
 --- conninfo: sesame
@@ -172,7 +172,7 @@ sesame
 
 === TEST 205: a password that was not quoted
 --- conninfo: password= sesame
---- emerg: invalid parameter 2 of "shard" (it is not shown, since it may be a piece of a conninfo, which must be quoted if it has spaces), it takes "range=FIRST-LAST", "name=LABEL", "max_fails=NUMBER", "fail_timeout=TIME", "failover=fence", "failover=trust", "drain" and "down"
+--- emerg: invalid parameter 2 of "shard" (it is not shown, since it may be a piece of a conninfo, which must be quoted if it has spaces), it takes "range=FIRST-LAST", "adopted=FIRST-LAST", "name=LABEL", "max_fails=NUMBER", "fail_timeout=TIME", "failover=fence", "failover=trust", "failover=advance:NUMBER", "drain" and "down"
 
 === TEST 206: a dbname that is a conninfo
 --- conninfo: dbname=postgresql://u:sesame@h/d

@@ -246,6 +246,8 @@ __DATA__
         wait_timeout     2s;
         idle_timeout     0;
         queue            1000000;
+        format           base32 width=4 prefix=N group=2 separator=. check=gf32 string;
+        exclude          -i x;
     }
 --- config
     location = /random {
@@ -261,7 +263,7 @@ __DATA__
 --- error_code eval
 [200, 200, 503, 200]
 --- response_body eval
-[(qr/\A\{"number":[78]\}\z/) x 2,
+[(qr/\A\{"number":"N00\.0[78]\.[EG]"\}\z/) x 2,
 '{"detail":"No number could be reserved in time."}', qr/Index of \/state\//]
 --- no_error_log
 [emerg]

@@ -43,6 +43,10 @@ use strict;
 use warnings;
 open my $file, '/etc/passwd';
 EOT
+    text  => [
+        'tools/long.md' => ('word ' x 103) . "\n",
+        qr/long\.md:1: a line of 515 characters; allowed: 512/,
+    ],
 );
 
 my $top  = abs_path('.');

@@ -15,7 +15,7 @@ THREADS    := -fsanitize=thread -Wno-tsan -Wl,-z,nodelete \
 # Ways to build share the machine and the table of faults: one after another.
 .NOTPARALLEL:
 .PHONY: bench fuzz dist lint test test-release test-asan test-heavy \
-        test-tsan test-valgrind asan tsan memcheck
+        test-tsan test-valgrind test-postgres asan tsan memcheck
 
 bench: all	## measure beside nginx alone, into bench/results (BENCH=--quick)
 	@tools/install-deps build run test bench
@@ -36,15 +36,25 @@ lint: all	## what linters have to say of the sources
 # t/testrules.yml says.
 
 HEAVY          := t/model/model.t $(addprefix t/scenario/,chaos.t \
-                      deb.t hanging-alone.t hanging-shard.t kill-workers.t \
-                      leaks.t packages.t recovery.t storm.t threads.t timers.t)
+                      compose.t deb.t hanging-alone.t hanging-shard.t images.t \
+                      kill-workers.t leaks.t packages.t patroni.t readme.t \
+                      recovery.t storm.t threads.t timers.t)
+# What builds or installs all by itself is the same with any variant, and so is
+# what a model says; Patroni's minutes are of the database.
+PLAIN          := t/model/% t/fuzz/% $(addprefix t/scenario/,compose.t deb.t \
+                      images.t patroni.t readme.t)
 T              ?= $(build)/unit/*.t t/*.t t/fuzz/*.t \
                   $(filter-out $(HEAVY),$(wildcard t/scenario/*.t))
 T_ASAN         ?= $(subst $(build)/unit/,$(build)/asan/unit/,\
-                      $(filter-out t/model/% t/fuzz/%,$(T)))
+                      $(filter-out $(PLAIN),$(T)))
 T_TSAN         ?= t/000-load.t $(addprefix t/scenario/,hanging-alone.t \
                       hanging-shard.t broken-handshake.t threads.t)
 T_VALGRIND     ?= t/000-load.t t/030-variables.t t/scenario/reload.t
+T_POSTGRES     ?= t/000-load.t $(addprefix t/scenario/,default-privileges.t \
+                      drain.t failover.t fences.t kill-workers.t \
+                      postgres-crash.t rights.t schema.t search-path.t \
+                      upgrade.t)
+PGVERSION      ?= 13 18
 TEST_JOBS      ?= $(shell expr 2 '*' $$(nproc))
 PROVE_FLAGS    ?=
 VALGRIND_FLAGS := --leak-check=full --show-possibly-lost=no --num-callers=40 \
@@ -61,7 +71,7 @@ TEST_NGINX_LOAD_MODULES ?= $(so)
 export TEST_NGINX_BINARY TEST_NGINX_LOAD_MODULES
 
 test: deps	## install what is missing and run the whole suite
-	@$(submake) test-release test-asan test-heavy
+	@$(submake) test-release test-asan test-heavy test-postgres
 
 # One run of prove, and so one summary, for each way to build.
 
@@ -73,7 +83,8 @@ test-asan: asan	## the same with AddressSanitizer and UBSan
 	@$(call unit,$(build)/asan/unit,-O1 -g $(SANITIZE))
 	@$(call prove,$(T_ASAN),asan)
 
-test-heavy:	## what takes the processors: storms, models, other builds
+test-heavy:	## images, and what takes the processors: storms, models, other builds
+	@tools/install-deps images failover
 	@$(submake) test-release test-asan T='$(HEAVY)'
 	@$(submake) test-tsan test-valgrind
 
@@ -84,6 +95,9 @@ test-tsan: tsan	## tests of what threads do, with ThreadSanitizer
 
 test-valgrind: memcheck	## some tests under valgrind
 	@$(call prove,$(T_VALGRIND),memcheck,$(VALGRIND_FLAGS))
+
+test-postgres: all	## some with the oldest and the newest PostgreSQL (PGVERSION=17)
+	@$(foreach v,$(PGVERSION),($(call prove,$(T_POSTGRES),,,t/postgres/run $v)) &&) true
 
 unit  = if [ -f t/unit/Makefile ]; then \
             $(submake) $(jobs) -s -C t/unit BUILD=$(1) CFLAGS='$(2)'; fi
@@ -97,10 +111,20 @@ prove = export $(if $(2),TEST_NGINX_BINARY=$(build)/$(2)/nginx \
             printf '| %s | %s | %s | %s | %s | %s | %s |\n' \
                 fault runs attempts acknowledged failed duplicates burned \
                 --- --- --- --- --- --- --- > $$FAULTS && \
-            $(4) prove -j $(TEST_JOBS) $(perl_libs) $(stand_in) $(PROVE_FLAGS) \
-                $$files; \
-        status=$$?; [ $$(wc -l < $$FAULTS) = 2 ] || cat $$FAULTS; \
-        exit $$status
+            { $(4) prove -j $(TEST_JOBS) $(perl_libs) $(stand_in) \
+                  $(PROVE_FLAGS) $$files 2>&1; echo $$? > $$FAULTS.status; } \
+                | tee $$FAULTS.log; \
+        [ $$(wc -l < $$FAULTS) = 2 ] || cat $$FAULTS; \
+        [ "$$(cat $$FAULTS.status)" = 0 ] || { $(failed) $$FAULTS.log; exit 1; }
+
+# What failed comes last, where those look who see the end only; without the
+# logs of nginx, which are long.
+failed = awk '/^\# *Failed test/ { more = 8 } \
+              more-- > 0 && /^\#/ && !/^\# [0-9\/]+ [0-9:]+ \[/ { \
+                  print substr($$0, 1, 240) \
+              } \
+              /^Test Summary Report/ { summary = 1 } \
+              summary'
 
 # nginx's pools hide overruns and reused memory, hence NGX_DEBUG_PALLOC, which
 # makes every allocation one of its own.  Reading words from odd addresses is

@@ -68,8 +68,10 @@
          && row.incarnation != memory.incarnation))
 #endif
 
-#ifdef NO_TIMELINE
+#if defined(NO_TIMELINE)
 #define another_timeline(s)  false
+#elif defined(TRUST) || defined(ADVANCE)
+#define another_timeline(s)  (db[s].row.timeline > db[s].timeline)
 #else
 #define another_timeline(s)  (db[s].row.timeline != db[s].timeline)
 #endif
@@ -116,14 +118,37 @@
      && !(row.holders[z] == 0 && may_be_pruned(row)))
 #endif
 
+/*
+ * unique_random.to_skip(): for each timeline since the last grant.  What is
+ * forgotten is made up for, if it is no more than that.
+ */
+
+#ifdef SKIPS_ONCE
+#define promotions(s)  1
+#else
+#define promotions(s)  (db[s].timeline - db[s].row.timeline)
+#endif
+
+#ifdef ADVANCE
+#define promoted(s)   (db[s].timeline > db[s].row.timeline)
+#define made_up(s)                                                            \
+    (promoted(s)                                                              \
+     && db[s].row.reserved + ADVANCE * promotions(s) >= then.reserved)
+#else
+#define promoted(s)   false
+#define made_up(s)    false
+#endif
+
+
 /* unique_random.contradiction() and forgotten(); judge() is these and more */
 
 #define suspicion(s, z)                                                       \
     (db[s].row.fenced || another_timeline(s) || another_writer(s)             \
-     || fewer_reserved(db[s].row)                                             \
-     || (db[s].row.epoch <= then.epoch                                        \
-         && (gone_back(db[s].row, db[s].timeline)                             \
-             || grant_forgotten(db[s].row, z))))
+     || (!made_up(s)                                                          \
+         && (fewer_reserved(db[s].row)                                        \
+             || (db[s].row.epoch <= then.epoch                                \
+                 && (gone_back(db[s].row, db[s].timeline)                     \
+                     || grant_forgotten(db[s].row, z))))))
 
 inline copy_row(to, from)
 {
@@ -198,6 +223,40 @@ inline prune(s, upto)
 
 
 /*
+ * unique_random.advance(): of each primary between, which this one may know
+ * nothing of, it makes up for what was skipped there, and for what was granted
+ */
+
+#ifdef LACKS_NONE_BETWEEN
+#define beyond(skip)  (skip)
+#else
+#define beyond(skip)  (2 * (skip) - ADVANCE)
+#endif
+
+#ifdef ADVANCE
+inline advance(s)
+{
+    count = promotions(s) * ADVANCE;
+    count = (then.reserved + count > ROW.reserved + beyond(count)
+             -> then.reserved + count : ROW.reserved + beyond(count));
+    ROW.reserved = (count > SIZE -> SIZE : count);
+    count = 0;
+    ROW.returned = 0;
+    ROW.holders[0] = 0;
+    ROW.holders[1] = 0;
+    ROW.pruned = 0;
+    epochs++;
+    ROW.epoch = epochs;
+    ROW.incarnation = incarnations;
+    incarnations++;
+    ROW.timeline = db[s].timeline;
+    ROW.history = UP_TO(events);        /* it makes up for what is lost */
+    printf("  it skips: reserved %d, epoch %d\n", ROW.reserved, ROW.epoch)
+}
+#endif
+
+
+/*
  * unique_random.reserve(), one transaction under the row's lock.  The reply
  * is "outcome", "mask", "old" (was it reserved before), and "row".
  */
@@ -263,6 +322,13 @@ inline reserve(s, z)
         db[s].found_out = 1
     :: else
     fi;
+
+#ifdef ADVANCE
+    if
+    :: outcome == GRANTED && promoted(s) -> advance(s)
+    :: else
+    fi;
+#endif
 
     if
     :: sets_fence ->

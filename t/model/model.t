@@ -73,6 +73,10 @@ my $anew       = 'memory SIZE=2 EVENTS=3 CHANGES=3 BLANKS=1';
 my $overtaken  = 'memory SIZE=2 EVENTS=3 CHANGES=2 RESTORES=1 KILLED=1';
 my $unreadable = "$anew UNSEEN REPEATS_ALLOWED NEVER_RECALLED CHECK_EVIDENCE";
 
+# Without an operator, by each policy and with the bound that it has.
+my $trust   = 'failover SIZE=4 EVENTS=3 FAILOVERS=2 TRUST';
+my $advance = 'failover SIZE=6 EVENTS=4 FAILOVERS=2 ADVANCE=1';
+
 # Name, model with its macros, and what spin has to find: nothing, or what.
 my @searches = (
 
@@ -122,6 +126,9 @@ my @searches = (
     ['the same, and accept()',
         'memory SIZE=2 EVENTS=3 CHANGES=2 RESTORES=1 ACCEPTS=1', ''],
     ['a file that could not be read keeps what it says', $unreadable, ''],
+    ['trust: two failovers, and nothing is lost', "$trust BEHIND=0", ''],
+    ['advance: two failovers, each of which loses no more than N',
+        "$advance BEHIND=1", ''],
 
     # And not because nothing can happen.
     ['every position can be issued', "$grants NEVER_ALL", 'all'],
@@ -130,6 +137,8 @@ my @searches = (
         'again'],
     ['what came back can be granted at once', "$returned NEVER_AGAIN",
         'whole'],
+    ['after a failover with advance, numbers are issued again',
+        "$advance BEHIND=1 NEVER_AGAIN", 'again'],
     ['others go on when a caller is refused', "$caller NEVER_GOES_ON",
         'others'],
 
@@ -213,11 +222,22 @@ my @searches = (
         ['saving a slot before it is reclaimed', "$memory RECLAIMED_UNSAVED",
             'repeat'],
         ['merging by maximum', "$overtaken LAST_WRITER_WINS", 'repeat'],
+        ['skipping for each timeline', "$advance BEHIND=1 SKIPS_ONCE",
+            'repeat'],
+        ['making up for what those between have granted',
+            "$advance BEHIND=1 LACKS_NONE_BETWEEN", 'repeat'],
         ['leaving the older memory where it is',
             "$unreadable LAST_WRITER_WINS", 'evidence'],
     ),
 
     # What the documentation says cannot be noticed.
+    ['undetectable: trust, and something is lost', "$trust BEHIND=1", 'repeat'],
+    ['undetectable: advance, and more is lost than is skipped',
+        "$advance BEHIND=2", 'repeat'],
+    ['undetectable: advance, and two primaries at once',
+        "$advance BEHIND=1 OLD_STAYS", 'repeat'],
+    ['undetectable: advance, and a standby that knows nothing of the last one',
+        "$advance BEHIND=1 SAME_TIMELINE", 'repeat'],
     ['undetectable: a snapshot, and nobody who remembers more asks first',
         "$snapshot UNSEEN", 'repeat'],
     ['undetectable: the same, and so many holders since that some are pruned',

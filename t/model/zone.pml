@@ -159,7 +159,7 @@ inline remember(z)
 #endif
 
 
-/* ngx_ur_slot_reply() */
+/* ngx_ur_reply() */
 
 inline zone_reply(z)
 {

@@ -1,7 +1,6 @@
 # For a client, nginx is a drop-in for a service that kept a row per number:
 # the tests that such a service came with, through nothing but HTTP, each with
-# blank databases; and then the way from the one to the other, as
-# docs/migration.md has it.
+# blank databases.  The way from the one to the other is in migration.t.
 #
 # TEST_DB_SHARD_0_URL and TEST_DB_SHARD_1_URL are databases to use, WHICH ARE
 # EMPTIED: what is in their schema unique_random is dropped.  Without them two
@@ -13,13 +12,12 @@ use warnings;
 use lib 't/lib';
 
 use B ();
-use Cwd qw( abs_path getcwd );
 use JSON::PP ();
 use Test::More;
 
 use UniqueRandom::Nginx;
 use UniqueRandom::Postgres;
-use UniqueRandom::Util qw( read_file run write_file );
+use UniqueRandom::Util qw( read_file run );
 
 my @given = grep { defined && $_ ne '' }
     @ENV{qw( TEST_DB_SHARD_0_URL TEST_DB_SHARD_1_URL )};
@@ -167,127 +165,5 @@ client('both shards' => sub {
 
 $nginx->stop;
 psql($_, $reset) for 0, 1;
-
-# The service before
-
-subtest 'migration' => sub {
-    plan skip_all => 'it makes roles, and not in databases that are given'
-        if @given;
-
-    # What the service has left behind: numbers up to the end of its ranges.
-    my %old;
-    for my $i (0, 1) {
-        my $first = $i * 500_000 + 1;
-        psql($i, 'CREATE TABLE used_numbers (id serial PRIMARY KEY, number'
-            . ' integer NOT NULL CONSTRAINT uq_number UNIQUE)');
-        psql($i, 'INSERT INTO used_numbers (number) SELECT n FROM'
-            . " generate_series($first, $first + 499999, 7) n");
-        $old{$_}++ for split /\n/, psql($i, 'SELECT number FROM used_numbers');
-    }
-
-    # The configuration that operators copy, in folders of this test.
-    my $instance = UniqueRandom::Nginx->new(start => 0);
-    my ($dir, $port) = ($instance->dir, $instance->port);
-    my ($load) = read_file("$dir/nginx.conf") =~ /\A((?:load_module .*;\n)+)/;
-    my $conf   = read_file('nginx.conf.example');
-    my $temp   = join '', map {"${_}_temp_path $dir/$_;\n"}
-        qw( client_body proxy fastcgi uwsgi scgi );
-    my $env    = UniqueRandom::Sanitizer::env_directives();
-
-    for (
-        [ qr/^load_module .*;\n/m, $load ],
-        [ qr/^user .*;\n/m,        $> == 0 ? "user www-data;\n" : '' ],
-        [ qr{/run/nginx\.pid},     "$dir/nginx.pid" ],
-        [ qr{/var/lib/nginx/},     "$dir/" ],
-        [ qr{/usr/share/\S+/docs\*\.conf}, abs_path('pages/docs.conf') ],
-        [ qr{/var/log/nginx/error},  "$dir/error" ],
-        [ qr{/var/log/nginx/access}, "$dir/access" ],
-        [ qr/listen  8000;/,         "listen  127.0.0.1:$port;" ],
-        [ qr/^events \{/m, "$env\nevents {" ],
-        [ qr/^http \{/m,   "http {\n$temp" ],
-        )
-    {
-        my ($from, $to) = @$_;
-        $conf =~ s/$from/$to/ or die "nginx.conf.example has no $from\n";
-    }
-    write_file("$dir/nginx.conf", $conf);
-
-    # Each command, with what is made up in it replaced.
-    my $text   = read_file('docs/migration.md');
-    my @blocks = $text =~ /^```sh\n(.*?)^```\n/gms;
-    my $script = join '', @blocks;
-
-    for (
-        [ 'db0.example.com', '127.0.0.1:' . $clusters[0]->port, 1 ],
-        [ 'db1.example.com', '127.0.0.1:' . $clusters[1]->port, 1 ],
-        [ '127.0.0.1:8000',  "127.0.0.1:$port",                 3 ],
-        )
-    {
-        my ($from, $to, $times) = @$_;
-        is $script =~ s/\Q$from\E/$to/g, $times, "$from is in the commands";
-    }
-
-    local %ENV = %ENV;
-    for my $i (0, 1) {
-        ($ENV{"DB_SHARD_${i}_URL"} = $urls[$i])
-            =~ s/^postgresql:/postgresql+psycopg2:/;
-    }
-    $ENV{PASSWORD} = 'secret';
-
-    # Not NGINX, where nginx looks for sockets of the binary before it.
-    $ENV{NGINX_COMMAND} = join ' ',
-        $ENV{TEST_NGINX_BINARY} || '/usr/sbin/nginx', '-p', "$dir/",
-        '-e', "$dir/error.log", '-c', "$dir/nginx.conf";
-
-    my ($code, $out) = run(
-        command => [
-            'bash', '-euc', "cd '" . getcwd() . "'\nset -o pipefail\n"
-                . 'nginx() { $NGINX_COMMAND "$@" 2>&1; }' . "\n"
-                . "curl() { command curl -sSf \"\$@\" && echo; }\n$script",
-        ],
-        merge => 1,
-    );
-
-    # It was started by the script, and is an nginx as any other from now on.
-    $nginx = $instance;
-    $nginx->adopt if -s "$dir/nginx.pid";
-    is $code, 0, 'every command of docs/migration.md succeeds' or diag $out;
-
-    like $out, qr/^\{"status":"ok"\}\n\{"status":"ready"\}\n\{"number":\d+\}$/m,
-        'nginx answers';
-    like $out, qr/^0\n0\n/m, 'no old number is in the new ranges';
-
-    my @numbers = ($out =~ /"number":(\d+)/,
-        map { (get('/random'))[1]{number} } 1 .. 200);
-    is_deeply [ grep { $_ < 1_000_001 || $_ > 2_000_000 } @numbers ], [],
-        'numbers are of the new ranges';
-    is_deeply [ grep { $old{$_} } @numbers ], [], '... none was given before';
-    ok scalar(grep { $_ <= 1_500_000 } @numbers), '... of the first shard';
-    ok scalar(grep { $_ > 1_500_000 } @numbers),  '... and of the second one';
-
-    for my $i (0, 1) {
-        my $insert = 'INSERT INTO used_numbers (number) VALUES (2)';
-
-        ok !eval { psql($i, $insert); 1 }, "the old table $i takes no more";
-        like $@, qr/violates check constraint "closed"/, '... by that';
-    }
-    is psql(0, 'SELECT count(*) FROM used_numbers'),
-        psql(0, 'SELECT (500000 + 6) / 7'), '... and has what it had';
-
-    # What is said of the differences, as far as nginx shows it.
-    for (
-        [ GET    => '/health', 200 ],
-        [ POST   => '/random', 200 ],
-        [ HEAD   => '/random', 405 ],
-        [ DELETE => '/random', 405 ],
-        [ GET    => '/redoc',  404 ],
-        )
-    {
-        my ($method, $path, $status) = @$_;
-        is $nginx->request($method, $path)->{status}, $status,
-            "$method $path: $status";
-    }
-    $nginx->stop;
-};
 
 done_testing;

@@ -73,7 +73,7 @@ is_deeply [ grep { m{^(?:t|\.ci|\.git\w*)/|^\.git|\.t$|^docker/test} } @files ],
 
 my @lost;
 for my $page (grep { /\.md$/ } @files) {
-    my $text = read_file("$unpacked/$page");
+    (my $text = read_file("$unpacked/$page")) =~ s/^```.*?^```$//msg;
 
     while ($text =~ /\]\((?!\w+:)([^)#]+)/g) {
         push @lost, "$page: $1" if !-e dirname("$unpacked/$page") . "/$1";
@@ -98,7 +98,12 @@ is_deeply [ files("$dir/root") ], [
     "usr/share/doc/$module/logrotate",
     "usr/share/doc/$module/nginx.conf.example",
     "usr/share/doc/$module/systemd.conf",
+    "usr/share/$module/check.sql",
     "usr/share/$module/docs.conf",
+    (map {"usr/share/$module/monitoring/$_"} qw(
+        alerts.test.yml alerts.yml grafana-dashboard.json prometheus.yml
+        stock.test.yml
+    )),
     "usr/share/$module/schema.sql",
 ], '... installs what it should';
 

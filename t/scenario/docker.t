@@ -195,7 +195,8 @@ subtest 'every variable is documented' => sub {
     }
 
     # Parts of names, and what one script makes for the next.
-    delete @used{ qw( NGINX_RESOLVER_DIRECTIVE NGINX_ENTRYPOINT_DIR
+    delete @used{ qw( NGINX_LISTEN_DIRECTIVES NGINX_RESOLVER_DIRECTIVE
+        NGINX_ENTRYPOINT_DIR
         DB_SHARD_n_NAME ), grep {/_\z/} keys %used };
     $used{"DB_SHARD_n_$_"} = 1 for qw( URL RANGE_START RANGE_END OPTIONS );
 

@@ -182,7 +182,7 @@ sub accept_largest {
     $second->kill9;
     $third->promote;
     $pool->moved(0, $third);
-    $one->wait_for_log(qr/\[warn\].* timeline is 3 instead of 2, and/, 30);
+    $one->wait_for_log(qr/\[warn\].* timeline is 3 instead of 2, trust waits for/, 30);
     all_served($pool, 'another, which may have lagged, is not trusted');
     is_deeply [ $one->errors ], [], '... nor fenced';
 

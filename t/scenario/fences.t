@@ -130,6 +130,35 @@ my $settings = 'wait_timeout 500ms; lease min=10 max=10;';
     ok keys %seen > 2 * SIZE - 100, '... and few are burned';
 }
 
+# A copy from an earlier life: what accept() would need is said, but not its name.
+{
+    add('a', 'left', 1);
+    $pg->psql('a', "SELECT unique_random.accept('left', 1, advance => 0)");
+
+    my $nginx = UniqueRandom::Nginx->new(
+        http   => "unique_random_pool left { $settings " . shard('a', 1) . ' }',
+        server => 'location = /random { unique_random left; }',
+    );
+
+    my %seen;
+    is take($nginx, '/random', \%seen, 50), 50, 'before the copy';
+
+    $pg->psql('a', 'UPDATE unique_random.ranges SET epoch = epoch - 1,'
+        . " writer = pg_current_xact_id() WHERE pool = 'left'");
+
+    take($nginx, '/random', \%seen, SIZE);
+    $nginx->wait_for_log(qr/is a stale copy/, 30);
+
+    my ($known) = $nginx->error_log
+        =~ /\[alert\] .* is a stale copy: a later life of the range has been seen.*; (\d+) of its positions are known to be reserved/;
+    is $known, $pg->psql('a', 'SELECT reserved FROM unique_random.ranges'
+        . " WHERE pool = 'left'"),
+        'a copy that was left behind: the alert says what is known';
+    unlike $nginx->error_log, qr/unique_random\.accept/,
+        '... without a word of accept()';
+    is repeated(\%seen), 0, '... no number was given twice';
+}
+
 # A blank database in the place of the one that was there.
 {
     my $nginx = UniqueRandom::Nginx->new(

@@ -9,6 +9,7 @@ use lib 't/lib';
 use Cwd qw( abs_path );
 use HTTP::Tiny;
 use Test::More;
+use Time::HiRes qw( sleep );
 
 use UniqueRandom::Util
     qw( descendants free_port is_alive read_file spawn tmp_dir wait_gone wait_until );
@@ -62,13 +63,30 @@ for my $time ('at first', 'and again, with the data that were kept') {
     is $http->get("http://127.0.0.1:$port/health")->{content},
         '{"status":"ok"}', '... /health';
 
+    my $start = $http->get("http://127.0.0.1:$port/")->{content};
+    like $start, qr{<title>Unique random numbers}, '... /';
+
+    for my $path ($start =~ /href="([^"]*)"/g) {
+        is $http->get("http://127.0.0.1:$port$path")->{status}, 200,
+            "... links $path" if $path ne '/docs' || -e 'build/pages/index.html';
+    }
+
     like $http->get("http://127.0.0.1:$port/docs")->{content},
         qr{<title>Unique random numbers}, '... /docs' if -e 'build/pages/index.html';
+
+    like $http->get("http://127.0.0.1:$port/status",
+        { headers => { Accept => 'text/html' } })->{content},
+        qr{<script}, '... /status, as a page' if -e 'build/pages/status.html';
 
     my @started = descendants($pid);
     cmp_ok scalar(@started), '>', 1, '... it runs ' . @started . ' processes';
 
-    kill TERM => $pid;
+    # As who is told by a supervisor and, once more, by make.
+    for (1 .. 100) {
+        kill TERM => $pid;
+        sleep 0.001;
+    }
+
     wait_gone(60, $pid, @started);
     pass '... and stops them all';
 

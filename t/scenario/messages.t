@@ -4,6 +4,7 @@
 use strict;
 use warnings;
 
+use JSON::PP qw( decode_json );
 use Test::More;
 
 use UniqueRandom::Load     ();
@@ -154,6 +155,12 @@ subtest 'no range, and a name with a quote' => sub {
     works($nginx, 10);
 };
 
+subtest 'no range, and a long name' => sub {
+    my $long  = 'n' x 400;
+    my $nginx = nginx($pg->url(db => database('long')), pool => $long);
+    refused($nginx, qr{run SELECT unique_random\.add\('$long', 1, 1000\);});
+};
+
 subtest 'a range that disagrees' => sub {
     my $db = database('mismatch');
     $pg->psql($db, "SELECT unique_random.add('numbers', 1, 2000)");
@@ -161,6 +168,93 @@ subtest 'a range that disagrees' => sub {
     refused(nginx($pg->url(db => $db)),
         qr{range 1-1000 is 1-2000 in shard ".*/mismatch"});
     is reserved($db), 0, 'nothing is reserved';
+};
+
+# Of a range that nginx remembers: what it would make again may be elsewhere.
+sub gone {
+    my ($nginx, $reason, $advice) = @_;
+
+    $reason = "the range is not what it was$reason";
+    is_deeply take($nginx, 4)->status, { 503 => 4 }, 'no number is given';
+    like(
+        $nginx->error_log,
+        qr{\[alert\] .* range 1-1000 of shard ".*" is fenced: $reason; [1-9]\d* of its positions are known to be reserved; $advice},
+        'the log says why',
+    );
+
+    my $range
+        = decode_json($nginx->get('/status')->{content})->{pools}[0]{ranges}[0];
+    like $range->{reason}, qr/^$reason$/, '... and so does the status';
+    return $range->{sql};
+}
+
+use constant AGAIN => qr/if this is the right database and no other has the range, restore its row or, from a copy of its key, run SELECT /;
+
+use constant NOT_AGAIN => qr/let nginx see it, configure the database that has it, or restore it; it must not be made again while it is anywhere/;
+
+subtest 'a range for another role' => sub {
+    my $db = database('roles');
+    $pg->psql($db, "SELECT unique_random.add('numbers', 1, 1000);"
+        . 'CREATE ROLE teller LOGIN; CREATE ROLE pool_a NOLOGIN;'
+        . 'GRANT unique_random TO teller');
+
+    my $nginx = nginx($pg->url(db => $db, user => 'teller'),
+        directives => 'lease off;',
+        server     => 'location = /random { unique_random; }'
+            . 'location = /status { unique_random_status json; }');
+    my @results = take($nginx, 4);
+    is $results[0]->status(200), 4, 'numbers are given';
+
+    $pg->psql($db, "SELECT unique_random.set_role('numbers', 'pool_a')");
+    is gone($nginx, ': pool "numbers" is for members of role "pool_a"',
+        NOT_AGAIN), undef, '... with nothing to run';
+    unlike $nginx->error_log, qr/unique_random\.add\(/, '... nor in the log';
+
+    $pg->psql($db, 'GRANT pool_a TO teller');
+    works($nginx, 4);
+    summary(@results, take($nginx, 4));
+};
+
+subtest 'a range that is in another database' => sub {
+    my $db = database('right');
+    $pg->psql($db, "SELECT unique_random.add('numbers', 1, 1000)");
+    $pg->psql(database('left'), "SELECT unique_random.add('other', 1, 1000)");
+    $pg->create_database('void');
+
+    my $add = qr/^SELECT unique_random\.add\('numbers', 1, 1000, key => \.\.\., reserved => \d+\); -- if it is nowhere else$/;
+    my $at = sub {
+        my ($where) = @_;
+
+        return (
+            server => 'location = /random { unique_random; }'
+                . 'location = /status { unique_random_status json; }',
+            http => 'unique_random_pool numbers { wait_timeout 1s; lease off;'
+                . ' shard ' . $pg->url(db => $where)
+                . ' name=one range=1-' . RANGE . ' fail_timeout=1s; }',
+        );
+    };
+
+    my $nginx = UniqueRandom::Nginx->new($at->($db));
+    is take($nginx, 4)->status(200), 4, 'numbers are given';
+
+    $nginx->configure($at->('left'))->reload(wait => 'old');
+    is gone($nginx, ': pool "other" has it', NOT_AGAIN), undef,
+        '... with nothing to run where another pool has it';
+
+    $nginx->configure($at->('empty'))->reload(wait => 'old');
+    $pg->psql('empty', 'DELETE FROM unique_random.ranges');
+    like gone($nginx, '', AGAIN), $add, '... but where nothing is known of it';
+
+    $nginx->configure($at->('mismatch'))->reload(wait => 'old');
+    is gone($nginx, ': it has another last number there', NOT_AGAIN), undef,
+        '... nothing for another one';
+
+    $nginx->configure($at->('void'))->reload(wait => 'old');
+    like gone($nginx, '', 'there is no schema; ' . AGAIN), $add,
+        '... but where there is no schema';
+
+    $nginx->configure($at->($db))->reload(wait => 'old');
+    works($nginx, 4);
 };
 
 subtest 'no database' => sub {

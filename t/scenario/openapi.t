@@ -64,6 +64,7 @@ my %matches = (
     string  => qr/\A".*"\z/s,
     integer => qr/\A-?\d+\z/,
     object  => qr/\A\{.*\}\z/s,
+    array   => qr/\A\[.*\]\z/s,
 );
 
 # What is wrong with a value, by the part of JSON Schema that is in use.
@@ -71,6 +72,13 @@ sub misfits {
     my ($schema, $value, $name) = @_;
 
     $schema = resolve($schema);
+
+    if ($schema->{oneOf}) {
+        my @each = map { [ misfits($_, $value, $name) ] } @{ $schema->{oneOf} };
+        my @fits = grep { !@$_ } @each;
+
+        return @fits == 1 ? () : map { @$_ } @each;
+    }
 
     my $text = $json->encode($value);
     return "$name is no $schema->{type}: $text"
@@ -82,6 +90,13 @@ sub misfits {
         if exists $schema->{const} && $text ne $json->encode($schema->{const});
     push @misfits, "$name is less than $schema->{minimum}"
         if exists $schema->{minimum} && $value < $schema->{minimum};
+
+    if ($schema->{type} eq 'array') {
+        push @misfits, map { misfits($schema->{items}, $_, "one of $name") }
+            @$value;
+        push @misfits, "$name is too short"
+            if @$value < ($schema->{minItems} // 0);
+    }
 
     if ($schema->{type} eq 'object') {
         my $properties = $schema->{properties};
@@ -100,13 +115,22 @@ sub misfits {
 
 # Headers that are HTTP's own.
 my %usual = map { $_ => 1 }
-    qw( connection content-length content-type date server );
+    qw( connection content-length content-type date server transfer-encoding );
 
 my (%answered, %examples);
+
+# One number is as good as another.
+sub text {
+    my ($body) = @_;
+
+    return $json->encode($body) =~ s/\d+(?=[\],}])/0/gr;
+}
 
 # Whether the answer is one that the description has for the operation.
 sub is_described {
     my ($reply, $operation, $path, $what) = @_;
+
+    $path =~ s/\?.*//;
 
     my $status = $reply->{status};
     my $answer = $api->{paths}{$path}{$operation}{responses}{$status};
@@ -133,11 +157,11 @@ sub is_described {
             ? misfits($schema, $value, $name) : "there is no header $name";
     }
 
-    my ($type) = keys %{ $answer->{content} };
+    my $type  = $headers->{'content-type'};
     my $media = $answer->{content}{$type};
 
-    push @misfits, "Content-Type is $headers->{'content-type'}"
-        if $headers->{'content-type'} ne $type;
+    push @misfits, "Content-Type is $type" if !$media;
+    $answered{"$operation $path $status $type"} = 1;
 
     if ($type eq 'application/json') {
         my $body = eval { $json->decode($reply->{content}) };
@@ -149,17 +173,18 @@ sub is_described {
         my @examples = $media->{example}
             // map { $_->{value} } values %{ $media->{examples} };
 
-        # One number is as good as another.
-        if (exists $examples[0]{number}) {
-            push @misfits, misfits($media->{schema}, @examples, 'the example');
-            $examples[0]{number} = $body->{number};
-        }
+        push @misfits, map { misfits($media->{schema}, $_, 'the example') }
+            @examples;
 
-        my $text = $json->encode($body);
-        my ($is) = grep { $json->encode($_) eq $text } @examples;
+        my $text = text($body);
+        my ($is) = grep { text($_) eq $text } @examples;
 
         push @misfits, "no example is $text" if !$is;
         $examples{"$operation $path $status"}{$text} = 1;
+    }
+    elsif ($type eq 'text/plain') {
+        push @misfits, map {"no number and line feed: $_"}
+            grep { !/\A[0-9]+\n\z/ } $reply->{content}, $media->{example};
     }
 
     return is join("\n", @misfits), '', "$what: $status is as described";
@@ -190,11 +215,21 @@ my $nginx = nginx($pg->url(db => 'many') . ' range=0-9999', 'bootstrap on;');
 
 is_described($nginx->request(@$_), lc $_->[0], $_->[1], "@$_[0, 1]") for
     [ 'GET',  '/random' ],
+    [ 'GET',  '/random?count=3' ],
+    [ 'GET',  '/random?count=0' ],
     [ 'POST', '/random' ],
+    [ 'POST', '/random?count=3' ],
+    [ 'POST', '/random?count=1001' ],
     [ 'POST', '/random', content => '{"count":1}',
         headers => { 'Content-Type' => 'application/json' } ],
+    [ 'GET',  '/random', headers => { Accept => 'text/plain' } ],
+    [ 'POST', '/random', headers => { Accept => 'text/plain' } ],
     [ 'GET',  '/health' ],
     [ 'GET',  '/ready' ];
+
+is_deeply [ map { $_->{schema} } @{ $api->{paths}{'/random'}{$_}{parameters} } ],
+    [ { type => 'integer', minimum => 1, maximum => 1000 } ],
+    "count, as it may be in a $_" for qw( get post );
 
 my $head = $nginx->request('HEAD', '/ready');
 is $head->{status} . ($head->{content} // ''), '200', 'HEAD /ready';
@@ -224,12 +259,28 @@ for my $method (qw( GET POST )) {
 
 $nginx->stop;
 
+# Numbers in a form of their own.
+for my $method (qw( GET POST )) {
+    $pg->create_database("written_$method");
+    $nginx = nginx($pg->url(db => "written_$method") . ' range=572-572',
+        'bootstrap on; format decimal width=7 prefix=INV- check=damm;');
+
+    my $written = $nginx->request($method, '/random');
+
+    is_described($written, lc $method, '/random', "written, $method");
+    is $written->{content}, '{"number":"INV-00005724"}', '... as it says';
+    $nginx->stop;
+}
+
 # The last number has been issued.
 $nginx = nginx($pg->url(db => 'few') . ' range=1-2', 'bootstrap on;');
 $nginx->get('/random') for 1 .. 2;
 
-is_described($nginx->request($_, '/random'), lc $_, '/random', "then $_")
-    for qw( GET POST );
+for my $path ('/random', '/random?count=3') {
+    is_described($nginx->request($_, $path), lc $_, $path, "then $_ $path")
+        for qw( GET POST );
+}
+
 is_described($nginx->get('/ready'), 'get', '/ready', 'then /ready');
 is $nginx->get('/health')->{status}, 200, '... and nginx still runs';
 $nginx->stop;
@@ -240,8 +291,11 @@ $nginx = nginx(
     'wait_timeout 100ms;',
 );
 
-is_described($nginx->request($_, '/random'), lc $_, '/random',
-    "without a database, $_") for qw( GET POST );
+for my $path ('/random', '/random?count=3') {
+    is_described($nginx->request($_, $path), lc $_, $path,
+        "without a database, $_ $path") for qw( GET POST );
+}
+
 is_described($nginx->get('/ready'), 'get', '/ready', '... /ready');
 $nginx->stop;
 
@@ -255,10 +309,11 @@ for my $path (sort keys %{ $api->{paths} }) {
         for my $status (sort keys %$answers) {
             my $name = "$operation $path $status";
 
-            push @missing, $name if !$answered{$name};
+            push @missing, grep { !$answered{$_} } $name,
+                map {"$name $_"} keys %{ $answers->{$status}{content} };
             push @missing, map {"$name: $_"}
                 grep { !$examples{$name}{$_} }
-                map { $json->encode($_->{value}) }
+                map { text($_->{value}) }
                 map { values %{ $_->{examples} // {} } }
                 values %{ $answers->{$status}{content} };
         }

@@ -190,6 +190,13 @@ my @shards = (
     operator($heading, $db);
     is $standby->psql('numbers', 'SELECT failover FROM unique_random.ranges'),
         'trust', '... and a policy';
+
+    operator($heading, $db);
+    is $standby->psql('numbers', 'SELECT failover, advance FROM'
+        . ' unique_random.ranges'), 'advance|10000', '... or another one';
+
+    like operator('Whether a server will do', $db),
+        qr/^ timeline +\| t +\| 2 +\|/m, 'the server tells what it can';
 }
 
 # A backup of it is restored.
@@ -300,6 +307,56 @@ my @shards = (
     # As if the life before had been begun by a clock in the future.
     operator('Other rewrites', $db, 123456 => $reserved + 100);
     comes_again(1, 'numbers of a life after that one');
+}
+
+# Somebody has read the key.
+{
+    my $heading = 'A leaked key';
+    my $first   = 1_000_001;
+
+    operator($heading, $db);
+
+    $shards[0] =~ s/range=1-500000/range=$first-1500000/ or die "no range\n";
+    $nginx->configure(serve('numbers', $shards[0]));
+    operator($heading, $db);
+    comes_again($first, 'numbers with another key');
+
+    unlike operator($heading, $db), qr/[0-9a-f]{64}/, '... not printed';
+    is $other->psql('next', 'SELECT first, fenced,'
+            . ' count(*) FILTER (WHERE fenced IS NULL) OVER (PARTITION BY key)'
+            . ' FROM unique_random.ranges ORDER BY first'),
+        "1|closed: moved away|0\n$first||1", '... and the old one is closed';
+    is take(50), 50, 'nginx goes on';
+}
+
+# A range that was adopted is lost.
+{
+    my ($lost, $blank) = map {
+        my $pg = UniqueRandom::Postgres->new(name => $_);
+        $pg->create_database('numbers')->psql('postgres',
+            'CREATE ROLE nginx LOGIN');
+        $pg;
+    } qw( lost blank );
+
+    $lost->apply_schema('numbers');
+    $lost->psql('numbers', 'CREATE TABLE used (number integer UNIQUE);'
+        . ' INSERT INTO used SELECT generate_series(1, 500000, 3);'
+        . " SELECT unique_random.adopt('numbers', 1, 500000, 'used', 'number')");
+    operator('Backing up the keys', { SHARD => $lost->url(db => 'numbers') });
+
+    my $range = sub {
+        return $_[0]->psql('numbers', "SELECT encode(key, 'hex'), size,"
+            . " encode(domain, 'hex'), chunk, md5(bits) FROM"
+            . ' unique_random.ranges JOIN unique_random.domains'
+            . ' USING (pool, first)');
+    };
+    my ($key) = $range->($lost) =~ /^([0-9a-f]{64})/;
+    my ($domain) = read_file("$here/domains.txt")
+        =~ /^numbers\|1\|500000\|([0-9a-f]{64})$/m;
+
+    operator('A lost database', { SHARD => $blank->url(db => 'numbers'),
+        KEY => $key, DOMAIN => $domain }, 200000 => 1000);
+    is $range->($blank), $range->($lost), '... with the numbers that it had';
 }
 
 is_deeply [ map { @{ $blocks{$_} } } sort keys %blocks ], [],

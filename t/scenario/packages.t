@@ -63,7 +63,13 @@ EOT
         "/usr/lib64/nginx/modules/$module.so",
         '/usr/share/nginx/modules/mod-unique-random.conf',
         "/usr/share/$module",
+        "/usr/share/$module/check.sql",
         "/usr/share/$module/docs.conf",
+        "/usr/share/$module/monitoring",
+        (map {"/usr/share/$module/monitoring/$_"} qw(
+            alerts.test.yml alerts.yml grafana-dashboard.json prometheus.yml
+            stock.test.yml
+        )),
         "/usr/share/$module/schema.sql",
     ], '... is what should be' or diag "@files";
 

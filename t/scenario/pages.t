@@ -9,17 +9,13 @@ use warnings;
 use lib 't/lib';
 
 use Cwd qw( abs_path );
-use HTTP::Tiny;
 use JSON::PP ();
-use MIME::Base64 qw( decode_base64 );
 use Test::More;
 
+use UniqueRandom::Browser;
 use UniqueRandom::Nginx;
 use UniqueRandom::Postgres;
-use UniqueRandom::Util qw(
-    at_exit descendants free_port is_alive read_file run spawn tmp_dir
-    wait_gone wait_until write_file
-);
+use UniqueRandom::Util qw( read_file run tmp_dir write_file );
 
 plan skip_all => 'the pages are not the module'
     if ($ENV{TEST_NGINX_LOAD_MODULES} // '') =~ m{/build/(?:asan|memcheck)/};
@@ -50,6 +46,8 @@ my $nginx = UniqueRandom::Nginx->new(
     http => 'unique_random_pool numbers { bootstrap on; shard '
         . $pg->url(db => 'numbers') . ' range=1-500000; }',
     server => "$listen\nlocation = /random { unique_random; }"
+        . "\nlocation = /health { return 200; }"
+        . "\nlocation = /ready { unique_random_ready; }"
         . "\ninclude " . tmp_dir() . '/docs.conf;',
 );
 
@@ -59,6 +57,7 @@ my $here = $listen ? 'http://127.0.0.1:8000' : $nginx->url;
 
 my %type = (
     '/docs'                              => 'text/html',
+    '/docs/'                             => 'text/html',
     '/docs/page.js'                      => 'text/javascript',
     '/docs/page.css'                     => 'text/css',
     '/docs/swagger-ui-bundle.js'         => 'text/javascript',
@@ -67,6 +66,7 @@ my %type = (
     '/docs/favicon-32x32.png'            => 'image/png',
     '/docs/swagger-ui.LICENSE'           => 'text/plain',
     '/docs/swagger-ui.NOTICE'            => 'text/plain',
+    '/docs/uPlot.LICENSE'                => 'text/plain',
     '/docs/swagger-ui-bundle.js.LICENSE.txt' => 'text/plain',
     '/openapi.json'                      => 'application/json',
 );
@@ -116,7 +116,7 @@ for my $path (qw( /docs/none.js /docs/none/page.js )) {
 }
 
 is $nginx->get($_)->{status}, 404, "$_ is not there"
-    for qw( /docs/ /docsy /docs../pages/page.js /docs/../page.js );
+    for qw( /docs/status.html /docsy /docs../pages/page.js /docs/../page.js );
 is $nginx->get('/docs/%2e%2e/docs.conf')->{status}, 404, 'no way out';
 
 my $json = JSON::PP->new->canonical->utf8;
@@ -129,108 +129,13 @@ $nginx->get('/random');
 
 # The browser
 
-my $tmp = tmp_dir() . '/browser';
-mkdir $tmp or die "$tmp: $!\n";
+my $browser = UniqueRandom::Browser->new(size => '1200,1380');
 
-# It leaves its settings nowhere else.
-local $ENV{HOME} = $tmp;
-local $ENV{TMPDIR} = $tmp;
-delete @ENV{ grep {/^XDG_/} keys %ENV };
+$browser->open("$here/docs");
 
-my $port = free_port();
-my @browser;
-
-# The browser hangs on a pipe to its driver, and the driver goes when the test
-# does, however that ends.
-my $driver = spawn(
-    log     => "$tmp/log",
-    command => [
-        qw( setpriv --pdeathsig KILL chromedriver ), "--port=$port",
-    ],
-);
-
-at_exit(sub {
-    push @browser, descendants($driver);
-    kill KILL => grep { is_alive($_) } $driver, @browser;
-    wait_gone(20, $driver, @browser);
-});
-
-my $session = '';
-
-# A command of the W3C's WebDriver; undef if there is no such element.
-sub webdriver {
-    my ($method, $command, $content) = @_;
-
-    my $answer = HTTP::Tiny->new(timeout => 60)->request($method,
-        "http://127.0.0.1:$port$session$command", {
-            headers => { 'Content-Type' => 'application/json' },
-            $content ? (content => $json->encode($content)) : (),
-        });
-    my $value = eval { $json->decode($answer->{content})->{value} };
-
-    return $value if $answer->{success};
-    return if ref $value && $value->{error} eq 'no such element';
-    die "$method $command: $answer->{content}\n" . read_file("$tmp/log");
-}
-
-wait_until(sub {
-    return !is_alive($driver)
-        || HTTP::Tiny->new->get("http://127.0.0.1:$port/status")->{success};
-}, 30, 'chromedriver answers');
-
-my ($chromium) = grep { -x } map {"$_/chromium"} split /:/, $ENV{PATH};
-
-$session = '/session/' . webdriver(POST => '/session', { capabilities => {
-    alwaysMatch => {
-        browserName          => 'chrome',
-        'goog:loggingPrefs'  => { browser => 'ALL', performance => 'ALL' },
-        'goog:chromeOptions' => {
-            binary => $chromium,
-            args   => [
-                qw(
-                    --headless=new --no-sandbox --disable-gpu
-                    --disable-dev-shm-usage --remote-debugging-pipe
-                    --no-first-run --disable-background-networking
-                    --disable-component-update --hide-scrollbars
-                ),
-                '--window-size=1200,1380',
-                "--user-data-dir=$tmp/profile",
-            ],
-        },
-    },
-} })->{sessionId};
-
-@browser = descendants($driver);
-
-# Waits until the element is there.
-sub element {
-    my ($selector) = @_;
-
-    my $found = wait_until(sub {
-        return webdriver(POST => '/element',
-            { using => 'css selector', value => $selector });
-    }, 30, "the page has $selector");
-
-    return '/element/' . (values %$found)[0];
-}
-
-sub click {
-    my ($selector) = @_;
-
-    return webdriver(POST => element($selector) . '/click', {});
-}
-
-sub text {
-    my ($selector) = @_;
-
-    return webdriver(GET => element($selector) . '/text');
-}
-
-webdriver(POST => '/url', { url => "$here/docs" });
-
-like text('.info .title'), qr/^Unique random numbers\b/,
+like $browser->text('.info .title'), qr/^Unique random numbers\b/,
     'the browser shows the page';
-is webdriver(GET => '/title'), 'Unique random numbers', '... its title';
+is $browser->title, 'Unique random numbers', '... its title';
 
 my $api = $json->decode($nginx->get('/openapi.json')->{content});
 
@@ -240,72 +145,93 @@ for my $path (sort keys %{ $api->{paths} }) {
             = "#operations-$operation->{tags}[0]-$operation->{operationId}";
 
         # With the zero-width spaces where it may be broken.
-        (my $shown = text("$block .opblock-summary-path")) =~ s/\x{200b}//g;
+        (my $shown = $browser->text("$block .opblock-summary-path")) =~ s/\x{200b}//g;
         is $shown, $path, "... $operation->{operationId}";
     }
 }
 
+my %tried = map { $_ => 1 } qw( getRandom postRandom );
 my %seen;
 
-for my $operation (qw( getRandom postRandom )) {
+for my $operation (sort keys %tried) {
     my $block = "#operations-numbers-$operation";
 
-    click("$block .opblock-summary-control");
-    click("$block .try-out__btn");
-    click("$block .execute");
+    $browser->click("$block .opblock-summary-control");
+    $browser->click("$block .try-out__btn");
+    $browser->click("$block .execute");
 
     my $live = "$block .live-responses-table .response";
 
-    like text("$live .response-col_status"), qr/^200\b/,
+    like $browser->text("$live .response-col_status"), qr/^200\b/,
         "$operation: Try it out, Execute";
 
-    my ($number) = text("$live .highlight-code code")
+    my ($number) = $browser->text("$live .highlight-code code")
         =~ /\A\{\s*"number": (\d+)\s*\}\z/;
     ok $number && $number <= 500_000, '... shows a number';
     $seen{$number}++;
 
-    like text("$live .response-col_description"),
+    like $browser->text("$live .response-col_description"),
         qr/^ *cache-control: no-store *$/m, '... and the headers';
 
     if ($ENV{UPDATE_SCREENSHOT} && $operation eq 'getRandom') {
-        webdriver(POST => '/execute/sync', {
-            script => 'document.activeElement.blur(); scrollTo(0, 0)',
-            args   => [],
-        });
-        write_file('docs/api-page.png',
-            decode_base64(webdriver(GET => '/screenshot')));
+        $browser->run('document.activeElement.blur(); scrollTo(0, 0)');
+        $browser->screenshot('docs/api-page.png');
     }
 
-    click("$block .opblock-summary-control");
+    $browser->click("$block .opblock-summary-control");
 }
 
 is keys %seen, 2, 'the numbers differ';
 
-# A breach of the policy would be in the console, too.
-is_deeply [
-    map {"$_->{level} $_->{message}"}
-        @{ webdriver(POST => '/se/log', { type => 'browser' }) }
-], [], 'nothing in the console';
+# On a phone, where nothing is wider than the screen, as it is and unfolded.
+$browser->devtools('Emulation.setDeviceMetricsOverride',
+    width => 375, height => 700, deviceScaleFactor => 2,
+    mobile => JSON::PP::true);
 
-my %asked;
+sub fits {
+    my ($what) = @_;
 
-for (@{ webdriver(POST => '/se/log', { type => 'performance' }) }) {
-    my $event = $json->decode($_->{message})->{message};
+    my $wide = $browser->run(<<'EOT');
+return [...document.querySelectorAll('body *')]
+    .filter(e => e.getBoundingClientRect().right > 375)
+    .map(e => `${e.tagName} ${e.className} ${e.getBoundingClientRect().right}`);
+EOT
+    my $width = $browser->run('return document.documentElement.scrollWidth');
 
-    $asked{ $event->{params}{request}{url} }++
-        if $event->{method} eq 'Network.requestWillBeSent';
+    return is($width, 375, "$what fits a phone") || diag explain $wide;
 }
 
-ok $asked{"$here/docs"} && $asked{"$here/random"},
+fits('the page');
+
+for my $path (sort keys %{ $api->{paths} }) {
+    for my $operation (values %{ $api->{paths}{$path} }) {
+        my $id    = $operation->{operationId};
+        my $block = "#operations-$operation->{tags}[0]-$id";
+
+        $browser->click("$block .opblock-summary-control");
+        $browser->element("$block .responses-inner");
+        fits($id);
+        $browser->click("$block .try-out__btn:not(.cancel)") if !$tried{$id};
+        $browser->click("$block .execute");
+        $browser->element("$block .live-responses-table .response");
+        fits("... its answer");
+        $browser->click("$block .opblock-summary-control");
+    }
+}
+
+# A breach of the policy would be in the console, too.
+is_deeply [ $browser->console ], [], 'nothing in the console';
+
+my @asked = $browser->asked;
+
+is scalar(grep { $_ eq "$here/docs" || $_ eq "$here/random" } @asked), 2,
     'the browser has asked this nginx';
 
 # chrome: is what the browser shows before there is a page.
-is_deeply [ grep { !m{\A(?:\Q$here\E/|data:|chrome:)} } sort keys %asked ],
-    [], '... and nobody else';
+is_deeply [ grep { !m{\A(?:\Q$here\E/|data:|chrome:)} } @asked ], [],
+    '... and nobody else';
 
-webdriver(DELETE => '');
-kill TERM => $driver;
-wait_gone(30, $driver, @browser);
+$browser->close;
 pass 'the browser has gone';
 
 done_testing;

@@ -61,7 +61,8 @@ sub calls {
     my $but = join ', ', map {"'$_'"} '', @but;
 
     return split /\n/, $pg->psql($db, <<"EOT");
-SELECT format('SELECT unique_random.%I(%s)', p.proname,
+SELECT format('%s unique_random.%I(%s)',
+              CASE p.prokind WHEN 'p' THEN 'CALL' ELSE 'SELECT' END, p.proname,
               (SELECT string_agg(format('NULL::%s', t::regtype), ', ')
                  FROM unnest(p.proargtypes) AS t))
   FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
@@ -120,10 +121,14 @@ for my $db (sort keys %owner) {
         is_deeply $reply->{starts}, [0], 'the role may reserve';
         like $reply->{key}, qr/^[0-9a-f]{64}$/, '... and has the key';
         is $tenant->ask([ 1, 1000, 0 ])->{refusal}, undef, '... and look';
+        is $pg->psql($db, 'SELECT count(*) FROM'
+            . " unique_random.domain('numbers', 1, 1000, 0)", user => 'tenant'),
+            1, '... and ask for its numbers';
         is $tenant->give_back($range, [8], [10]), '', '... and give back';
 
-        is allowed($db, 'tenant', qr/permission denied for function/,
-            calls($db, qw( reserve give_back ))), 0, 'it may call nothing else';
+        is allowed($db, 'tenant', qr/permission denied for (?:function|procedure)/,
+            calls($db, qw( reserve give_back domain ))), 0,
+            'it may call nothing else';
         is allowed($db, 'tenant',
             qr/permission denied|must be owner of/, accesses($db)),
             0, 'it has no right to any table nor column';

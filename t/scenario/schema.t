@@ -125,7 +125,7 @@ subtest 'an owner that is no superuser' => sub {
     $pg->apply_schema('house', user => 'landlord');
     is sql('house', "SELECT count(*) FROM pg_class WHERE "
         . "relnamespace = 'unique_random'::regnamespace AND relkind = 'r' "
-        . "AND relowner = 'landlord'::regrole"), 3, 'it owns the tables';
+        . "AND relowner = 'landlord'::regrole"), 6, 'it owns the tables';
     sql('house', "SELECT unique_random.add('numbers', 1, 500)",
         user => 'landlord');
 
@@ -217,7 +217,7 @@ EOT
         qr/reserved must be between 0 and 1001, not 1002/, 'too many reserved');
     fails($db, "SELECT unique_random.add('numbers', 5000, 6000, "
         . "failover => 'maybe')",
-        qr/failover must be fence or trust, not maybe/, 'another policy');
+        qr/failover must be fence, trust or advance:N .* not maybe/, 'another policy');
 
     is sql($db, 'SELECT count(*), count(DISTINCT key) FROM unique_random.ranges'),
         '4|4', 'every range has a key of its own';
@@ -249,7 +249,9 @@ subtest 'operators' => sub {
         'accept() never goes back';
     is sql($db, "$accept('numbers', 1, at_least => 50, advance => 10)"),
         '110|10', 'accept() does both';
-    is sql($db, "$accept('numbers', 1, advance => 100000)"), '1000|890',
+    is sql($db, "$accept('numbers', 1, at_least => 120, advance => 10)"),
+        '130|20', '... one beyond the other';
+    is sql($db, "$accept('numbers', 1, advance => 100000)"), '1000|870',
         'accept() ends at the end';
     my $epoch  = sql($db, 'SELECT epoch FROM unique_random.ranges');
     my $second = sql($db, 'SELECT extract(epoch FROM now())::bigint');
@@ -259,7 +261,7 @@ subtest 'operators' => sub {
         . ' advance => 0)'), 't', '... also within a second';
 
     fails($db, "SELECT unique_random.set_failover('numbers', 1, 'maybe')",
-        qr/policy must be fence or trust, not maybe/, 'another policy');
+        qr/failover must be fence, trust or advance:N .* not maybe/, 'another policy');
     fails($db, "SELECT unique_random.set_failover('numbers', 3, 'trust')",
         qr/pool "numbers" has no range that begins with 3/,
         'set_failover() of another range');

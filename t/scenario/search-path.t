@@ -58,7 +58,10 @@ EOT
         'pg_has_role(name, regrole, text)|boolean',
         'pg_has_role(name, name, text)|boolean',
         'left(text, integer)|text', 'encode(bytea, text)|text',
-        'length(bytea)|integer', 'cardinality(bigint[])|integer',
+        'length(bytea)|integer', 'set_bit(bytea, integer, integer)|bytea',
+        'to_hex(bigint)|text', 'lpad(text, integer, text)|text',
+        'sha256(bytea)|bytea', 'substr(bytea, integer, integer)|bytea',
+        'cardinality(bigint[])|integer',
         'array_position(bigint[], bigint)|integer',
         'array_remove(bigint[], bigint)|bigint[]',
         'unnest(bigint[], bigint[])|SETOF bigint';
@@ -115,6 +118,7 @@ sub exercise {
             . ' after => 7)',
         "accept('numbers', 1, at_least => 5, advance => 1, after => 7)",
         "set_failover('numbers', 1, 'trust')",
+        "set_failover('numbers', 1, 'advance', 7)", 'check()',
         "set_role('numbers', 'unique_random')",
         "bootstrap('other', '{3001}', '{4000}')",
         "recount('numbers', 1)", "grant_to('unique_random')",
@@ -123,6 +127,22 @@ sub exercise {
     {
         $session->run("SELECT unique_random.$call");
     }
+
+    # A table of the operator's own, whose name it looks for itself.
+    $session->run('CREATE SCHEMA former; CREATE TABLE former.used (number int);'
+        . ' INSERT INTO former.used VALUES (1), (2)');
+
+    for my $step ('CALL unique_random.adopt_prepare',
+        'INSERT INTO former.used VALUES (3); SELECT unique_random.adopt')
+    {
+        $session->run(
+            "$step('adopted', 1, 1000, 'former.used', 'number')");
+    }
+    $session->run("SELECT unique_random.domain('adopted', 1, 1000, 0);"
+        . " SELECT unique_random.close('adopted', 1);"
+        . " CALL unique_random.adopt_prepare('adopted', 2001, 2010,"
+        . " 'former.used', 'number');"
+        . " SELECT unique_random.adopt_cancel('adopted', 2001)");
 
     # With a row that moves to another page, and one that is judged.
     for my $caller (map {
@@ -195,10 +215,11 @@ subtest 'temporary ones' => sub {
         '... and none of them ran';
 };
 
+# A procedure that commits cannot have it.
 is $pg->psql('after', <<'EOT'), '', 'every function has its search_path';
 SELECT p.oid::regprocedure FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
  WHERE p.pronamespace = 'unique_random'::regnamespace
-   AND l.lanname <> 'internal'
+   AND l.lanname <> 'internal' AND p.prokind = 'f'
    AND 'search_path=pg_catalog, pg_temp' <> ALL (coalesce(p.proconfig, '{}'))
 EOT
 

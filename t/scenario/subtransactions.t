@@ -95,6 +95,20 @@ for my $way (sort keys %ways) {
         in($way, "accept('$way', 1, advance => 0)");
     }
 
+    # As if a standby had been promoted since.
+    in($way, "set_failover('$way', 1, 'advance', 50)");
+    $session->run('UPDATE unique_random.ranges SET timeline = timeline - 1,'
+        . " writer = pg_current_xact_id() WHERE pool = '$way'");
+    my $again = $caller->statement([$range]);
+    (my $advance = $again) =~ s/^SELECT json_agg/json_agg/;
+    my $reserved = $session->run('SELECT reserved FROM unique_random.ranges'
+        . " WHERE pool = '$way'");
+    $ways{$way}->($again, $advance);
+    my $reply = $caller->ask($range);
+    is_deeply [ @$reply{qw( refusal starts )} ],
+        [ undef, [ $reserved + 50 + 10 ] ],
+        "$way: a range goes on after a failover";
+
     my $sql = in($way, "close('$way', 1)");
     is $caller->ask($range)->{detail}, 'closed: moved away', "$way: close()";
 }

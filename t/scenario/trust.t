@@ -9,6 +9,7 @@
 use strict;
 use warnings;
 
+use JSON::PP qw( decode_json );
 use Test::More;
 use Time::HiRes qw( time );
 
@@ -21,8 +22,8 @@ use UniqueRandom::Util     qw( wait_until );
 
 use constant {
     SIZE => 5000,
-    WHY  => 'timeline is 2 instead of 1, and synchronous_standby_names is'
-        . ' empty',
+    WHY  => 'timeline is 2 instead of 1, trust waits for'
+        . ' synchronous_standby_names',
 };
 
 use constant FENCED => qr/\[alert\] .* range 1-\d+ of shard .* is fenced: timeline is 2 instead of 1; /;
@@ -59,7 +60,17 @@ sub nginx {
             . ' reserve_timeout 10s; connect_timeout 10s;'
             . " shard $hosts range=1-@{[ SIZE ]}"
             . ' fail_timeout=60s max_fails=0; }',
+        server => 'location = /random { unique_random; }'
+            . 'location = /status { unique_random_status json; }',
     );
+}
+
+# Of the range, what the status says.
+sub status {
+    my ($nginx) = @_;
+
+    return decode_json($nginx->get('/status')->{content})
+        ->{pools}[0]{ranges}[0];
 }
 
 sub load {
@@ -311,6 +322,10 @@ my $waiting = load($alone, 100, 8)->start;
 
 $alone->wait_for_log(WARNING, 30);
 pass 'one that has no other shard waits';
+is_deeply [ @{ status($alone) }{qw( state reason )} ], [ 'deferred', WHY ],
+    '... the status says why';
+like status($alone)->{sql}, qr/^SELECT unique_random\.set_failover\('alone'/,
+    '... and what to run if the standby may have lagged';
 
 is load($queued, 1)->run->status(503), 1, '... until its time is up';
 $queued->wait_for_log(WARNING, 30);
@@ -344,9 +359,12 @@ is_deeply [ $queued->errors('emerg|alert|crit|error') ], [],
 
     my $back  = time;
     my $after = $waiting->finish;
-    note sprintf 'all numbers after %.3f s', time - $back;
+    my $took = time - $back;
+    is_deeply [ @{ status($alone) }{qw( state reason )} ], [ 'active', undef ],
+        '... the status says so';
 
     is $after->status(200), 100, 'the setting is back: who waits is served';
+    cmp_ok $took, '<', 2, '... soon';
     is scalar UniqueRandom::Load->merge($before, $after)->duplicates, 0,
         '... with new numbers';
 

@@ -188,8 +188,9 @@ is sql("SELECT string_agg(returned::text, ' ' ORDER BY pool)"
     . " FROM unique_random.ranges WHERE pool <> 'numbers'"), '5 0 7 0',
     '... and counted';
 is sql('SELECT count(*) FROM pg_proc WHERE proname IN'
-    . " ('add', 'accept') AND pronamespace = 'unique_random'::regnamespace"), 2,
-    'there is one add() and one accept()';
+    . " ('add', 'accept', 'set_failover') AND pronamespace"
+    . " = 'unique_random'::regnamespace"), 3,
+    'there is one add(), one accept() and one set_failover()';
 
 # A reservation of the earlier function that was on its way as this one took its
 # place still calls them.
@@ -207,6 +208,8 @@ sub ask {
 
 is ask('idle', 10, 1)->{refusal}, undef, 'who was in order is';
 is ask('trust', 10, 1)->{refusal}, undef, '... also with failover=trust';
+sql("SELECT unique_random.set_failover('trust', 1, 'advance', 5)");
+is ask('trust', 10, 1)->{failover}, 'advance:5', '... or a policy that is new';
 is_deeply ask('returned', 50, 5)->{starts}, [ 19_995, 0, 7 ],
     '... with what was returned';
 is ask('foreign', 10, 1)->{detail}, 'the row was not written by a reservation',
@@ -221,9 +224,11 @@ is ask('foreign', 10, 1)->{detail}, 'the row was not written by a reservation',
     my $there = columns_of('numbers');
 
     is $caller->ask([ 1, SIZE, 10 ])->{refusal}, undef, 'a caller is granted';
-    sql('ALTER TABLE unique_random.ranges DROP synchronous');
+    sql("SELECT unique_random.set_failover('trust', 1, 'trust')");
+    sql('ALTER TABLE unique_random.ranges DROP size, DROP domain,'
+        . ' DROP advance, DROP began');
     $pg->apply_schema('numbers');
-    is +(columns_of('numbers') =~ s/\.+pg\.dropped\.\d+\.+ //r), $there,
+    is +(columns_of('numbers') =~ s/\.+pg\.dropped\.\d+\.+ //gr), $there,
         '... a column that an earlier schema does not have is added';
     is $caller->ask([ 1, SIZE, 10 ])->{refusal}, undef,
         '... and the caller goes on';

@@ -101,6 +101,9 @@ sub read {
     my @rows = @{ decode_json($json) };
 
     for my $row (grep { !defined $_->{refusal} } @rows) {
+        my $memory = $self->memory($row->{first});
+        $memory->{holder_serial} = 0
+            if ($memory->{epoch} // 0) != $row->{epoch};
         $self->memory($row->{first},
             map { $_ => $row->{$_} }
                 qw( epoch incarnation serial reserved timeline digest ));

@@ -88,12 +88,17 @@ sub start {
 
     my $n = $self->{processes};
 
+    # Who is stopped as soon as it is there has what stops it by then.
+    my $term = POSIX::SigSet->new(POSIX::SIGTERM());
+    POSIX::sigprocmask(POSIX::SIG_BLOCK(), $term);
+
     for my $i (0 .. $n - 1) {
         my $pid = fork // die "fork: $!\n";
 
         if ($pid == 0) {
             my $stop = 0;
             @SIG{qw( INT TERM PIPE )} = ('IGNORE', sub { $stop = 1 }, 'IGNORE');
+            POSIX::sigprocmask(POSIX::SIG_UNBLOCK(), $term);
 
             my $ok = eval {
                 Storable::nstore(
@@ -113,6 +118,8 @@ sub start {
 
         push @{ $self->{pids} }, $pid;
     }
+
+    POSIX::sigprocmask(POSIX::SIG_UNBLOCK(), $term);
 
     my $weak = $self;
     weaken($weak);

@@ -226,8 +226,9 @@ sub old_worker_pids { return $_[0]->_workers(1) }
 sub _workers {
     my ($self, $old) = @_;
 
-    my $title = $old ? qr/ is shutting down *\z/
-        : qr/^nginx: worker process *\z/;
+    # Angie's have the number of their generation.
+    my $state = $old ? ' is shutting down' : '';
+    my $title = qr/^(?:nginx|angie): worker process$state(?: #\d+)? *\z/;
 
     my @pids = !$self->{master} ? () : sort { $a <=> $b } grep {
         (my $cmdline = read_file("/proc/$_/cmdline") // '') =~ s/\0.*//s;

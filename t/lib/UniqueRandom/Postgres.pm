@@ -29,7 +29,7 @@ use parent qw(
 );
 
 use UniqueRandom::Postgres::Programs qw(
-    copy give_away new_data program spawn_program
+    copy give_away new_data program server_version spawn_program
 );
 use UniqueRandom::Util qw(
     at_exit descendants free_port is_alive read_file tmp_dir wait_gone
@@ -112,7 +112,7 @@ sub _configure {
 
         # Before it recovers, a cluster makes sure that its files are on disk:
         # with all at once, rather than one by one.
-        program('') =~ m{/(\d+)/} && $1 >= 14
+        (server_version() =~ /^(\d+)/)[0] >= 14
         ? (recovery_init_sync_method => 'syncfs') : (),
         %{ $self->{conf} },
     );

@@ -89,14 +89,18 @@ EOT
     return;
 }
 
-# What a script of a shell says, and how it ends.
+# What a script of a shell says, and how it ends.  With network => 1 it has that
+# of the machine.
 sub shell {
-    my ($self, $script) = @_;
+    my ($self, $script, %arg) = @_;
+
+    my @net = $arg{network} ? () : '-n';
+    my @env = map {"$_=$ENV{$_}"} grep { /_proxy\z/i && $arg{network} } keys %ENV;
 
     my ($code, $out) = run(merge => 1, command => [
-        'nsenter', '-t', $self->{init}, qw( -p -m -n -i ),
+        'nsenter', '-t', $self->{init}, qw( -p -m -i ), @net,
         'chroot', $self->{dir},
-        'env', '-i', 'LC_ALL=C', 'DEBIAN_FRONTEND=noninteractive',
+        'env', '-i', @env, 'LC_ALL=C', 'DEBIAN_FRONTEND=noninteractive',
         'PATH=/usr/sbin:/usr/bin:/sbin:/bin', 'sh', '-ec', $script ]);
 
     return ($out, $code);

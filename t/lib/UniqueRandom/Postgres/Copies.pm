@@ -10,8 +10,10 @@ use Carp qw( croak );
 use File::Basename qw( dirname );
 use File::Path ();
 
-use UniqueRandom::Postgres::Programs qw( copy program run_program );
-use UniqueRandom::Util qw( free_port wait_until );
+use UniqueRandom::Postgres::Programs qw(
+    copy give_away program run_program server_version
+);
+use UniqueRandom::Util qw( free_port wait_until write_file );
 
 # A copy of the files, of a cluster that is not running, to come back to with
 # restore_data() or to start another cluster from with new(data => ...).
@@ -47,6 +49,28 @@ sub base_backup {
         '-U', 'postgres',
     ]);
     return $copy;
+}
+
+# What pg_basebackup does, where there is none, but that the WAL is streamed.
+sub copy_while_it_runs {
+    my ($self, $to) = @_;
+
+    my ($start, $stop) = (server_version() =~ /^(\d+)/)[0] >= 15
+        ? (q{pg_backup_start('copy', true)}, 'pg_backup_stop(false)')
+        : (q{pg_start_backup('copy', true, false)}, 'pg_stop_backup(false, false)');
+
+    # Files may go meanwhile.  The last one is that which tells a copy of a
+    # standby how far it has to get before it is consistent.
+    my $label = $self->psql('postgres', <<"EOT");
+SELECT $start \\g /dev/null
+\\! cp -a $self->{data} $to 2> $to.log
+\\! cp -a $self->{data}/global/pg_control $to/global
+SELECT labelfile FROM $stop;
+EOT
+
+    unlink "$to/postmaster.pid";
+    write_file("$to/backup_label", $label);
+    return give_away("$to/backup_label");
 }
 
 # Goes back to a moment after a base backup: recovery_target_... => '...'.

@@ -16,7 +16,8 @@ use Time::HiRes ();
 use UniqueRandom::Util qw( run spawn tmp_dir user_ids );
 
 our @EXPORT_OK = qw(
-    program run_program spawn_program give_away make_folder copy new_data
+    program has_program server_version run_program spawn_program give_away
+    make_folder copy new_data
 );
 
 my $build = Cwd::abs_path(dirname(__FILE__) . '/../../../..') . '/build';
@@ -24,7 +25,9 @@ my $build = Cwd::abs_path(dirname(__FILE__) . '/../../../..') . '/build';
 # PostgreSQL refuses to run as root.
 my $ids = user_ids('postgres');
 
-# The newest installed one, where Debian puts it and nobody's PATH leads.
+# Of the newest PostgreSQL that is installed, where Debian puts it and nobody's
+# PATH leads, or of the one that TEST_POSTGRES_BIN is the folder of.  That may be
+# a server alone: any psql does for any server.
 sub program {
     my ($program) = @_;
 
@@ -32,7 +35,24 @@ sub program {
         = sort { ($b =~ m{/(\d+)/bin})[0] <=> ($a =~ m{/(\d+)/bin})[0] }
         grep { -x "$_/initdb" } glob '/usr/lib/postgresql/*/bin';
 
-    return ($newest ? "$newest/" : '') . $program;
+    my $chosen = $ENV{TEST_POSTGRES_BIN};
+    my $bin    = !$chosen || ($program eq 'psql' && !-x "$chosen/psql")
+        ? $newest : $chosen;
+
+    return ($bin ? "$bin/" : '') . $program;
+}
+
+sub has_program {
+    my ($program) = @_;
+
+    my $path = program($program);
+    return $path !~ m{/} || -x $path;
+}
+
+sub server_version {
+    my ($version) = run_program(command => [ program('postgres'), '--version' ])
+        =~ /\(PostgreSQL\) (\d\S*)/;
+    return $version;
 }
 
 sub run_program {
@@ -79,27 +99,36 @@ sub copy {
 sub new_data {
     my ($data) = @_;
 
-    copy(_template(), $data);
-    _new_identity($data);
+    if (has_program('pg_resetwal')) {
+        copy(_template(), $data);
+        _new_identity($data);
+
+    } else {
+        _initdb($data);
+    }
+
+    return;
+}
+
+sub _initdb {
+    my ($data) = @_;
+
+    make_folder($data);
+    run_program(command => [
+        program('initdb'), '-D', $data, '-A', 'trust', '-U', 'postgres',
+        '-E', 'UTF8', '--locale=C.UTF-8', '--no-sync',
+    ]);
     return;
 }
 
 # initdb once, copies from then on.  As for every file that all tests share,
 # several may make it at once, and one of them wins.
 sub _template {
-    my $version = run_program(command => [ program('postgres'), '--version' ]);
-    $version =~ s/\s+\z//;
-    $version =~ s/[^\w.-]+/_/g;
-
-    my $template = "$build/template-$version-$>";
+    my $template = "$build/template-" . server_version() . "-$>";
     return $template if -d $template;
 
     my $new = tmp_dir() . '/template';
-    make_folder($new);
-    run_program(command => [
-        program('initdb'), '-D', $new, '-A', 'trust', '-U', 'postgres',
-        '-E', 'UTF8', '--locale=C.UTF-8', '--no-sync',
-    ]);
+    _initdb($new);
 
     mkdir $build;
     copy($new, "$template.$$");

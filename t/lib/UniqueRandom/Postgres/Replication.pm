@@ -9,9 +9,9 @@ use warnings;
 use Carp qw( croak );
 
 use UniqueRandom::Postgres::Programs qw(
-    make_folder program run_program spawn_program
+    has_program make_folder program run_program spawn_program
 );
-use UniqueRandom::Util qw( wait_until );
+use UniqueRandom::Util qw( read_file wait_until );
 
 # A streaming standby of this cluster, started.  For a synchronous one, set
 # synchronous_standby_names to its name.
@@ -20,12 +20,22 @@ sub standby {
 
     my $standby = ref($self)->_new(name => 'standby', %arg);
 
-    run_program(command => [
-        program('pg_basebackup'), '-D', $standby->{data}, '-R', '-X', 'stream',
-        '-c', 'fast', '--no-sync', '-d',
-        'host=' . $self->socket . " port=$self->{port} user=postgres"
-            . " application_name=$standby->{name}",
-    ]);
+    my $primary = 'host=' . $self->socket . " port=$self->{port} user=postgres"
+        . " application_name=$standby->{name}";
+
+    if (has_program('pg_basebackup')) {
+        run_program(command => [
+            program('pg_basebackup'), '-D', $standby->{data}, '-R',
+            '-X', 'stream', '-c', 'fast', '--no-sync', '-d', $primary,
+        ]);
+
+    } else {
+        $self->copy_while_it_runs($standby->{data});
+        $standby->_write('standby.signal', '');
+        $standby->_write('postgresql.auto.conf',
+            read_file("$self->{data}/postgresql.auto.conf")
+                . "primary_conninfo = '$primary'\n");
+    }
 
     # Settings that the primary was given hold here, too, as in a managed pair.
     $standby->{conf} = { %{ $self->{conf} }, %{ $standby->{conf} } };
