@@ -77,7 +77,7 @@ $(nginx_h):
 deps:	## install the packages that all of this needs (Debian)
 	@tools/install-deps $(DEPS)
 
-pages:	## build the API page that /docs shows, into build/pages
+pages:	## build the pages for the API and the status, into build/pages
 	@tools/install-deps pages
 	@tools/pages $(build)/pages
 
@@ -86,10 +86,12 @@ run:	## two PostgreSQL clusters and nginx on 127.0.0.1:8000, until Ctrl-C
 	@$(submake) all pages
 	@exec tools/run $(so)
 
-install: all	## install module, schema, example and, if built, pages
+install: all	## install module, schema, examples and, if built, pages
 	install -d $(DESTDIR)$(modulesdir) $(DESTDIR)$(datadir) $(DESTDIR)$(docdir)
 	install -m 644 $(so) $(DESTDIR)$(modulesdir)/
-	install -m 644 sql/schema.sql $(DESTDIR)$(datadir)/
+	install -m 644 sql/schema.sql sql/check.sql $(DESTDIR)$(datadir)/
+	install -d $(DESTDIR)$(datadir)/monitoring
+	install -m 644 monitoring/* $(DESTDIR)$(datadir)/monitoring/
 	sed 's|/usr/share/$(MODULE)|$(datadir)|' pages/docs.conf \
 	    > $(DESTDIR)$(datadir)/docs.conf
 	if [ -e $(build)/pages/index.html ]; then \
