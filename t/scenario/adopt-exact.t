@@ -13,6 +13,7 @@ use UniqueRandom::Caller;
 use UniqueRandom::Former;
 use UniqueRandom::Postgres;
 use UniqueRandom::Session;
+use UniqueRandom::Util qw( wait_until );
 
 my $pg = UniqueRandom::Postgres->new;
 $pg->create_database('numbers')->apply_schema('numbers');
@@ -221,8 +222,12 @@ sub at_once {
     my ($first, $second) = (session(), session());
 
     $first->run("BEGIN; $one");
+    my $pid = $second->run('SELECT pg_backend_pid()');
     $second->send($two);
-    sql('SELECT pg_sleep(0.3)');
+    wait_until(sub {
+        sql("SELECT wait_event_type FROM pg_stat_activity WHERE pid = $pid")
+            eq 'Lock';
+    }, 30, 'the other one waits');
     $first->run('COMMIT');
     like $second->wait, $error, $what;
     return;

@@ -114,8 +114,8 @@ sub row {
         . " WHERE pool = '$self->{name}'");
 }
 
-# Arguments: conninfo => [ of the shards ], lease, more, for the pool, rate, and
-# those of Nginx->new.  /slow answers at that rate, requests a second, so that
+# Arguments: conninfo => [ of the shards ], lease, more, for the pool, timeout of
+# connecting and reserving (1s), rate, and those of Nginx->new.  /slow answers at that rate, requests a second, so that
 # the pool is not used up while something else takes its time.
 sub nginx {
     my ($self, %arg) = @_;
@@ -123,6 +123,7 @@ sub nginx {
     my $conninfo = delete $arg{conninfo} // [];
     my $lease    = delete $arg{lease}    // 'min=10 max=20';
     my $more     = delete $arg{more}     // '';
+    my $timeout  = delete $arg{timeout}  // '1s';
     my $rate     = delete $arg{rate}     // 300;
 
     my $shards = join "\n", map {
@@ -137,8 +138,8 @@ sub nginx {
 limit_req_zone \$server_port zone=slow:1m rate=${rate}r/s;
 unique_random_pool $self->{name} {
     lease $lease;
-    connect_timeout 1s;
-    reserve_timeout 1s;
+    connect_timeout $timeout;
+    reserve_timeout $timeout;
     $more
     $shards
 }

@@ -18,6 +18,7 @@ use Carp qw( croak );
 use Cwd ();
 use File::Basename qw( dirname );
 use HTTP::Tiny ();
+use List::Util qw( sum0 );
 use POSIX ();
 use Scalar::Util qw( weaken );
 
@@ -378,6 +379,16 @@ sub wait_for_log {
 
     return wait_until(sub { $self->error_log =~ $pattern }, $timeout,
         "the error log has $pattern");
+}
+
+# Positions that it had no time to give back as it ended.  A worker that leaves
+# has a second for that, and some machines take longer for a commit.
+sub too_late {
+    my ($self) = @_;
+
+    return sum0($self->error_log =~ /\ (\d+)\ positions\ of\ range\ \S+\ could
+        \ not\ be\ given\ back\ .*\ burned:
+        .*(?:no\ time\ is\ left|timed\ out|timeout|not\ come\ back)/gx);
 }
 
 # What its processes use: seconds of CPU, open files, threads, bytes of memory,
