@@ -49,11 +49,13 @@ sub unlock_it {
 
 draw();
 wait_until(sub { -s $file }, 20, 'it is written');
-my $written = read_file($file);
 
 # For a while
 
 lock_it();
+
+my $written = read_file($file);
+
 draw();
 sleep 3.5;
 is read_file($file), $written, 'nobody writes it meanwhile';

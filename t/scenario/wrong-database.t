@@ -24,7 +24,8 @@ sub conf {
     my ($db, %arg) = @_;
 
     my $pool = $arg{pool} // 'numbers';
-    return "unique_random_pool $pool { lease min=4 max=8; wait_timeout 500ms;"
+    return "unique_random_pool $pool { lease min=4 max=8;"
+        . ' connect_timeout 30s; reserve_timeout 30s;'
         . ($arg{more} // '') . ' shard ' . $pg->url(db => $db) . ' range=1-'
         . SIZE . ' max_fails=0 fail_timeout=200ms; }';
 }
