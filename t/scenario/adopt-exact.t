@@ -225,9 +225,10 @@ sub at_once {
     my $pid = $second->run('SELECT pg_backend_pid()');
     $second->send($two);
     wait_until(sub {
-        sql("SELECT wait_event_type FROM pg_stat_activity WHERE pid = $pid")
-            eq 'Lock';
-    }, 30, 'the other one waits');
+        sql("SELECT coalesce(wait_event_type, '') = 'Lock' OR state <> 'active'"
+            . " AND query NOT LIKE '%pg_backend_pid%' FROM pg_stat_activity"
+            . " WHERE pid = $pid") eq 't';
+    }, 30, 'the other one waits, or has been refused');
     $first->run('COMMIT');
     like $second->wait, $error, $what;
     return;

@@ -483,7 +483,7 @@ sub single_of {
     my (@servers) = @_;
 
     return UniqueRandom::Nginx->new(
-        http => 'unique_random_pool lost { lease off; wait_timeout 9s;'
+        http => 'unique_random_pool lost { lease off; wait_timeout 6s;'
             . ' connect_timeout 30s; reserve_timeout 30s;'
             . ' shard postgresql://postgres@'
             . join(',', map { '127.0.0.1:' . $_->port } @servers)
