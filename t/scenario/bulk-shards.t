@@ -48,8 +48,8 @@ sub takes {
 for my $round (1 .. 9) {
     my $half = takes(10_000, 'both shards');
 
-    next if $half != 5000 && $round < 9;
-    is $half, 5000, '... half of them of each';
+    next if ($half < 4400 || $half > 5600) && $round < 9;
+    cmp_ok abs($half - 5000), '<=', 600, '... about half of them of each';
     last;
 }
 
@@ -91,7 +91,7 @@ $proxy->accept;
 $proxy->forward;
 
 my $back;
-wait_until(sub { $back = $bulk->take('/random', 300_000) }, 20, 'it is back');
+wait_until(sub { $back = $bulk->take('/random', 400_000) }, 20, 'it is back');
 cmp_ok scalar(grep { $_ > SIZE } @$back), '>', 0, 'it gives some';
 
 my ($status) = $bulk->drain('/random', 100_000);
