@@ -106,7 +106,7 @@ qr/\[warn\] \S+ "exclude" of unique_random_pool "numbers" leaves few numbers: 90
 qr/\[warn\] \S+ "exclude" of unique_random_pool "numbers" leaves few numbers: 99\.[89]% of 10000 that were tried are excluded in \S+:\d+/
 
 === TEST 17: a pattern that takes long
---- shard: range=1000000000000000-1100000000000000
+--- shard: range=100000000000000000-110000000000000000
 --- pool: exclude "^(\d+)+[x-z]";
 --- config
     location = /ok {

@@ -26,7 +26,8 @@ my $nginx = UniqueRandom::Nginx->new(
         db    => 'numbers',
         hosts => [ map { '127.0.0.1:' . $_->port } $standby, $pg ],
         )
-        . ' adopted=1-20000; }',
+        . ' adopted=1-20000; connect_timeout 60s; reserve_timeout 60s;'
+        . ' wait_timeout 25s; }',
 );
 
 is $nginx->get('/random')->{status}, 200,

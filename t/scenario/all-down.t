@@ -71,8 +71,17 @@ sub take {
     return $result;
 }
 
-is_deeply take($_, count => 300)->status, { 200 => 300 },
-    "pool $_: numbers are given" for qw( eager leased );
+gives($_, 'numbers are given') for qw( eager leased );
+
+# To all who ask, unless the machine stands still for as long as they wait.
+sub gives {
+    my ($pool, $what) = @_;
+
+    return ok eval {
+        wait_until(sub { take($pool, count => 300)->status(200) == 300 }, 60,
+            'numbers are given');
+    }, "pool $pool: $what";
+}
 
 for my $way (
     [ 'stopped',  sub { $_[0]->stop('fast') }, sub { $_[0]->start } ],
@@ -121,8 +130,8 @@ for my $way (
         is_deeply [ $waiting->malformed ], [],
             "$name, pool $pool: to the letter";
 
-        # Ten seconds for a machine that is busy with something else.
-        cmp_ok $elapsed, '<', WAIT + 10,
+        # Twenty seconds for a machine that is busy with something else.
+        cmp_ok $elapsed, '<', WAIT + 20,
             "$name, pool $pool: when the time to wait is over";
 
         # One that polls or spins uses a whole processor all the time.
@@ -133,10 +142,7 @@ for my $way (
     $back->($_) for @clusters;
 
     for my $pool (qw( eager leased )) {
-        wait_until(sub { take($pool, count => 16)->status(200) == 16 }, 60,
-            'numbers are given');
-        is_deeply take($pool, count => 300)->status, { 200 => 300 },
-            "no longer $name, pool $pool: it has recovered by itself";
+        gives($pool, "no longer $name: it has recovered by itself");
     }
 }
 

@@ -38,7 +38,8 @@ EOT
 
 my $nginx = UniqueRandom::Nginx->new(
     main => "load_module $njs;",
-    http => "unique_random_pool numbers { shard $shard; exclude 9; }"
+    http => "unique_random_pool numbers { shard $shard; exclude 9;"
+        . ' connect_timeout 60s; reserve_timeout 60s; wait_timeout 25s; }'
         . "js_import script from $script;",
     server => 'unique_random_max_count 1000000;'
         . 'location /page { js_content script.page; }'
@@ -54,7 +55,7 @@ my $bulk = UniqueRandom::Bulk->new($nginx);
 
 # To begin with, nothing is leased.
 for my $count (1, 3, 1000, 12_000) {
-    my $numbers = $bulk->take('/page', $count, timeout => 20) // [];
+    my $numbers = $bulk->take('/page', $count) // [];
     is @$numbers, $count, "$count numbers in the background";
 }
 

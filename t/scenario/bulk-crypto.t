@@ -44,7 +44,8 @@ my ($pg, $shard) = UniqueRandom::Postgres->new_shard(0, 10_000);
 my $nginx = UniqueRandom::Nginx->new(
     env  => { LD_PRELOAD => $shim, REFUSE => $file },
     main => 'env REFUSE;',
-    http => "unique_random_pool numbers { shard $shard; exclude 9; }",
+    http => "unique_random_pool numbers { shard $shard; exclude 9;"
+        . ' connect_timeout 60s; reserve_timeout 60s; wait_timeout 25s; }',
     server => 'location /random { unique_random; }'
         . 'location /ok { return 200 ok; }'
         . 'location /status { unique_random_status json; }',

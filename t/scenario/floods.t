@@ -102,7 +102,8 @@ subtest 'on an idle connection' => sub {
         "SELECT unique_random.add('numbers', 1, @{[ SIZE ]})");
 
     my $proxy = tcp_proxy($pg->port, flood => $notice x MESSAGES);
-    my $nginx = nginx($proxy->port, 'idle_timeout 10m; wait_timeout 20s;');
+    my $nginx = nginx($proxy->port, 'idle_timeout 10m; wait_timeout 20s;'
+        . ' connect_timeout 60s; reserve_timeout 60s;');
     my ($worker) = $nginx->worker_pids;
 
     is $nginx->get('/random')->{status}, 200, 'a number';

@@ -22,11 +22,17 @@ my $nginx = UniqueRandom::Nginx->new(
     unique_random_pool numbers {
         shard      @{[ $pg->url(db => 'numbers') ]} range=1-1000000;
         bootstrap  on;
+        connect_timeout 60s;
+        reserve_timeout 60s;
+        wait_timeout 60s;
     }
 
     unique_random_pool few {
         shard      @{[ $pg->url(db => 'few') ]} range=1-50;
         bootstrap  on;
+        connect_timeout 60s;
+        reserve_timeout 60s;
+        wait_timeout 60s;
         lease      off;
     }
 
@@ -49,7 +55,7 @@ sub streams {
     my ($count, $path, @option) = @_;
 
     my ($code, $out, $err) = run(command => [
-        'nghttp', '-v', '--no-dep', '-t', 30, '-m', $count, @option,
+        'nghttp', '-v', '--no-dep', '-t', 60, '-m', $count, @option,
         $nginx->url($path),
     ]);
 

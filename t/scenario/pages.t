@@ -44,7 +44,8 @@ my $listen = $ENV{UPDATE_SCREENSHOT} ? 'listen 127.0.0.1:8000;' : '';
 
 my $nginx = UniqueRandom::Nginx->new(
     http => 'unique_random_pool numbers { bootstrap on; shard '
-        . $pg->url(db => 'numbers') . ' range=1-500000; }',
+        . $pg->url(db => 'numbers') . ' range=1-500000;'
+        . ' connect_timeout 60s; reserve_timeout 60s; wait_timeout 25s; }',
     server => "$listen\nlocation = /random { unique_random; }"
         . "\nlocation = /health { return 200; }"
         . "\nlocation = /ready { unique_random_ready; }"

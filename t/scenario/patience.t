@@ -95,7 +95,8 @@ EOT
 # Nobody may wait, so somebody who is refused has to ask.
 {
     my $nginx = UniqueRandom::Nginx->new(
-        http => "unique_random_pool queue { queue 0; shard $shard range=1-1000; }",
+        http => "unique_random_pool queue { queue 0; connect_timeout 60s;"
+            . " reserve_timeout 60s; shard $shard range=1-1000; }",
     );
 
     is $nginx->get('/random')->{status}, 503, 'queue 0: the first is refused';

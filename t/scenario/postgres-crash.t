@@ -40,7 +40,7 @@ sub new_nginx {
     push @nginx, UniqueRandom::Nginx->new(
         workers => 2,
         http    => 'unique_random_pool numbers { lease min=100 max=' . LEASE . ';'
-            . 'wait_timeout 2s;'
+            . 'connect_timeout 60s; reserve_timeout 60s; wait_timeout 25s;'
             . 'shard ' . $pg->url(db => 'numbers') . ' range=1-' . RANGE
             . ' fail_timeout=1s; }',
     );
@@ -146,7 +146,8 @@ push @results, map { $_->finish } @loads;
     my $nginx = UniqueRandom::Nginx->new(
         http => 'unique_random_pool numbers { wait_timeout 2s;'
             . 'shard ' . $careless->url(db => 'numbers')
-            . ' range=1-1000 fail_timeout=1s; }',
+            . ' range=1-1000 fail_timeout=1s;'
+            . ' connect_timeout 60s; reserve_timeout 60s; }',
     );
 
     my $result = take($nginx, connections => 4, count => 20);

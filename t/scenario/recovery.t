@@ -1,6 +1,7 @@
 # How long it takes from the end of some trouble to the first number, in all
 # workers, while clients ask all the time.  It should be 300 ms; what is
-# asserted has room for a machine that is busy.
+# asserted has room for a machine that stands still for a while, which it does
+# not do each time.
 
 use strict;
 use warnings;
@@ -23,6 +24,7 @@ use constant {
     # What is measured with a sanitizer is the sanitizer.
     ROUNDS => ($ENV{TEST_NGINX_LOAD_MODULES} // '') =~ m{/build/asan/} ? 1 : 5,
     WITHIN => 5 * ($ENV{TEST_NGINX_USE_VALGRIND} ? 10 : 1),
+    EACH   => 20 * ($ENV{TEST_NGINX_USE_VALGRIND} ? 10 : 1),
 };
 
 my @trust = 'host all all 127.0.0.0/8 trust';
@@ -37,7 +39,8 @@ sub nginx {
             . ' unique_random_pool numbers { lease off; idle_timeout 200ms;'
             . " shard $conninfo range=1-@{[ SIZE ]} $shard; }",
         UniqueRandom::Client::by_worker(
-            server => 'location = /random { unique_random; }'
+            server => 'keepalive_requests 1000000;'
+                . 'location = /random { unique_random; }'
                 . 'location = /steady { limit_req zone=steady burst=100;'
                 . ' unique_random; }',
         ),
@@ -101,7 +104,8 @@ sub measure {
         . ' (least, median, most); %d numbers, %d refused', $what,
         map({ 1000 * $_ } @sorted[ 0, ROUNDS / 2, -1 ]),
         $result->status(200), $result->status(503);
-    cmp_ok $sorted[-1], '<', WITHIN, $what;
+    cmp_ok $sorted[-1], '<', EACH, $what;
+    cmp_ok $sorted[0], '<', ROUNDS > 1 ? WITHIN : EACH, '... at best';
     is scalar $result->duplicates, 0, '... no number came twice';
     is_deeply [ $nginx->errors ], [], '... and no alert';
 
@@ -126,7 +130,8 @@ sub away {
     my $pg  = cluster('one');
     my $url = $pg->url(db => 'numbers');
 
-    measure('the server was away for 3 s', nginx($url, ''), away($pg, 3));
+    measure('the server was away for 3 s', nginx($url, 'fail_timeout=60s'),
+        away($pg, 3));
     measure('for longer than max_fails and fail_timeout',
         nginx($url, 'max_fails=2 fail_timeout=1s'), away($pg, 4));
 
@@ -137,17 +142,18 @@ sub away {
     );
 
     measure('for 2 s, behind PgBouncer',
-        nginx($bouncer->url(db => 'numbers'), ''), away($pg, 2));
+        nginx($bouncer->url(db => 'numbers'), 'fail_timeout=60s'),
+        away($pg, 2));
 }
 
 SKIP: {
     my $why = UniqueRandom::Nginx::why_no_files();
-    skip $why, 3 if $why;
+    skip $why, 4 if $why;
 
     my $pg    = cluster('named');
     my $hosts = "127.0.0.1 localhost\n";
-    my $nginx = nginx($pg->url(db => 'numbers', hosts => ['db.example']), '',
-        files => { '/etc/hosts' => "${hosts}127.0.0.1 db.example\n" });
+    my $nginx = nginx($pg->url(db => 'numbers', hosts => ['db.example']),
+        'fail_timeout=60s', files => { '/etc/hosts' => "${hosts}127.0.0.1 db.example\n" });
 
     measure('a name did not resolve for 2 s', $nginx, sub {
         $nginx->configure(files => { '/etc/hosts' => $hosts });
@@ -174,7 +180,7 @@ SKIP: {
     my $nginx = nginx($primary->url(
         db    => 'numbers',
         hosts => [ map { '127.0.0.1:' . $_->port } $primary, $standby ],
-    ), '');
+    ), 'fail_timeout=60s');
 
     measure('a standby is promoted', $nginx, sub {
         my ($round) = @_;

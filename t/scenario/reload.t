@@ -4,13 +4,14 @@
 use strict;
 use warnings;
 
+use JSON::PP   qw( decode_json );
 use Test::More;
 
 use UniqueRandom::Faults   qw( report );
 use UniqueRandom::Load     ();
 use UniqueRandom::Nginx    ();
 use UniqueRandom::Postgres ();
-use UniqueRandom::Util     qw( wait_until );
+use UniqueRandom::Util     qw( read_file wait_until );
 
 use constant {
     RANGE   => 10_000_000,
@@ -31,6 +32,7 @@ my @shards = map {
 } 0 .. 3;
 
 # The smallest zone: a slot that each reload leaves behind would soon fill it.
+# Nobody waits so long for a database that is there.
 sub pool {
     my ($shards, %arg) = @_;
 
@@ -38,6 +40,8 @@ sub pool {
         . 'zone ' . ($arg{zone} // '32k') . ";\n"
         . 'lease min=' . ($arg{min} // 16) . " max=20000;\n"
         . 'idle_timeout ' . ($arg{idle_timeout} // '1s') . ";\n"
+        . "connect_timeout 60s; reserve_timeout 60s;\n"
+        . 'wait_timeout ' . ($arg{wait} // '20s') . ";\n"
         . join('', map {"$_;\n"} @$shards) . '}';
 }
 
@@ -56,6 +60,8 @@ my @changes = (
 my $nginx = UniqueRandom::Nginx->new(
     workers => WORKERS,
     http    => pool(\@shards),
+    server  => 'location = /random { unique_random; }'
+        . 'location = /status { unique_random_status json; }',
 );
 
 my @results;
@@ -81,10 +87,23 @@ sub connections {
     return $n;
 }
 
+# Those that nginx has: PostgreSQL may not have seen yet that one is closed.
+sub open_connections {
+    my $port = join '|', map { sprintf '%04X', $_->port } @clusters;
+
+    return scalar grep {/^ *\d+: \S+ \S+:(?:$port) 01 /}
+        split /^/, read_file('/proc/net/tcp');
+}
+
 # What processes hold on to that have nothing to do.
 sub idle_fds {
     wait_until(sub { connections() == 0 }, 60,
         'idle connections to PostgreSQL are closed');
+    wait_until(sub {
+        my $log = $nginx->error_log;
+        return WORKERS == (() = $log =~ /start worker process \d/g)
+            - (() = $log =~ /worker process \d+ exited/g);
+    }, 30, 'the master has heard of the workers that left');
     return ($nginx->fd_count($nginx->master_pid),
         sort map { $nginx->fd_count($_) } $nginx->worker_pids);
 }
@@ -114,7 +133,7 @@ my @before = idle_fds();
     $nginx->configure(http => pool(\@shards));
     $nginx->reload;
 
-    my $connections = connections();
+    my $connections = open_connections();
     my $result      = $load->stop->finish;
     push @results, $result;
 
@@ -138,6 +157,8 @@ my @before = idle_fds();
 
 # What is in the zone can be drawn without a database: nothing else can be, and
 # nothing is lost.
+$nginx->configure(http => pool(\@shards, wait => '5s'));
+$nginx->reload;
 $_->stop for @clusters;
 my $rest = take(undef, connections => 4, until => 503, duration => 60);
 $_->start for @clusters;
@@ -177,10 +198,15 @@ wait_until(sub { take(16)->status(200) == 16 }, 60, 'numbers are given');
         60, 'numbers of all shards',
     );
 
-    # Half of a lease is drawn before the next is asked for; and slowly at last,
-    # so that what is asked for has come.
+    # Half of a lease is drawn before the next is asked for; and what is asked
+    # for has to have come.
     take(20_000);
-    take(2000, connections => 1, processes => 1);
+    wait_until(sub {
+        take(16);
+        my $pool = decode_json($nginx->get('/status')->{content})->{pools}[0];
+        return !grep({ $_->{leased} < 1000 } @{ $pool->{ranges} })
+            && !grep { $_->{connections}{busy} } @{ $pool->{shards} };
+    }, 60, 'leases of all shards');
     $_->stop for @clusters;
 
     for my $change (

@@ -134,7 +134,8 @@ subtest 'an owner that is no superuser' => sub {
     my $nginx = UniqueRandom::Nginx->new(
         workers => 2,
         http    => 'unique_random_pool numbers { shard '
-            . $pg->url(db => 'house', user => 'tenant') . ' range=1-500; }',
+            . $pg->url(db => 'house', user => 'tenant') . ' range=1-500;'
+            . ' connect_timeout 60s; reserve_timeout 60s; wait_timeout 25s; }',
     );
     my $all = UniqueRandom::Load->new(
         port  => $nginx->port,

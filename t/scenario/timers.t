@@ -9,11 +9,11 @@ use Test::More;
 use UniqueRandom::Load     ();
 use UniqueRandom::Nginx    ();
 use UniqueRandom::Postgres ();
-use UniqueRandom::Util     qw( read_file tcp_proxy tmp_dir );
+use UniqueRandom::Util     qw( read_file tcp_proxy tmp_dir wait_until );
 
 use constant {
     COUNT  => 24,
-    ROUNDS => 5,
+    ROUNDS => 10,
 };
 
 my $pg = UniqueRandom::Postgres->new;
@@ -95,13 +95,14 @@ subtest 'a reservation after an idle time' => sub {
         my $reserved = reserved();
         my $result   = take('/idle');
 
-        is $result->status(200), COUNT, 'everybody gets a number';
         is $result->duplicates, 0, 'none comes twice';
-        return reserved() - $reserved - COUNT;
+
+        my $burned = reserved() - $reserved - $result->status(200);
+        note "$burned burned, ", $result->status(503), ' refused';
+        return $burned + $result->status(503);
     });
 
-    cmp_ok $burned, '<=', 1, 'none is burned';
-    note "$burned burned";
+    cmp_ok $burned, '<=', 1, 'none is burned, and nobody refused';
 };
 
 # Another range would be asked after 250 ms, if there was one.
@@ -114,11 +115,19 @@ subtest 'a request that waits' => sub {
         is_deeply take('/wait')->status, { 503 => COUNT },
             'everybody is refused';
 
-        my @waits = split /\n/, read_file($log);
+        # Which may come after the answers.
+        my @waits;
+
+        ok eval {
+            wait_until(sub {
+                @waits = read_file($log) =~ /^(.*)\n/mg;
+                return @waits >= $seen + COUNT;
+            }, 20, 'all are logged');
+        }, 'all are logged';
+
         splice @waits, 0, $seen;
         $seen += @waits;
 
-        is @waits, COUNT, 'all are logged';
         is scalar(grep { $_ < 0.26 } @waits), 0,
             'nobody before the time is up';
         return scalar grep { $_ >= 0.5 } @waits;
