@@ -14,6 +14,9 @@ use UniqueRandom::Util     qw( read_file tcp_proxy tmp_dir wait_until );
 use constant {
     COUNT  => 24,
     ROUNDS => 10,
+
+    # of a round, by the machine; a fault makes six of them late, or more
+    FEW => 3,
 };
 
 my $pg = UniqueRandom::Postgres->new;
@@ -70,7 +73,7 @@ sub take {
     return $result;
 }
 
-# One late timer is the machine's, and if there are more, the next round tells;
+# A few late timers are the machine's; if there are more, the next round tells:
 # those that are wrong are so in all of them.
 sub late {
     my ($round) = @_;
@@ -79,7 +82,7 @@ sub late {
 
     for (1 .. ROUNDS) {
         $late = $round->();
-        last if $late <= 1;
+        last if $late <= FEW;
     }
 
     return $late;
@@ -102,7 +105,7 @@ subtest 'a reservation after an idle time' => sub {
         return $burned + $result->status(503);
     });
 
-    cmp_ok $burned, '<=', 1, 'none is burned, and nobody refused';
+    cmp_ok $burned, '<=', FEW, 'hardly any is burned, or refused';
 };
 
 # Another range would be asked after 250 ms, if there was one.
@@ -133,7 +136,7 @@ subtest 'a request that waits' => sub {
         return scalar grep { $_ >= 0.5 } @waits;
     });
 
-    cmp_ok $late, '<=', 1, 'nor long after that';
+    cmp_ok $late, '<=', FEW, 'hardly anybody long after that';
 };
 
 is_deeply [ $nginx->errors ], [], 'nothing is wrong in the error log';
