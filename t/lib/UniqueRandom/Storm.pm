@@ -27,7 +27,7 @@ use UniqueRandom::Util   qw( children wait_until write_file );
 
 use constant {
     # A master that waits for what never comes does so for ever.
-    PATIENCE => 10,
+    PATIENCE => 60,
 
     # More than any test reloads.
     LAST => 1_000_000,
