@@ -50,7 +50,8 @@ my @shards = map {
 sub pool {
     my ($zone, @shards) = @_;
 
-    return "unique_random_pool numbers { zone $zone; @shards }";
+    return "unique_random_pool numbers { zone $zone; reserve_timeout 10s;"
+        . " wait_timeout 15s; @shards }";
 }
 
 sub start {
