@@ -215,7 +215,7 @@ Retry-After: 1
 --- shard: range=1-1
 --- pool
     shard         postgresql://postgres@127.0.0.1:$TEST_NGINX_CLOSED_PORT/numbers range=2-2;
-    wait_timeout  1s;
+    wait_timeout  5s;
 --- request eval
 ["GET /random", "GET /random", "GET /random"]
 --- error_code eval

@@ -13,6 +13,7 @@ use UniqueRandom::Caller;
 use UniqueRandom::Former;
 use UniqueRandom::Postgres;
 use UniqueRandom::Session;
+use UniqueRandom::Util qw( wait_until );
 
 my $pg = UniqueRandom::Postgres->new;
 $pg->create_database('numbers')->apply_schema('numbers');
@@ -221,8 +222,13 @@ sub at_once {
     my ($first, $second) = (session(), session());
 
     $first->run("BEGIN; $one");
+    my $pid = $second->run('SELECT pg_backend_pid()');
     $second->send($two);
-    sql('SELECT pg_sleep(0.3)');
+    wait_until(sub {
+        sql("SELECT coalesce(wait_event_type, '') = 'Lock' OR state <> 'active'"
+            . " AND query NOT LIKE '%pg_backend_pid%' FROM pg_stat_activity"
+            . " WHERE pid = $pid") eq 't';
+    }, 30, 'the other one waits, or has been refused');
     $first->run('COMMIT');
     like $second->wait, $error, $what;
     return;

@@ -84,9 +84,10 @@ for my $i (0 .. $#names) {
     $pg->psql("pool$i", "SELECT unique_random.add('pool$i', $first, $last)");
 
     # The machine may be slow, too.
-    my $wait = $name eq 'unharmed' ? '30s' : '300ms';
+    my $wait = $name eq 'unharmed' ? '60s' : '300ms';
 
     $pools .= "unique_random_pool pool$i { lease off; wait_timeout $wait;"
+        . ($name eq 'unharmed' ? ' connect_timeout 30s; reserve_timeout 30s;' : '')
         . " shard $url range=$first-$last \"name=$name\" max_fails=0; }\n";
     $locations .= "location = /pool$i { unique_random pool$i; }\n";
 }
@@ -124,7 +125,7 @@ while (grep { $_->accepted < ATTEMPTS } @server{@harmed}) {
     $innocent{$_}++ for split ' ', $out;
 
     for my $i (0 .. $#names) {
-        my $reply = $clients[$i]->reply // { status => 'none' };
+        my $reply = $clients[$i]->reply(90) // { status => 'none' };
         $status{ $names[$i] }{ $reply->{status} }++;
     }
 }

@@ -32,18 +32,22 @@ my $small = add($pg0, 'small', 1, 400) . add($pg1, 'small', 401, 1000);
 my $off   = add($pg0, 'off', 1, 5_000) . add($pg1, 'off', 5_001, 10_000);
 my $bits  = add($pg0, 'bits', 0, 49) . add($pg1, 'bits', 50, 99);
 
-my @even = map {"even$_"} 0 .. 4;
+my @even = map {"even$_"} 0 .. 14;
 my %even = map {
     $_ => add($pg0, $_, 1, 10_000) . add($pg1, $_, 10_001, 40_000)
 } @even;
 
+# What is asked for in vain is burned.
+my $patient = 'connect_timeout 30s; reserve_timeout 30s;';
+
 my $nginx = UniqueRandom::Nginx->new(
     workers => 2,
-    http    => "unique_random_pool numbers { shard $shard0; shard $shard1; }"
-        . "unique_random_pool small { wait_timeout 2s; $small }"
-        . join('', map {"unique_random_pool $_ { $even{$_} }"} @even)
-        . "unique_random_pool off { lease off; $off }"
-        . "unique_random_pool bits { lease off; exclude '[34]'; $bits }",
+    http    => "unique_random_pool numbers { $patient wait_timeout 60s;"
+        . " shard $shard0; shard $shard1; }"
+        . "unique_random_pool small { $patient $small }"
+        . join('', map {"unique_random_pool $_ { $patient $even{$_} }"} @even)
+        . "unique_random_pool off { $patient lease off; $off }"
+        . "unique_random_pool bits { $patient lease off; exclude '[34]'; $bits }",
     server => 'unique_random_max_count 1000000;'
         . 'location /random { unique_random numbers; }'
         . 'location /small { unique_random small;'

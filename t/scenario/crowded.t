@@ -21,20 +21,23 @@ my $nginx = UniqueRandom::Nginx->new(
     workers => WORKERS,
     listen  => 'reuseport',
     events  => 'worker_connections 32;',
-    http    => "unique_random_pool numbers { lease min=1000; shard $shard; }",
+    http    => "unique_random_pool numbers { lease min=1000;"
+        . " connect_timeout 60s; reserve_timeout 60s; wait_timeout 120s;"
+        . " shard $shard; }",
     server  => 'location /random { unique_random; }'
         . ' location /status { unique_random_status json; }',
 );
 
-$nginx->wait_for_log(qr/more than 256 workers/);
+$nginx->wait_for_log(qr/more than 256 workers/, 30);
 
 my $result = UniqueRandom::Load->new(
-    port => $nginx->port, connections => 256, count => 4096)->run;
+    port => $nginx->port, connections => 256, count => 4096,
+    timeout => 120)->run;
 
 is $result->numbers, 4096, 'numbers, with more workers than entries';
 
 $nginx->configure(workers => 1);
-$nginx->reload;
+$nginx->reload(timeout => 60);
 
 my $pool  = decode_json($nginx->get('/status')->{content})->{pools}[0];
 my $range = $pool->{ranges}[0];

@@ -38,14 +38,18 @@ sub add_ranges {
     } 0 .. $#shards;
 }
 
+# What is asked for in vain is burned.
+my $patient
+    = 'connect_timeout 60s; reserve_timeout 60s; wait_timeout 120s; ';
+
 my $nginx = UniqueRandom::Nginx->new(
     workers => 2,
-    http    => 'unique_random_pool numbers {'
+    http    => "unique_random_pool numbers { $patient"
         . add_ranges('numbers', RANGE) . '}'
 
         # No lease of it runs dry within the sample, which could be the other
         # shard's for as long as that.
-        . 'unique_random_pool long { lease min=' . SAMPLE . ';'
+        . 'unique_random_pool long { lease min=' . SAMPLE . "; $patient"
         . add_ranges('long', LONG) . '}',
     server => 'keepalive_requests 1000000;'
         . 'location = /random { unique_random numbers; }'
@@ -57,7 +61,8 @@ my $nginx = UniqueRandom::Nginx->new(
         port        => $nginx->port,
         connections => 64,
         until       => 409,
-        duration    => 120,
+        timeout     => 120,
+        duration    => 600,
     )->run;
 
     my $duplicates   = $all->duplicates;

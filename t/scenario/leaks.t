@@ -8,6 +8,7 @@ use warnings;
 use lib 't/lib';
 
 use IO::Socket::INET;
+use JSON::PP qw( decode_json );
 use Socket qw( SOL_SOCKET SO_LINGER SO_RCVBUF );
 use Test::More;
 use Time::HiRes qw( sleep );
@@ -26,6 +27,10 @@ my $reloads   = $sanitized ? 100   : 1000;
 my $aborts    = $sanitized ? 2_000 : 10_000;
 
 my $pg = UniqueRandom::Postgres->new;
+
+# What is asked for in vain is burned, and a shard that fails is not asked.
+my $patient
+    = 'connect_timeout 60s; reserve_timeout 60s; wait_timeout 120s;';
 
 # Lines for shards from $from on, each a database of its own.
 sub shards {
@@ -62,6 +67,14 @@ sub connect_to {
     ) // die "connect: $!\n";
 }
 
+# How many wait for a number of its pool.
+sub waiting {
+    my ($nginx) = @_;
+
+    return decode_json($nginx->get('/status')->{content})
+        ->{pools}[0]{waiting}{now};
+}
+
 # Growth of what a process uses, from a first call to the next ones.
 sub growth {
     my ($nginx, $pid, $before) = @_;
@@ -76,7 +89,7 @@ sub growth {
 {
     my @sets  = map { [ shards('reload', $pg->port, $_, 4) ] } 0, 2, 4;
     my $conf  = sub {
-        return "unique_random_pool reload { zone 32k; @{ $sets[ $_[0] % 3 ] } }";
+        return "unique_random_pool reload { zone 32k; $patient @{ $sets[ $_[0] % 3 ] } }";
     };
     my $nginx = UniqueRandom::Nginx->new(
         level => 'notice', http => $conf->(0),
@@ -84,7 +97,7 @@ sub growth {
     );
     my $load = UniqueRandom::Load->new(
         port => $nginx->port, connections => 4, processes => 1,
-        duration => 800, deadline => 850,
+        timeout => 120, duration => 800, deadline => 850,
     )->start;
 
     my $before;
@@ -111,7 +124,14 @@ sub growth {
     my $result = $load->stop->finish;
     wait_until(sub { !$nginx->old_worker_pids }, 60, 'the end of old workers');
 
-    my ($rss, $fds) = growth($nginx, $nginx->master_pid, $before);
+    # A worker has ended a moment before its master has heard of it.
+    my ($rss, $fds);
+    eval {
+        wait_until(sub {
+            ($rss, $fds) = growth($nginx, $nginx->master_pid, $before);
+            return $fds <= 0;
+        }, 20);
+    };
 
     note sprintf '%d reloads: %d attempts, %d acknowledged, %d sent as the '
         . 'server closed, %d failed, %d duplicates; master grew by %d kB and '
@@ -142,9 +162,11 @@ sub growth {
     my $nginx = UniqueRandom::Nginx->new(
         level => 'notice',
         http  => 'unique_random_pool abort { lease off; queue 100;'
-            . ' wait_timeout 60s; connect_timeout 60s; reserve_timeout 60s; '
+            . ' wait_timeout 600s; connect_timeout 600s;'
+            . ' reserve_timeout 600s; '
             . join(' ', shards('abort', $proxy->port, 0, 1)) . ' }',
-        server => 'location = /random { unique_random abort; }',
+        server => 'location = /random { unique_random abort; }'
+            . 'location = /status { unique_random_status json; }',
     );
     my ($worker) = $nginx->worker_pids;
 
@@ -164,8 +186,10 @@ sub growth {
         print {$_} "GET /random HTTP/1.1\r\nHost: a\r\n\r\n" for @clients;
 
         # All wait: one more finds no place.
-        wait_until(sub { $nginx->get('/random')->{status} == 503 }, 30,
-            'a full queue') if $round % 10 == 1;
+        if ($round % 10 == 1) {
+            wait_until(sub { waiting($nginx) == 100 }, 30, 'a full queue');
+            is $nginx->get('/random')->{status}, 503, 'the queue is full';
+        }
 
         # Half of them reset, as browsers do.
         setsockopt $_, SOL_SOCKET, SO_LINGER, pack 'ii', 1, 0
@@ -198,6 +222,7 @@ sub growth {
         level  => 'notice',
         listen => 'http2',
         http   => 'keepalive_requests 1000000; unique_random_pool many { '
+            . $patient
             . join(' ', shards('many', $pg->port, 0, 2)) . ' }'
             . ' server { listen 127.0.0.1:' . (my $port = free_port())
             . '; location = /random { unique_random many; } }',

@@ -44,7 +44,8 @@ my @results;
 sub nginx {
     my ($hosts, %arg) = @_;
 
-    my $pool  = delete $arg{pool}   // 'idle_timeout 10ms;';
+    my $pool  = delete $arg{pool}
+        // 'idle_timeout 10ms; connect_timeout 30s;';
     my $shard = delete $arg{shard}  // '';
     my $more  = delete $arg{shards} // '';
     my $url   = $pg->url(db => 'numbers', hosts => $hosts);
@@ -54,6 +55,7 @@ sub nginx {
         http  => <<"EOT",
 unique_random_pool numbers {
     lease off;
+    reserve_timeout 30s;
     $pool
     shard $url range=1-@{[ SIZE ]} $shard;
     $more
@@ -120,15 +122,21 @@ subtest 'a name that does not resolve' => sub {
     is_deeply draw($down, 4), { 200 => 4 }, '... the other one serves';
 
     # As it is tried before.
-    my $list = nginx([ $away, 'here.invalid' ], files =>
-        { '/etc/hosts' => $localhost . PRIMARY . " here.invalid\n" });
+    my $nobody = UniqueRandom::NameServer->new;
+    my $list   = nginx([ $away, 'here.invalid' ], files => {
+        '/etc/hosts'       => $localhost . PRIMARY . " here.invalid\n",
+        '/etc/resolv.conf' => $nobody->resolv_conf,
+    });
     is +($list->test_config)[0], 0, 'in a list: -t likes it';
     is_deeply draw($list, 4), { 200 => 4 }, '... the other host serves';
     unlike $list->error_log, qr/could not reserve/,
         '... the shard has not failed';
     $_->stop for $down, $list;
 
-    my $none = nginx([ $away, CLOSED ]);
+    my $none = nginx([ $away, CLOSED ], files => {
+        '/etc/hosts'       => $localhost,
+        '/etc/resolv.conf' => $nobody->resolv_conf,
+    });
     is $none->get('/random')->{status}, 503, 'in a list of none: no number';
     like $none->error_log, qr/\Q$away\E" to address/,
         '... the log names the one that nobody knows';
@@ -181,7 +189,7 @@ subtest 'a name that takes long to look up' => sub {
     my $names = UniqueRandom::NameServer->new('db.example' => [PRIMARY]);
     my $nginx = nginx(
         ['db.example'],
-        pool  => 'idle_timeout 1s;',
+        pool  => '',
         files => {
             '/etc/resolv.conf' =>
                 $names->silent('AAAA')->resolv_conf('options timeout:1'),

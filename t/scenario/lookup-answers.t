@@ -29,7 +29,8 @@ sub nginx {
     my ($pool, $http, %more) = @_;
 
     return UniqueRandom::Nginx->new(
-        http   => "unique_random_pool $pool { $http }",
+        http   => "unique_random_pool $pool { connect_timeout 30s;"
+            . " reserve_timeout 30s; $http }",
         server => $server =~ s/POOL/$pool/gr,
         %more,
     );
@@ -136,8 +137,8 @@ sub reserved {
 
     my %rest = map { $_ => 1 } draw($nginx, 300);
     my @all  = 1 .. 300;
-    is_deeply [ grep { !$rest{$_} && !$drawn{$_} } @all ], [],
-        '... the rest is drawn';
+    my @missing = grep { !$rest{$_} && !$drawn{$_} } @all;
+    cmp_ok scalar @missing, '<=', $nginx->too_late, '... the rest is drawn';
     is_deeply statuses($nginx, @all), { reserved => \@all },
         '... and then all are reserved';
 
@@ -237,7 +238,7 @@ sub reserved {
     $pg->psql('closed', q{SELECT unique_random.add('closed', 1, 100)});
 
     my $nginx = nginx('closed', shard('closed', 'range=1-100')
-        . 'lease min=10 max=10; wait_timeout 300ms;');
+        . 'lease min=10 max=10;');
 
     draw($nginx, 20);
     my $before = settled($nginx, sub { reserved('closed', 1) }, 1 .. 100);

@@ -235,8 +235,8 @@ subtest 'a range that is in another database' => sub {
         return (
             server => 'location = /random { unique_random; }'
                 . 'location = /status { unique_random_status json; }',
-            http => "unique_random_pool numbers { @{[ PATIENT ]} wait_timeout 5s; lease off;"
-                . ' shard ' . $pg->url(db => $where)
+            http => "unique_random_pool numbers { @{[ PATIENT ]}"
+                . ' wait_timeout 5s; lease off; shard ' . $pg->url(db => $where)
                 . ' name=one range=1-' . RANGE . ' fail_timeout=1s; }',
         );
     };

@@ -14,7 +14,7 @@ use Test::More;
 use UniqueRandom::Load;
 use UniqueRandom::Nginx;
 use UniqueRandom::Postgres;
-use UniqueRandom::Util qw( read_file run tmp_dir wait_until write_file );
+use UniqueRandom::Util qw( is_alive read_file run tmp_dir wait_until );
 
 # The blocks of sh, by the heading that they stand under.
 my %blocks;
@@ -77,6 +77,7 @@ sub serve {
 
     return (
         http   => "unique_random_pool $pool { state $state; lease min=10 max=10;"
+            . ' connect_timeout 30s; reserve_timeout 30s;'
             . ' ' . join(' ', map {"$_;"} @shards) . ' }',
         server => "location = /random { unique_random $pool; }",
     );
@@ -252,7 +253,7 @@ my @shards = (
     wait_until(
         sub {
             my ($pid) = (read_file($nginx->dir . '/nginx.pid') // '') =~ /(\d+)/;
-            return $pid && $pid != $before && !kill 0, $before;
+            return $pid && $pid != $before && !is_alive($before);
         },
         30, 'the new nginx',
     );

@@ -38,12 +38,15 @@ my $nginx = UniqueRandom::Nginx->new(
 unique_random_pool two {
     queue 0;
     lease off;
+    connect_timeout 30s;
     reserve_timeout 300s;
     shard $hangs range=1-@{[ SIZE ]};
     shard @{[ $pg->url(db => 'serves') ]} range=$next-$last;
 }
 unique_random_pool one {
     queue 0;
+    connect_timeout 30s;
+    reserve_timeout 300s;
     shard @{[ $pg->url(db => 'tiny') ]} range=1-@{[ TINY ]};
 }
 EOT
@@ -91,7 +94,7 @@ for my $i (1 .. TRIES) {
     ok eval {
         wait_until(
             sub { grep { $_ >= $next } ask('two')->numbers },
-            10, 'the other one gives a number',
+            30, 'the other one gives a number',
         );
     }, "... while one hangs the other gives number $i" or diag($@), last;
 }
@@ -99,7 +102,7 @@ for my $i (1 .. TRIES) {
 is scalar result('two')->duplicates, 0, '... none came twice';
 is result('two')->failed, 0, '... every request has an answer';
 
-ok eval { wait_until(sub { ask('one')->status(409) }, 10, 'it says 409') },
+ok eval { wait_until(sub { ask('one')->status(409) }, 30, 'it says 409') },
     'a pool that is used up says so' or diag $@;
 is scalar result('one')->missing(1, TINY), 0, '... when all was given';
 is scalar result('one')->duplicates, 0, '... and once';

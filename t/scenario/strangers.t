@@ -17,6 +17,10 @@ use constant SIZE => 3000;
 
 my $other = UniqueRandom::Postgres->new(name => 'other');
 
+# A machine that stands still for a while is no failure of a shard, and does not
+# use it up.
+my @patient = (timeout => '30s', more => 'wait_timeout 60s;', rate => 100);
+
 # I6, I8: another nginx, which remembers nothing, makes the range again in a
 # blank database.  What it issues, nobody can know to have been issued before:
 # who remembers another key takes no part in it, but may itself be the one that
@@ -28,7 +32,7 @@ my $other = UniqueRandom::Postgres->new(name => 'other');
         size     => SIZE,
         clusters => [ $pg, $other ],
     );
-    my $nginx = $pool->nginx;
+    my $nginx = $pool->nginx(@patient);
 
     $pool->wait_for(0, $nginx);
     $pool->take($nginx, 100);
@@ -40,7 +44,8 @@ my $other = UniqueRandom::Postgres->new(name => 'other');
 
     my $stranger = UniqueRandom::Nginx->new(
         http => 'unique_random_pool anew { bootstrap on; lease max=20;'
-            . ' wait_timeout 500ms; shard ' . $pool->url(0) . ' range=1-' . SIZE
+            . ' reserve_timeout 30s;'
+            . ' shard ' . $pool->url(0) . ' range=1-' . SIZE
             . ' fail_timeout=200ms; }',
     );
     wait_until(sub { $stranger->get('/random')->{status} == 200 }, 30,
@@ -75,7 +80,7 @@ my $other = UniqueRandom::Postgres->new(name => 'other');
         size     => 5000,
         clusters => [ $pg, $other ],
     );
-    my @lease = (lease => 'min=100 max=100');
+    my @lease = (lease => 'min=100 max=100', @patient);
     my $one   = $pool->nginx(@lease);
     my $until = sub {
         my ($nginx, $serial) = @_;

@@ -49,7 +49,7 @@ my $hosts  = 'postgresql://postgres@'
     . join(',', map { '127.0.0.1:' . $_->port } $first, $second) . '/numbers';
 
 # Of a pool that has this one range, which is looked at again no sooner than
-# after a minute if it is refused for good.
+# after ten minutes if it is refused for good.
 sub nginx {
     my ($name, $lease, $wait) = @_;
 
@@ -57,9 +57,9 @@ sub nginx {
         workers => 2,
         http    => "unique_random_pool $name { lease min=$lease max=$lease;"
             . " wait_timeout $wait;"
-            . ' reserve_timeout 10s; connect_timeout 10s;'
+            . ' reserve_timeout 30s; connect_timeout 30s;'
             . " shard $hosts range=1-@{[ SIZE ]}"
-            . ' fail_timeout=60s max_fails=0; }',
+            . ' fail_timeout=600s max_fails=0; }',
         server => 'location = /random { unique_random; }'
             . 'location = /status { unique_random_status json; }',
     );
@@ -78,7 +78,7 @@ sub load {
 
     return UniqueRandom::Load->new(
         port => $nginx->port, connections => $connections // 1,
-        processes => 1, count => $count,
+        processes => 1, count => $count, timeout => 300, deadline => 300,
     );
 }
 
@@ -172,10 +172,11 @@ ok !defined caller_of(fence => $first)->ask(\@asked)->{refusal},
     '... and of one with failover=fence';
 
 my @held = map {
-    $pool->nginx(conninfo => [$hosts], lease => 'min=100 max=200')
+    $pool->nginx(conninfo => [$hosts], lease => 'min=100 max=200',
+        timeout => '30s', more => 'wait_timeout 60s;', rate => 50)
 } 1 .. 2;
 my ($one, $leaving) = @held;
-my $alone  = nginx('alone',  20,  '120s');
+my $alone  = nginx('alone',  20,  '200s');
 my $queued = nginx('queued', 20,  '2s');
 my $lives  = nginx('lives',  200, '1s');
 
@@ -183,8 +184,10 @@ $pool->wait_for(0, $_) for @held;
 
 my $before = load($alone, 5)->run;
 is $before->status(200), 5, '... and of one that has no other shard';
-is load($lives, 5)->run->status(200), 5,
-    '... and of one that begins a new life then';
+my $issued = 0;
+wait_until(sub { ($issued += load($lives, 1)->run->status(200)) == 5 }, 30,
+    '... and of one that begins a new life then');
+$first->wait_for_standby($second);
 
 $first->psql('numbers',
     "SELECT unique_random.accept('lives', 1, advance => 0)");
@@ -334,7 +337,6 @@ is_deeply [ $queued->errors('emerg|alert|crit|error') ], [],
 
 # A new life burns what was leased in the old one.
 {
-    my $issued = 5;
     my $refused;
 
     wait_until(sub {
@@ -364,7 +366,7 @@ is_deeply [ $queued->errors('emerg|alert|crit|error') ], [],
         '... the status says so';
 
     is $after->status(200), 100, 'the setting is back: who waits is served';
-    cmp_ok $took, '<', 2, '... soon';
+    cmp_ok $took, '<', 60, '... soon';
     is scalar UniqueRandom::Load->merge($before, $after)->duplicates, 0,
         '... with new numbers';
 
@@ -481,7 +483,8 @@ sub single_of {
     my (@servers) = @_;
 
     return UniqueRandom::Nginx->new(
-        http => 'unique_random_pool lost { lease off; wait_timeout 2s;'
+        http => 'unique_random_pool lost { lease off; wait_timeout 6s;'
+            . ' connect_timeout 30s; reserve_timeout 30s;'
             . ' shard postgresql://postgres@'
             . join(',', map { '127.0.0.1:' . $_->port } @servers)
             . "/numbers range=1-@{[ SIZE ]} fail_timeout=1s; }",

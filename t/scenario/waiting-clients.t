@@ -28,21 +28,22 @@ my $proxy = tcp_proxy($pg->port);
 my $shard = 'shard ' . $pg->url(db => 'numbers', port => $proxy->port)
     . ' range=1-' . RANGE . ' fail_timeout=1s;';
 
+my $patient
+    = 'connect_timeout 60s; reserve_timeout 300s; wait_timeout 300s;';
+
 # With "lease off" it is exact: no more is reserved than is waited for.
 my $nginx = UniqueRandom::Nginx->new(
     workers => 1,
     http    => <<"EOT",
 unique_random_pool left {
     lease off;
-    reserve_timeout 60s;
-    wait_timeout 60s;
+    $patient
     $shard
 }
 unique_random_pool queued {
     lease off;
     queue @{[ QUEUE ]};
-    reserve_timeout 60s;
-    wait_timeout 60s;
+    $patient
     $shard
 }
 EOT
@@ -57,6 +58,8 @@ sub take {
     return UniqueRandom::Load->new(
         port => $nginx->port,
         path => "/$pool",
+        timeout  => 300,
+        deadline => 600,
         %arg,
     )->run;
 }

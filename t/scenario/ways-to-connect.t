@@ -206,7 +206,8 @@ sub refused {
     my ($pool, $conninfo, $cluster, $reason) = @_;
 
     add($cluster, $pool);
-    my $nginx = nginx($pool, $conninfo, 'connect_timeout 20s; wait_timeout 3s;');
+    my $nginx = nginx($pool, $conninfo,
+        'connect_timeout 20s; wait_timeout 3s;');
 
     my $all = summary($pool, UniqueRandom::Load->new(
         port  => $nginx->port,

@@ -24,7 +24,9 @@ sub conf {
     my ($db, %arg) = @_;
 
     my $pool = $arg{pool} // 'numbers';
-    return "unique_random_pool $pool { lease min=4 max=8; wait_timeout 500ms;"
+    my $wait = $arg{wait} // '30s';
+    return "unique_random_pool $pool { lease min=4 max=8; wait_timeout $wait;"
+        . ' connect_timeout 30s; reserve_timeout 30s;'
         . ($arg{more} // '') . ' shard ' . $pg->url(db => $db) . ' range=1-'
         . SIZE . ' max_fails=0 fail_timeout=200ms; }';
 }
@@ -49,7 +51,7 @@ is take($staging, 100)->status(200), 100, '... and so has another';
 
 # The other one remembers more of its own range than there is of this one.
 take($staging, 2000);
-$staging->configure(http => conf('production'));
+$staging->configure(http => conf('production', wait => '500ms'));
 $staging->reload;
 
 wait_until(sub { take($staging, 10)->status(503) }, 30,
@@ -78,14 +80,15 @@ pass 'the other one goes on where it belongs';
 
 # A name with a typo.
 {
-    my $nginx = nginx('production', pool => 'numbrs');
+    my $nginx = nginx('production', pool => 'numbrs', wait => '500ms');
     take($nginx, 1);
     $nginx->wait_for_log(
         qr/range 1-5000 is missing or not visible in shard .*: pool "numbers" has it;/,
         30);
     pass 'a name with a typo: the log says which pool is there';
 
-    my $eager = nginx('production', pool => 'numbrs', more => 'bootstrap on;');
+    my $eager = nginx('production', pool => 'numbrs', wait => '500ms',
+        more => 'bootstrap on;');
     take($eager, 1);
     $eager->wait_for_log(
         qr/pool "numbrs" is not made, since pool "numbers" has numbers of 1-5000 already/,
