@@ -147,7 +147,7 @@ sesame
 --- http_config
     unique_random_pool numbers {
         shard postgresql://nginx:sesame@no-such-host.invalid/numbers range=1-9 name=lost;
-        wait_timeout 1s;
+        wait_timeout 3s;
     }
 --- error_code: 503
 --- response_body: {"detail":"No number could be reserved in time."}

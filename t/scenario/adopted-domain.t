@@ -54,8 +54,9 @@ sub adopt {
 sub pool {
     my ($name, $ranges, %arg) = @_;
 
-    return 'unique_random_pool numbers { reserve_timeout 1s; wait_timeout '
-        . ($arg{wait} // '5s')
+    # A reply that comes late would burn numbers, all of which are waited for.
+    return 'unique_random_pool numbers { connect_timeout 20s; reserve_timeout '
+        . ($arg{reserve} // '20s') . '; wait_timeout ' . ($arg{wait} // '60s')
         . "; lease max=100; $arg{rest} shard "
         . $pg->url(db => $name, $arg{port} ? (port => $arg{port}) : ())
         . " name=a fail_timeout=1s $ranges; }";
@@ -111,7 +112,7 @@ my $other   = 'range=3000000-3999999';
 {
     adopted('kind');
 
-    my $nginx   = nginx('kind', $adopted, wait => '500ms');
+    my $nginx   = nginx('kind', $adopted);
     my @numbers = draw($nginx, 310);
     my $before  = reserved('kind');
 
@@ -135,7 +136,7 @@ my $other   = 'range=3000000-3999999';
     $pg->create_database('plain')->apply_schema('plain');
     $pg->psql('plain', "SELECT unique_random.add('numbers', 1, @{[ SIZE ]})");
 
-    my $nginx = nginx('plain', $plain, wait => '500ms');
+    my $nginx = nginx('plain', $plain);
     my @numbers = draw($nginx, 50);
 
     $nginx->configure(http => pool('plain', $adopted, wait => '500ms',
@@ -183,8 +184,10 @@ my $other   = 'range=3000000-3999999';
     adopted('stopped');
 
     my $proxy = tcp_proxy($pg->port);
+
+    # For three times that one may be at it.
     my $nginx = nginx('stopped', $adopted, port => $proxy->port,
-        wait => '20s');
+        reserve => '3s');
 
     $proxy->delay(0.4);
 
@@ -192,18 +195,20 @@ my $other   = 'range=3000000-3999999';
         port        => $nginx->port,
         connections => 8,
         count       => 200,
+        timeout     => 90,
     )->start;
 
-    my ($fetcher) = wait_until(sub {
-        grep { $nginx->fd_count($_) > 0 && has_connection($_, $proxy->port) }
+    my $fetcher = wait_until(sub {
+        my ($pid) = grep { has_connection($_, $proxy->port) }
             $nginx->worker_pids;
-    });
+        return $pid;
+    }, 20, 'a worker has a connection');
 
     sleep 1;
     kill STOP => $fetcher;
     $proxy->delay(0);
 
-    ok $nginx->wait_for_log(qr/numbers that were not used before/, 10),
+    ok $nginx->wait_for_log(qr/numbers that were not used before/, 30),
         'a worker stops while it fetches: another one does';
 
     kill CONT => $fetcher;
@@ -230,7 +235,7 @@ sub has_connection {
     adopted('anew', 5);
     $pg->psql('anew', "UPDATE unique_random.ranges SET fenced = 'test'");
 
-    my $nginx = nginx('anew', $adopted, wait => '500ms');
+    my $nginx = nginx('anew', $adopted, wait => '5s');
 
     is $nginx->get('/random')->{status}, 503, 'a range is fenced from the start';
 
@@ -239,7 +244,8 @@ sub has_connection {
             . ' DELETE FROM unique_random.domains');
     adopt('anew');
 
-    wait_until(sub { $nginx->get('/random')->{status} == 200 }, 10);
+    wait_until(sub { $nginx->get('/random')->{status} == 200 }, 30,
+        'a number');
 
     my @numbers = draw($nginx, UNUSED / 2);
     is scalar(grep { $_ % (SIZE / UNUSED) } @numbers), 0,
@@ -272,7 +278,7 @@ sub has_connection {
     ok wait_until(sub {
         $nginx->get('/random');
         return $nginx->error_log =~ /numbers that were not used before/;
-    }, 10), '... until it is mended';
+    }, 30), '... until it is mended';
 }
 
 done_testing;

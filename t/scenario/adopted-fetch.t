@@ -32,8 +32,8 @@ $pg->psql('numbers', "SELECT * FROM unique_random.adopt('numbers', 1,"
 my $proxy = tcp_proxy($pg->port);
 my $nginx = UniqueRandom::Nginx->new(
     workers => 2,
-    http    => 'unique_random_pool numbers { reserve_timeout 1s;'
-        . ' wait_timeout 20s; lease max=50; shard '
+    http    => 'unique_random_pool numbers { reserve_timeout 5s;'
+        . ' wait_timeout 25s; lease max=50; shard '
         . $pg->url(db => 'numbers', port => $proxy->port)
         . " adopted=1-@{[ SIZE ]}; }",
 );

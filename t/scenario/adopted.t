@@ -42,8 +42,9 @@ sub nginx {
 
     return UniqueRandom::Nginx->new(
         workers => 2,
-        http    => "unique_random_pool $name { lease max=500; $arg{pool}"
-            . " shard @{[ $pg->url(db => $name) ]} name=a"
+        http    => "unique_random_pool $name { lease max=500;"
+            . " connect_timeout 20s; reserve_timeout 20s; wait_timeout 5s;"
+            . " $arg{pool} shard @{[ $pg->url(db => $name) ]} name=a"
             . " @{[ $arg{range} // 'adopted=1-' . SIZE ]}; }",
     );
 }
@@ -102,7 +103,7 @@ for my $used (0, SIZE / 2, SIZE - 20, SIZE) {
     former('plain', 0);
     $pg->psql('plain', "SELECT unique_random.add('plain', 1, @{[ SIZE ]})");
 
-    my $nginx = nginx('plain', pool => 'wait_timeout 1s;');
+    my $nginx = nginx('plain', pool => '');
     is $nginx->get('/random')->{status}, 503, 'adopted=, of an ordinary range';
     ok $nginx->wait_for_log(qr/was not adopted, configure it with "range="/),
         '... which the log says';
@@ -112,7 +113,7 @@ for my $used (0, SIZE / 2, SIZE - 20, SIZE) {
     former('other', 7);
     adopt('other');
 
-    my $nginx = nginx('other', pool => 'wait_timeout 1s;',
+    my $nginx = nginx('other', pool => '',
         range => 'range=1-' . SIZE);
     is $nginx->get('/random')->{status}, 503, 'range=, of an adopted one';
     ok $nginx->wait_for_log(qr/was adopted, configure it with "adopted="/),
@@ -122,7 +123,7 @@ for my $used (0, SIZE / 2, SIZE - 20, SIZE) {
 {
     former('nothing', 7);
 
-    my $nginx = nginx('nothing', pool => 'wait_timeout 1s; bootstrap on;');
+    my $nginx = nginx('nothing', pool => 'bootstrap on;');
     is $nginx->get('/random')->{status}, 503, 'adopted=, of none';
     ok $nginx->wait_for_log(qr/has to be adopted first/),
         '... which is not made by bootstrap, but told';
@@ -131,7 +132,7 @@ for my $used (0, SIZE / 2, SIZE - 20, SIZE) {
 {
     former('beside', 7);
 
-    my $nginx = nginx('beside', pool => 'wait_timeout 5s; bootstrap on;',
+    my $nginx = nginx('beside', pool => 'bootstrap on;',
         range => 'adopted=1-' . SIZE . ' range=30000-39999');
     is $nginx->get('/random')->{status}, 200, '... nor beside one that is made';
     is $pg->psql('beside', 'SELECT first FROM unique_random.ranges'), 30_000,

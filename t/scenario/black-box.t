@@ -84,7 +84,9 @@ sub client {
 
     $nginx = UniqueRandom::Nginx->new(
         env    => \%env,
-        http   => "unique_random_pool numbers { bootstrap on; $shards }",
+        http   => "unique_random_pool numbers { bootstrap on;"
+            . ' connect_timeout 20s; reserve_timeout 20s; wait_timeout 20s;'
+            . " $shards }",
         server => <<'EOT',
 location = /random { unique_random; }
 location = /health {

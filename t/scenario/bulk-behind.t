@@ -24,8 +24,8 @@ write_file("$root/page.html", join '|', map {
 } 1500, 10);
 
 my $nginx = UniqueRandom::Nginx->new(
-    http => 'unique_random_pool numbers { wait_timeout 1s; reserve_timeout 5s;'
-        . ' connect_timeout 5s;'
+    http => 'unique_random_pool numbers { wait_timeout 5s; reserve_timeout 20s;'
+        . ' connect_timeout 20s;'
         . ' shard ' . $pg0->url(db => 'numbers') . ' range=1-1000;'
         . ' shard ' . $pg1->url(db => 'numbers', port => $proxy->port)
         . ' range=1001-2000; }',

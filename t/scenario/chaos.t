@@ -7,6 +7,7 @@ use warnings;
 
 use lib 't/lib';
 
+use List::Util qw( shuffle );
 use Test::More;
 use Time::HiRes qw( sleep time );
 
@@ -52,12 +53,15 @@ my $load = UniqueRandom::Load->new(
 
 my %deaths = (database => 0, worker => 0, nginx => 0);
 my $end    = time + $seconds;
+my @next;
 
-# This is no waiting: the pace of the killing.
-while (time < $end) {
+# This is no waiting: the pace of the killing.  In no order, but each has its
+# turn, however few deaths there are.
+while (time < $end || grep { !$_ } values %deaths) {
     sleep 0.1 + rand 0.5;
 
-    my $victim = (qw( database worker worker worker nginx ))[ rand 5 ];
+    @next = shuffle(qw( database worker worker worker nginx )) if !@next;
+    my $victim = shift @next;
 
     if ($victim eq 'database') {
         my $pg = $clusters[ rand @clusters ];

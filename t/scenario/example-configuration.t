@@ -84,18 +84,34 @@ is $reply->{headers}{'content-type'}, 'application/json', '... is JSON';
 
 my %seen;
 
-for (1 .. 100) {
+sub draw {
     $reply = $nginx->get('/random');
     my ($number) = $reply->{content} =~ /\A\{"number":(\d+)\}\z/
         or diag "$reply->{status} $reply->{content}";
     $seen{$number}++ if defined $number;
+    return;
 }
+
+draw() for 1 .. 100;
 
 is keys %seen, 100, '100 requests have 100 numbers';
 is scalar(grep { $_ < 1 || $_ > 1_000_000 } keys %seen), 0,
     '... from 1 to 1,000,000, the ranges by default';
-ok scalar(grep { $_ <= 500_000 } keys %seen), '... of the first shard';
-ok scalar(grep { $_ > 500_000 } keys %seen),  '... and of the second one';
+
+# Both, at the latest when both have answered.
+for my $is ([ 'the first', sub { $_ <= 500_000 } ],
+    [ 'the second', sub { $_ > 500_000 } ])
+{
+    my ($which, $of) = @$is;
+
+    ok eval {
+        wait_until(sub {
+            return 1 if grep { $of->() } keys %seen;
+            draw();
+            return;
+        }, 20);
+    }, "... of $which shard";
+}
 
 my $log;
 wait_until(

@@ -56,7 +56,9 @@ sub shard {
         . " range=$first-@{[ $first + SIZE - 1 ]} fail_timeout=1s;";
 }
 
-my $settings = 'wait_timeout 500ms; lease min=10 max=10;';
+# A number that takes long is none that is refused, nor burned.
+my $settings = 'connect_timeout 20s; reserve_timeout 20s; wait_timeout 5s;'
+    . ' lease min=10 max=10;';
 
 # A hand that lowers the counter.
 {
@@ -77,6 +79,7 @@ my $settings = 'wait_timeout 500ms; lease min=10 max=10;';
     take($nginx, '/random', \%seen, 300);
 
     my $alert = qr/range 1-1000 .* is fenced: the row was not written by a/;
+    $nginx->wait_for_log($alert, 30);
     is scalar(grep {/$alert/} $nginx->errors(qr/alert/)), 1,
         'a manual UPDATE is noticed, and told once';
 
@@ -175,6 +178,7 @@ my $settings = 'wait_timeout 500ms; lease min=10 max=10;';
 
     my $rest = take($nginx, '/random', \%seen, SIZE);
     note "$rest more of the leases";
+    $nginx->wait_for_log(qr/is fenced/, 30);
     cmp_ok $rest, '<=', 20, 'a schema that is dropped gives nothing';
     is $pg->psql('c', "SELECT to_regnamespace('unique_random') IS NULL"), 't',
         '... and "bootstrap on" does not make it again';
@@ -218,8 +222,8 @@ my $settings = 'wait_timeout 500ms; lease min=10 max=10;';
     my $sql = $pg->psql('a', "SELECT unique_random.close('moving', 1)");
     take($nginx, '/random', \%seen, SIZE);
 
-    like $nginx->error_log, qr/\[error\].*is closed: moved away: configure it/,
-        'a closed range is told of';
+    ok $nginx->wait_for_log(qr/\[error\].*is closed: moved away: configure it/,
+        30), 'a closed range is told of';
     unlike $nginx->error_log, qr/unique_random\.accept/,
         '... without a word of accept()';
 

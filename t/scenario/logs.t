@@ -56,8 +56,9 @@ $nginx->configure(
     http => <<"EOT",
 unique_random_pool numbers {
     lease max=1000;
-    connect_timeout 1s;
-    reserve_timeout 1s;
+    connect_timeout 20s;
+    reserve_timeout 20s;
+    wait_timeout 30s;
     @shards
 }
 $text

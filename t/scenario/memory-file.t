@@ -7,6 +7,7 @@ use warnings;
 
 use Digest::SHA qw( sha256_hex );
 use Test::More;
+use Time::HiRes qw( sleep );
 
 use UniqueRandom::Load     ();
 use UniqueRandom::Memory   ();
@@ -105,7 +106,18 @@ for my $field (qw( key incarnation )) {
 
     my ($text) = read_file($pool->file) =~ /\A(.*)^sha256 /ms;
     $text =~ s/^(range $range .*\b$field )(.)/$1 . ($2 eq '0' ? 1 : 0)/me;
-    write_file($pool->file, $text . 'sha256 ' . sha256_hex($text) . "\n");
+    $text .= 'sha256 ' . sha256_hex($text) . "\n";
+
+    # nginx may be about to write what it has read before.
+    wait_until(
+        sub {
+            write_file($pool->file . '.ours', $text);
+            rename $pool->file . '.ours', $pool->file or die "rename: $!\n";
+            sleep 0.3;
+            return read_file($pool->file) eq $text;
+        },
+        20, 'the state is another one',
+    );
     my $older = $pool->remembered(0);
     isnt $older->{$field}, $field eq 'key'
         ? $pool->row(0, "encode(sha256(key), 'hex')") : $pool->row(0, $field),

@@ -14,6 +14,9 @@ use UniqueRandom::Util     qw( read_file wait_until );
 
 use constant RANGE => 1000;
 
+# None of it is about time: what a reply that comes late would burn is needed.
+use constant PATIENT => 'connect_timeout 20s; reserve_timeout 30s;';
+
 my $pg = UniqueRandom::Postgres->new;
 
 # A database with the schema in it and no range.
@@ -28,12 +31,12 @@ sub nginx {
     my ($conninfo, %arg) = @_;
 
     my $directives = delete $arg{directives} // '';
-    my $wait       = delete $arg{wait}       // '1s';
+    my $wait       = delete $arg{wait}       // '2s';
     my $pool       = delete $arg{pool}       // 'numbers';
 
     return UniqueRandom::Nginx->new(
-        http => "unique_random_pool \"$pool\" { wait_timeout $wait;"
-            . "$directives shard \"$conninfo\""
+        http => "unique_random_pool \"$pool\" { @{[ PATIENT ]}"
+            . " wait_timeout $wait; $directives shard \"$conninfo\""
             . ' range=1-' . RANGE . ' fail_timeout=1s; }',
         %arg,
     );
@@ -78,6 +81,9 @@ sub refused {
 
     my $all = summary(take($nginx, 8));
     is_deeply $all->status, { 503 => 8 }, 'no number is given';
+
+    # They do not wait for the reason.
+    $nginx->wait_for_log($reason, 30);
 
     my @lines = grep {/$reason/} $nginx->errors($told // 'error');
     is @lines, 1, 'the log says why, once' or diag $nginx->error_log;
@@ -176,6 +182,7 @@ sub gone {
 
     $reason = "the range is not what it was$reason";
     is_deeply take($nginx, 4)->status, { 503 => 4 }, 'no number is given';
+    $nginx->wait_for_log(qr/\[alert\].* is fenced: $reason/, 30);
     like(
         $nginx->error_log,
         qr{\[alert\] .* range 1-1000 of shard ".*" is fenced: $reason; [1-9]\d* of its positions are known to be reserved; $advice},
@@ -198,7 +205,7 @@ subtest 'a range for another role' => sub {
         . 'CREATE ROLE teller LOGIN; CREATE ROLE pool_a NOLOGIN;'
         . 'GRANT unique_random TO teller');
 
-    my $nginx = nginx($pg->url(db => $db, user => 'teller'),
+    my $nginx = nginx($pg->url(db => $db, user => 'teller'), wait => '5s',
         directives => 'lease off;',
         server     => 'location = /random { unique_random; }'
             . 'location = /status { unique_random_status json; }');
@@ -228,8 +235,8 @@ subtest 'a range that is in another database' => sub {
         return (
             server => 'location = /random { unique_random; }'
                 . 'location = /status { unique_random_status json; }',
-            http => 'unique_random_pool numbers { wait_timeout 1s; lease off;'
-                . ' shard ' . $pg->url(db => $where)
+            http => "unique_random_pool numbers { @{[ PATIENT ]}"
+                . ' wait_timeout 5s; lease off; shard ' . $pg->url(db => $where)
                 . ' name=one range=1-' . RANGE . ' fail_timeout=1s; }',
         );
     };
@@ -283,7 +290,7 @@ subtest 'bootstrap of two at once' => sub {
 
     # Each worker of both of them finds nothing there.
     my @nginx = map {
-        nginx($pg->url(db => 'blank'), workers => 2, wait => '30s',
+        nginx($pg->url(db => 'blank'), workers => 2, wait => '60s',
             directives => 'bootstrap on;');
     } 1 .. 2;
 
@@ -337,7 +344,7 @@ subtest 'transactions that are serializable' => sub {
         . ' SET default_transaction_isolation = serializable');
 
     my @nginx = map {
-        nginx($pg->url(db => $db), workers => 2, wait => '30s',
+        nginx($pg->url(db => $db), workers => 2, wait => '60s',
             directives => 'lease off;');
     } 1 .. 2;
 
@@ -363,7 +370,7 @@ subtest 'a synchronous standby that is missing' => sub {
     $pg->psql($db, "SELECT unique_random.add('numbers', 1, 1000)");
 
     my $nginx = nginx($pg->url(db => $db), wait => '60s',
-        directives => 'lease off; reserve_timeout 30s;');
+        directives => 'lease off;');
     my @results = take($nginx, 4);
     is $results[0]->status(200), 4, 'numbers are given';
     my $before = reserved($db);

@@ -29,7 +29,8 @@ sub pool {
     $pg->psql($pool, "SELECT unique_random.add('$pool', 1, $size)");
 
     return UniqueRandom::Nginx->new(
-        http => "unique_random_pool $pool { $more shard "
+        http => "unique_random_pool $pool { $more connect_timeout 20s;"
+            . " reserve_timeout 20s; wait_timeout 5s; shard "
             . $pg->url(db => $pool) . " range=1-$size fail_timeout=1s; }",
         server => $server =~ s/POOL/$pool/gr,
     );
@@ -55,7 +56,7 @@ my $used   = '{"status":"unavailable",'
     . '"detail":"All available numbers have been used."}';
 
 {
-    my $nginx = pool('cold', 1000, 'wait_timeout 1s;');
+    my $nginx = pool('cold', 1000, '');
 
     answers($nginx, 200, $ready, 'a cold start: ready') for 1, 2;
 

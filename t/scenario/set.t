@@ -163,6 +163,7 @@ sub pool {
     return <<"EOT";
 unique_random_pool $name {
     lease off;
+    connect_timeout 60s;
     reserve_timeout 60s;
     wait_timeout $wait;
     shard @{[ $pg->url(db => 'numbers', port => $proxy->port) ]}

@@ -7,6 +7,7 @@ use warnings;
 
 use lib 't/lib';
 
+use JSON::PP qw( decode_json );
 use Test::More;
 
 use UniqueRandom::Client;
@@ -52,6 +53,7 @@ for my $case (
     my $nginx = UniqueRandom::Nginx->new(
         http   => $pool->(0),
         server => 'location = /random { unique_random; }'
+            . 'location = /status { unique_random_status json; }'
             . 'location = /here { return 200 here; }',
     );
 
@@ -61,6 +63,13 @@ for my $case (
 
     $db eq 'late' ? $proxy->hang : $proxy->deaf;
     $old->send('/random');
+    wait_until(
+        sub {
+            my $status = decode_json($nginx->get('/status')->{content});
+            return $status->{pools}[0]{waiting}{now} == 1;
+        },
+        20, 'it waits',
+    );
     ok !$old->reply(0.5), '... one that is asked for is on its way';
 
     # A range a reload, until one has the place of another.

@@ -28,6 +28,9 @@ my $state = tmp_dir() . '/state';
 my $nginx = UniqueRandom::Nginx->new(
     http => <<"EOT",
 unique_random_pool numbers {
+    connect_timeout 20s;
+    reserve_timeout 20s;
+    wait_timeout 20s;
     state $state;
     shard $url name=a range=1-100000;
     shard $url name=b range=100001-200000 drain;
@@ -93,12 +96,13 @@ is $pool->{state}, 'ok', '... and nothing to warn of';
 # A shard that hangs, and is asked again all the time
 
 my (%seen, $asked);
-my $until = time + 5;
 
 wait_until(sub { $nginx->get('/hanging'); pool(1)->{shards}[0]{fails} }, 20,
     'it has failed');
 
-while (time < $until) {
+my $until = time + 5;
+
+while (time < $until || !$asked && time < $until + 60) {
     $nginx->get('/hanging');
     my $hanging = pool(1);
     my $shard   = $hanging->{shards}[0];

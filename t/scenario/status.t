@@ -23,6 +23,9 @@ my $nginx = UniqueRandom::Nginx->new(
     http    => <<"EOT",
 unique_random_pool numbers {
     lease min=100;
+    connect_timeout 20s;
+    reserve_timeout 20s;
+    wait_timeout 60s;
     shard $shard name=a;
     shard postgres://nobody:s3cr3t\@127.0.0.1:1/numbers name=b max_fails=1 fail_timeout=60s
           range=200001-300000;
@@ -68,7 +71,7 @@ wait_until(sub {
     my $shard = decode_json(get('/status.json')->{content})
         ->{pools}[0]{shards}[1];
     return $shard->{state} eq 'unavailable';
-}, 10);
+}, 20);
 
 # By Accept
 

@@ -85,14 +85,15 @@ subtest 'in one worker of two' => sub {
     # One failure is enough to give the shard up.
     my $nginx = nginx(
         'lease off; connect_timeout 500ms; reserve_timeout 20s;'
-            . ' wait_timeout 2s;',
+            . ' wait_timeout 5s;',
         'max_fails=1 fail_timeout=300ms',
         workers => 2,
     );
     my ($stuck, $well) = $nginx->worker_pids;
     my $client = UniqueRandom::Client->of($nginx, $well);
 
-    ok number($client->get('/random')), 'one has a connection';
+    wait_until(sub { number($client->get('/random')) }, 20,
+        'one has a connection');
 
     $ca->close;
     my $other = UniqueRandom::Client->of($nginx, $stuck);
@@ -134,8 +135,9 @@ subtest 'in one worker of two' => sub {
     }, 'it comes back: numbers of both';
     ok number($client->get('/random')), '... now';
     is lines($nginx, qr/has come back/), 1, '... which is told once';
-    is $nginx->thread_count($stuck), 1, '... it has gone';
-    is $pg->sessions('numbers'), 2,
+    ok eval { wait_until(sub { $nginx->thread_count($stuck) == 1 }, 20) },
+        '... it has gone';
+    ok eval { wait_until(sub { $pg->sessions('numbers') == 2 }, 20) },
         '... the worker uses the connection that it came with';
     is_deeply [ $nginx->errors ], [], '... and no alert';
 };

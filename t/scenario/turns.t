@@ -80,7 +80,7 @@ sub half_dead {
 # What is not logged is done all the same.
 for my $level (qw( error warn notice )) {
     subtest "hosts that are of no use, at level $level" => sub {
-        my @block = ('max_fails=0', 'connect_timeout 1s; wait_timeout 25s;');
+        my @block = ('max_fails=0', 'connect_timeout 5s; wait_timeout 25s;');
 
         gives(nginx([ free_port(), free_port(), $pg->port ], @block,
                 level => $level), 'two dead ones');
@@ -99,7 +99,7 @@ for my $count (1, 2) {
     subtest "half-dead hosts before the primary: $count" => sub {
         my @dead  = map { half_dead() } 1 .. $count;
         my $nginx = nginx([ (map { $_->port } @dead), $pg->port ],
-            'max_fails=0', 'connect_timeout 1s; wait_timeout 25s;');
+            'max_fails=0', 'connect_timeout 5s; wait_timeout 25s;');
 
         gives($nginx, 'a number comes');
         is scalar(grep { !$_->reached } @dead), 0, '... all were asked before';
@@ -109,7 +109,7 @@ for my $count (1, 2) {
 subtest 'the host that was right is half-dead' => sub {
     my $proxy = tcp_proxy($pg->port);
     my $nginx = nginx([ $proxy->port, $pg->port ],
-        'max_fails=0', 'connect_timeout 1s; wait_timeout 25s;');
+        'max_fails=0', 'connect_timeout 5s; wait_timeout 25s;');
 
     gives($nginx, 'a number of the first one');
     is $proxy->connections, 1, '... which is the first';
@@ -181,7 +181,8 @@ for my $first (qw( refuses silent )) {
 
         ok !number($nginx), 'no number';
         $nginx->wait_for_log(qr/could not reserve from shard/, 20);
-        ok $refusing->accepted, '... it was asked who refuses';
+        ok eval { wait_until(sub { $refusing->accepted }, 20) },
+            '... it was asked who refuses';
         ok $proxy->connections, '... and who is silent';
 
         $proxy->forward;
@@ -194,7 +195,8 @@ for my $first (qw( refuses silent )) {
 subtest 'all refuse' => sub {
     my @refusing = map { refusing() } 1, 2;
     my $nginx    = nginx([ map { $_->port } @refusing ],
-        'max_fails=3 fail_timeout=1h', 'wait_timeout 20s;');
+        'max_fails=3 fail_timeout=1h',
+        'connect_timeout 20s; wait_timeout 25s;');
     my $asked    = sub { join ' ', map { $_->accepted } @refusing };
     my $begun    = time;
 
@@ -230,7 +232,7 @@ subtest 'the only host is a standby' => sub {
 
     # One may be under way.
     ok eval {
-        wait_until(sub { $proxy->connections == $failed->() }, 10, 'it ends');
+        wait_until(sub { $proxy->connections == $failed->() }, 20, 'it ends');
     }, 'one connection for each time';
 };
 

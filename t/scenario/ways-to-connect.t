@@ -157,7 +157,8 @@ sub nginx {
         workers => 2,
         http    => "unique_random_pool $pool {"
             . ($directives
-                // 'lease max=200; connect_timeout 2s; wait_timeout 2s;')
+                // 'lease max=200; connect_timeout 20s; reserve_timeout 20s;'
+                    . ' wait_timeout 60s;')
             . " shard \"$conninfo\" range=1-@{[ RANGE ]} fail_timeout=1s; }",
         %arg,
     );
@@ -205,7 +206,8 @@ sub refused {
     my ($pool, $conninfo, $cluster, $reason) = @_;
 
     add($cluster, $pool);
-    my $nginx = nginx($pool, $conninfo);
+    my $nginx = nginx($pool, $conninfo,
+        'connect_timeout 20s; wait_timeout 3s;');
 
     my $all = summary($pool, UniqueRandom::Load->new(
         port  => $nginx->port,
@@ -213,7 +215,7 @@ sub refused {
     )->run);
 
     is_deeply $all->status, { 503 => 20 }, "$pool: no number is given";
-    like $nginx->error_log, qr/\[(?:warn|error)\] .*$reason/,
+    ok $nginx->wait_for_log(qr/\[(?:warn|error)\] .*$reason/, 30),
         "$pool: the log says why";
     is $cluster->psql('numbers', 'SELECT reserved FROM unique_random.ranges'
         . " WHERE pool = '$pool'"), 0, "$pool: nothing is reserved";

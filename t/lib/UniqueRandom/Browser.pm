@@ -72,6 +72,7 @@ sub _start {
     my $session = $self->_ask(POST => '/session', { capabilities => {
         alwaysMatch => {
             browserName          => 'chrome',
+            timeouts             => { script => 240_000 },
             'goog:loggingPrefs'  => { browser => 'ALL', performance => 'ALL' },
             'goog:chromeOptions' => {
                 binary => $chromium,
@@ -98,7 +99,8 @@ sub _start {
 sub _ask {
     my ($self, $method, $command, $content) = @_;
 
-    my $answer = HTTP::Tiny->new(timeout => 60)->request($method,
+    # A script may take long where others use the machine.
+    my $answer = HTTP::Tiny->new(timeout => 300)->request($method,
         "http://127.0.0.1:$self->{port}$self->{session}$command", {
             headers => { 'Content-Type' => 'application/json' },
             $content ? (content => $json->encode($content)) : (),
