@@ -98,12 +98,6 @@ sub _add_pool {
     my $line = $text =~ tr/\n//;
 
     $text .= "        bootstrap on;\n" if $draws;
-
-    # What takes long is no failure, and is not logged as one.
-    $text .= "        connect_timeout 20s;\n        reserve_timeout 20s;\n"
-        . "        wait_timeout 15s;\n"
-        if $draws && ($pool // '') !~ /_timeout/;
-
     $text .= "    }\n" . _lines($block->http_config);
     $block->set_value(http_config => $text);
 
