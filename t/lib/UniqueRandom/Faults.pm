@@ -114,8 +114,9 @@ sub row {
         . " WHERE pool = '$self->{name}'");
 }
 
-# Arguments: conninfo => [ of the shards ], lease, more, for the pool, rate, and
-# those of Nginx->new.  /slow answers at that rate, requests a second, so that
+# Arguments: conninfo => [ of the shards ], lease, more, for the pool, timeout,
+# of a connection and a reservation (1s), which what hangs in a test is waited
+# for, rate, and those of Nginx->new.  /slow answers at that rate, requests a second, so that
 # the pool is not used up while something else takes its time.
 sub nginx {
     my ($self, %arg) = @_;
@@ -124,6 +125,7 @@ sub nginx {
     my $lease    = delete $arg{lease}    // 'min=10 max=20';
     my $more     = delete $arg{more}     // '';
     my $rate     = delete $arg{rate}     // 300;
+    my $timeout  = delete $arg{timeout}  // '1s';
 
     my $shards = join "\n", map {
         my $url = $conninfo->[$_] // $self->url($_);
@@ -137,8 +139,8 @@ sub nginx {
 limit_req_zone \$server_port zone=slow:1m rate=${rate}r/s;
 unique_random_pool $self->{name} {
     lease $lease;
-    connect_timeout 1s;
-    reserve_timeout 1s;
+    connect_timeout $timeout;
+    reserve_timeout $timeout;
     $more
     $shards
 }
