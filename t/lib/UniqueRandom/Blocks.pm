@@ -45,6 +45,8 @@ Test::Nginx::Util::add_block_preprocessor(sub {
 
     UniqueRandom::Defaults::fill_in($block);
 
+    _give_time($block) if !defined $block->must_die;
+
     my $text = join '', map { $_ // '' } $block->main_config,
         $block->http_config, $block->config, $block->user_files;
 
@@ -67,6 +69,22 @@ Test::Nginx::Util::add_block_preprocessor(sub {
     $block->set_value(no_error_log => "[alert]\n[crit]\n")
         if !defined $block->no_error_log && !defined $block->must_die;
 });
+
+# By default a range is given up that does not answer for two seconds, and what
+# was asked for is burned: less than a machine may stand still.  Where nothing
+# answers, requests are still refused before it is asked again (fail_timeout).
+sub _give_time {
+    my ($block) = @_;
+
+    my $text = $block->http_config // return;
+    my $more = join '', map { $text =~ /\b$_->[0]\b/ ? () : " @$_;" }
+        [ connect_timeout => '20s' ], [ reserve_timeout => '30s' ],
+        [ wait_timeout => '9s' ];
+
+    $block->set_value(http_config => $text)
+        if $text =~ s/^(\s*unique_random_pool \s*\S+ \s*\{)/$1$more/gmx;
+    return;
+}
 
 # Whether this nginx was built without a module, for `skip_eval`.
 my $options;

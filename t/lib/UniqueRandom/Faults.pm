@@ -114,9 +114,8 @@ sub row {
         . " WHERE pool = '$self->{name}'");
 }
 
-# Arguments: conninfo => [ of the shards ], lease, more, for the pool, timeout,
-# of a connection and a reservation (1s), which what hangs in a test is waited
-# for, rate, and those of Nginx->new.  /slow answers at that rate, requests a second, so that
+# Arguments: conninfo => [ of the shards ], lease, more, for the pool, timeout of
+# connecting and reserving (1s), rate, and those of Nginx->new.  /slow answers at that rate, requests a second, so that
 # the pool is not used up while something else takes its time.
 sub nginx {
     my ($self, %arg) = @_;
@@ -124,8 +123,8 @@ sub nginx {
     my $conninfo = delete $arg{conninfo} // [];
     my $lease    = delete $arg{lease}    // 'min=10 max=20';
     my $more     = delete $arg{more}     // '';
-    my $rate     = delete $arg{rate}     // 300;
     my $timeout  = delete $arg{timeout}  // '1s';
+    my $rate     = delete $arg{rate}     // 300;
 
     my $shards = join "\n", map {
         my $url = $conninfo->[$_] // $self->url($_);

@@ -18,11 +18,12 @@ use UniqueRandom::Nginx ();
 use UniqueRandom::Util
     qw( children free_port read_file tmp_dir wait_until );
 
-# Arguments: those of Faults->new, and bootstrap ("off").
+# Arguments: those of Faults->new, bootstrap ("off"), and timeout (1s) of
+# connecting and reserving.
 sub new {
     my ($class, %arg) = @_;
 
-    my $self = $class->SUPER::new(bootstrap => 'off', %arg);
+    my $self = $class->SUPER::new(bootstrap => 'off', timeout => '1s', %arg);
 
     $self->{folder} = tmp_dir() . "/state-$arg{name}";
     return $self;
@@ -100,8 +101,8 @@ sub configuration {
         http => <<"EOT",
 limit_req_zone \$server_port zone=slow:1m rate=100r/s;
 unique_random_pool $self->{name} {
-    connect_timeout 1s;
-    reserve_timeout 1s;
+    connect_timeout $self->{timeout};
+    reserve_timeout $self->{timeout};
     $lines
 }
 EOT

@@ -16,4 +16,7 @@ $ENV{TEST_NGINX_SERVER_PORT}
 $ENV{TEST_NGINX_CLIENT_PORT} ||= $ENV{TEST_NGINX_SERVER_PORT} =~ s/.*://r;
 $ENV{TEST_NGINX_SERVROOT}    ||= tmp_dir() . '/servroot';
 
+# A machine that stands still for a while is no answer that does not come.
+$ENV{TEST_NGINX_TIMEOUT} ||= 30;
+
 1;

@@ -150,7 +150,7 @@ sub check_error_log {
             wait_until(sub {
                 $log = _new_log();
                 return !grep { !$has->($_) } @wanted;
-            }, 0.5);
+            }, 10);
         };
     }
 
