@@ -34,7 +34,8 @@ my $nginx = UniqueRandom::Nginx->new(
     UniqueRandom::Client::by_worker(
         workers => 2,
         http    => 'unique_random_pool numbers { connect_timeout 20s;'
-            . ' reserve_timeout 20s; wait_timeout 20s; shard ' . $pg->url(db => 'good') . " range=1-@{[ SMALL ]};"
+            . ' reserve_timeout 20s; wait_timeout 20s;'
+            . ' shard ' . $pg->url(db => 'good') . " range=1-@{[ SMALL ]};"
             . 'shard ' . $pg->url(db => 'fenced')
             . " range=$next-$last fail_timeout=1s; }",
         server => 'location = /random { unique_random; }'
