@@ -258,7 +258,7 @@ subtest 'a preparation that is killed' => sub {
 
     # It waits where somebody else has a chunk that may still come to nothing.
     $other->run('BEGIN; INSERT INTO unique_random.domains'
-        . " VALUES ('killed', 1, 10, '')");
+        . " VALUES ('killed', 1, 10, 'x')");
     $session->send('CALL unique_random.adopt_prepare('
         . $former->arguments . ')');
 

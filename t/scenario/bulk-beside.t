@@ -31,7 +31,8 @@ my %arg = (
     workers => 2,
     http    => "unique_random_pool numbers { $patient shard $shard0;"
         . " shard $shard1; }"
-        . "unique_random_pool medium { $patient shard "
+        . "unique_random_pool medium { connect_timeout 20s;"
+        . " reserve_timeout 20s; wait_timeout 10s; shard "
         . $pg0->url(db => 'numbers') . " range=$first-$last; }",
     server => 'unique_random_max_count 1000000;'
         . 'location /random { unique_random numbers; }'
