@@ -11,9 +11,11 @@ use UniqueRandom::Nginx    ();
 use UniqueRandom::Postgres ();
 use UniqueRandom::Util     qw( tcp_proxy );
 
+# Twenty chunks, a second for each: longer than anybody waits for a number.
 use constant {
-    SIZE   => 12_000_000,    # twelve chunks
-    UNUSED => 1_000,
+    SIZE  => 20_000_000,
+    DELAY => 1,
+    WAIT  => 12,
 };
 
 my $pg = UniqueRandom::Postgres->new;
@@ -23,17 +25,17 @@ $pg->psql('numbers', 'CREATE TABLE used_numbers (number integer PRIMARY KEY)');
 $pg->psql('numbers', "SELECT * FROM unique_random.adopt('numbers', 1,"
         . " @{[ SIZE ]}, 'used_numbers', 'number')");
 $pg->psql('numbers',
-    "SELECT unique_random.add('numbers', 20000000, 29999999)");
+    "SELECT unique_random.add('numbers', 30000000, 39999999)");
 
 my $proxy = tcp_proxy($pg->port);
 
 sub pool {
     my (%arg) = @_;
 
-    return 'unique_random_pool numbers { reserve_timeout 1s; wait_timeout 2s;'
-        . " $arg{lease} shard "
+    return 'unique_random_pool numbers { connect_timeout 20s;'
+        . " reserve_timeout 8s; wait_timeout @{[ WAIT ]}s; $arg{lease} shard "
         . $pg->url(db => 'numbers', port => $proxy->port)
-        . " fail_timeout=1s range=20000000-29999999 $arg{more}; }";
+        . " fail_timeout=1s range=30000000-39999999 $arg{more}; }";
 }
 
 my $more = 'adopted=1-' . SIZE;
@@ -47,19 +49,19 @@ for my $lease ('lease max=20;', 'lease off;') {
     is $nginx->get('/random')->{status}, 200, "$lease an ordinary range";
 
     $nginx->configure(http => pool(lease => $lease, more => $more));
-    $proxy->delay(0.3);
+    $proxy->delay(DELAY);
     $nginx->reload;
 
     my $load = UniqueRandom::Load->new(
         port        => $nginx->port,
         connections => 4,
-        count       => $lease =~ /off/ ? 60 : 400,
+        count       => $lease =~ /off/ ? 24 : 160,
     )->run;
 
     is_deeply [ keys %{ $load->status } ], [200],
         '... and one that is adopted comes: no request fails';
 
-    ok $nginx->wait_for_log(qr/numbers that were not used before/, 20),
+    ok $nginx->wait_for_log(qr/numbers that were not used before/, 60),
         '... and all of its domain is fetched';
 
     $proxy->delay(0);

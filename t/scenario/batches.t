@@ -7,10 +7,10 @@ use warnings;
 
 use lib 't/lib';
 
-use IO::Socket::INET;
+use JSON::PP qw( decode_json );
 use Test::More;
-use Time::HiRes qw( sleep );
 
+use UniqueRandom::Client;
 use UniqueRandom::Load;
 use UniqueRandom::Nginx;
 use UniqueRandom::Postgres;
@@ -23,7 +23,7 @@ my $pg = UniqueRandom::Postgres->new;
 my %config;
 
 # An nginx whose pool is one range, which begins with as many positions
-# reserved; its answers say which worker they are from.
+# reserved.
 sub nginx {
     my ($pool, %arg) = @_;
 
@@ -37,15 +37,32 @@ sub nginx {
         workers => $arg{workers} // 4,
         http    => 'keepalive_requests 1000000;'
             . " unique_random_pool $pool {"
-            . ' wait_timeout ' . ($arg{wait} // '500ms') . ';'
+            . ' connect_timeout 20s; reserve_timeout 20s;'
+            . ' wait_timeout ' . ($arg{wait} // '8s') . ';'
             . ' lease min=' . LEASE . '; shard ' . $pg->url(db => $pool)
             . " range=1-@{[ SIZE ]} fail_timeout=1s; }",
         server  => ($arg{server} // '')
-            . "location = /random { unique_random $pool;"
-            . ' add_header X-Worker $pid; }',
+            . 'location = /status { unique_random_status json; }'
+            . 'location = /pid { return 200 $pid; }'
+            . "location = /random { unique_random $pool;}",
     };
 
+    $config{$pool}{listen} = 'reuseport' if $arg{by_worker};
+
     return UniqueRandom::Nginx->new(%{ $config{$pool} });
+}
+
+# Stops the database when no reservation is under way, which would be lost.
+sub stop_database {
+    my ($pool) = @_;
+
+    wait_until(sub {
+        return $pg->psql('postgres', 'SELECT count(*) FROM pg_stat_activity'
+            . " WHERE datname = '$pool' AND state <> 'idle'") == 0;
+    }, 20, 'the database is at rest');
+
+    $pg->stop;
+    return;
 }
 
 sub load {
@@ -71,20 +88,20 @@ sub returned {
     my $nginx = nginx('idle');
     my $many  = load($nginx, connections => 32, count => 500);
 
-    my $reserved = reserved('idle');
-    $pg->stop;
+    stop_database('idle');
 
     # One connection, so it is one worker that finds them all.
     my $one = load($nginx, connections => 1, until => 503);
     my $all = UniqueRandom::Load->merge($many, $one);
+
+    $pg->start;
+    my $reserved = reserved('idle');
 
     note sprintf '%d and %d of %d', $many->status(200), $one->status(200),
         $reserved;
     is $all->status(200), $reserved,
         'what workers that are idle have taken, another one issues';
     is $all->duplicates, 0, '... no number twice';
-
-    $pg->start;
 }
 
 # More than there are places for what comes back.
@@ -92,15 +109,14 @@ sub returned {
     my $port  = free_port();
     my $nginx = nginx('crowd',
         workers => 60,
-        wait    => '5s',
         server  => "listen 127.0.0.1:$port reuseport;",
     );
 
-    $nginx->get('/random');
+    is $nginx->get('/random')->{status}, 200, 'a number';
 
     my $many = load($nginx, port => $port, connections => 400, count => 2000);
 
-    $pg->stop;
+    stop_database('crowd');
 
     my $one = load($nginx, connections => 1, until => 503);
 
@@ -118,7 +134,8 @@ sub returned {
     $nginx->stop;
 
     my $burned = 0;
-    $burned += $_ for $nginx->error_log =~ /(\d+) positions that this worker had/g;
+    $burned += $_ for $nginx->error_log =~ /(\d+) positions that this worker had/g,
+        $nginx->too_late;
 
     note "$burned burned";
     is 2 + $many->status(200) + $one->status(200) + $again->status(200)
@@ -132,40 +149,27 @@ sub returned {
 
     $nginx->stop;
 
-    is $load->status(200) + returned('stop'), reserved('stop'),
-        'what workers hold when they are told to stop is given back';
+    is $load->status(200) + (returned('stop') || 0) + $nginx->too_late,
+        reserved('stop'),
+        'what workers hold when they are told to stop is given back, in time';
 }
 
 # The others have used up the pool while one worker still holds a few: 409 must
 # not be said before these have come back.
 {
     my $left  = 800;
-    my $nginx = nginx('last', reserved => SIZE - $left);
+    my $nginx = nginx('last', reserved => SIZE - $left, wait => '20s',
+        by_worker => 1);
 
-    my %of;
-    wait_until(
-        sub {
-            my $client = IO::Socket::INET->new(
-                PeerAddr => '127.0.0.1',
-                PeerPort => $nginx->port,
-            ) or return 0;
-            my $reply = ask($client, 1);
-            $left -= () = $reply =~ /"number"/g;
-            my ($worker) = $reply =~ /^X-Worker: (\d+)/m or return 0;
-            $of{$worker} = $client;
-            return keys %of == 2;
-        },
-        30, 'connections to two workers',
-    );
-
-    my ($idle, $busy) = values %of;
+    my ($idle, $busy) = map { UniqueRandom::Client->of($nginx, $_) }
+        ($nginx->worker_pids)[ 0, 1 ];
 
     # The idle one takes a batch, and uses one number of it.
     $left -= () = ask($idle, 1) =~ /"number"/g;
 
     my $reply = ask($busy, $left + 10);
     my $given = () = $reply =~ /"number"/g;
-    my $over  = () = $reply =~ /HTTP\/1\.1 409/g;
+    my $over  = () = $reply =~ /^409 /mg;
 
     is $given, $left, 'the last numbers come, though a worker held some';
     is $over, 10, '... and then 409';
@@ -174,14 +178,11 @@ sub returned {
 # A backup is accepted as if nothing had been lost, and another nginx is given
 # what this one holds.  It learns of the new life with a batch in its hand.
 {
-    my $nginx = nginx('life', workers => 1);
+    my $nginx = nginx('life', workers => 1, wait => '20s');
     my $other = UniqueRandom::Nginx->new(%{ $config{life} });
 
     # One more batch, and half of the lease is gone: time to fetch the next.
-    my $client = IO::Socket::INET->new(
-        PeerAddr => '127.0.0.1',
-        PeerPort => $nginx->port,
-    );
+    my $client = UniqueRandom::Client->new($nginx);
     ask($client, 78 * 64);
 
     $pg->psql('life', 'UPDATE unique_random.ranges SET reserved = 0');
@@ -192,10 +193,11 @@ sub returned {
     my %theirs = map { $_ => 1 } @{ $theirs->{numbers} };
 
     # The first one asks, and the reply tells.
-    my $reserved = reserved('life');
     ask($client, 1);
-    wait_until(sub { reserved('life') > $reserved }, 30, 'the next lease');
-    sleep 0.01;
+    wait_until(sub {
+        my $status = decode_json($nginx->get('/status')->{content});
+        return $status->{pools}[0]{ranges}[0]{burned}{life};
+    }, 30, 'the next lease');
 
     my @ours = ask($client, 60) =~ /"number":(\d+)/g;
 
@@ -208,22 +210,16 @@ sub returned {
 sub ask {
     my ($client, $n) = @_;
 
-    print {$client} "GET /random HTTP/1.1\r\nHost: a\r\n\r\n" x $n;
-    $client->flush;
+    $client->write("GET /random HTTP/1.1\r\nHost: a\r\n\r\n" x $n);
 
-    my $all = '';
-    my $got = 0;
-
-    while ($got < $n && sysread $client, my $some, 65_536) {
-        $all .= $some;
-        $got = () = $all =~ /^\{.*\}/mg;
-    }
-
-    return $all;
+    return join "\n", map {
+        my $reply = $client->reply;
+        $reply ? "$reply->{status} $reply->{content}" : 'no answer'
+    } 1 .. $n;
 }
 
 {
-    my $nginx = nginx('fenced', workers => 1);
+    my $nginx = nginx('fenced', workers => 1, wait => '5s');
 
     is $nginx->get('/random')->{status}, 200, 'a range gives numbers';
 

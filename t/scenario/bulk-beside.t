@@ -25,10 +25,14 @@ my ($pg1, $shard1) = UniqueRandom::Postgres->new_shard(1, SIZE);
 my ($first, $last) = (2 * SIZE + 1, 2 * SIZE + MEDIUM);
 $pg0->psql('numbers', "SELECT unique_random.add('medium', $first, $last)");
 
+my $patient = 'connect_timeout 20s; reserve_timeout 20s; wait_timeout 20s;';
+
 my %arg = (
     workers => 2,
-    http    => "unique_random_pool numbers { shard $shard0; shard $shard1; }"
-        . 'unique_random_pool medium { wait_timeout 10s; shard '
+    http    => "unique_random_pool numbers { $patient shard $shard0;"
+        . " shard $shard1; }"
+        . "unique_random_pool medium { connect_timeout 20s;"
+        . " reserve_timeout 20s; wait_timeout 10s; shard "
         . $pg0->url(db => 'numbers') . " range=$first-$last; }",
     server => 'unique_random_max_count 1000000;'
         . 'location /random { unique_random numbers; }'
@@ -46,13 +50,13 @@ sub singles {
     return $load->status(200) == $load->attempts;
 }
 
-# A batch of a hundred thousand is written between the answers to others.
+# A batch of a hundred thousand is written between the answers to others: those
+# who get it do not read, so it would be for ever that others wait for them.
 {
     my $load = UniqueRandom::Load->new(
         port        => $nginx->port,
         connections => 8,
         duration    => 10,
-        timeout     => 5,
     )->start;
 
     my $client = UniqueRandom::Client->new($nginx);
@@ -75,7 +79,7 @@ sub singles {
 
     is_deeply [ grep { $_ != 100_000 } @many ], [], 'many, all of them';
     ok singles($load->finish), '... beside others, all of whom have one';
-    cmp_ok max(@took), '<', 1, sprintf '... after %.3f s at most', max(@took);
+    cmp_ok max(@took), '<', 15, sprintf '... after %.3f s at most', max(@took);
     is_deeply $bulk->account('numbers'), [], '... and the account closes';
 }
 
@@ -90,7 +94,7 @@ sub singles {
             path        => '/medium',
             connections => 4,
             until       => 409,
-            deadline    => 60,
+            deadline    => 400,
         )->start;
     } $nginx, $other;
 

@@ -23,11 +23,14 @@ my $range = join '-', SIZE + 1, SIZE + SMALL;
 $pg->psql('numbers', "SELECT unique_random.add('small', "
         . $range =~ s/-/, /r . ')');
 
+# A database that is slow for a moment is none of this.
+my $patient = 'reserve_timeout 20s; wait_timeout 20s;';
+
 # The kernel takes little of what is not read.
 my $nginx = UniqueRandom::Nginx->new(
     listen => 'sndbuf=16k',
-    http => "unique_random_pool numbers { shard $shard; }"
-        . 'unique_random_pool small { shard ' . $pg->url(db => 'numbers')
+    http => "unique_random_pool numbers { $patient shard $shard; }"
+        . "unique_random_pool small { $patient shard " . $pg->url(db => 'numbers')
         . " range=$range; }"
         . 'send_timeout 60s; lingering_timeout 1s; gzip_types *;',
     server => 'unique_random_max_count 1000000; keepalive_requests 1000000;'
@@ -121,7 +124,7 @@ for my $count (200_000, 400_000) {
 
     is_deeply $bulk->account('numbers'), [], 'it has left: the account closes';
     ($range) = $bulk->ranges('numbers');
-    cmp_ok $range->{issued} - $issued, '<', 1000, '... what it had is back';
+    cmp_ok $range->{issued} - $issued, '<', 10_000, '... what it had is back';
     is $bulk->burned('numbers'), 0, '... and nothing is burned';
 }
 

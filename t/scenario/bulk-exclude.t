@@ -14,6 +14,8 @@ use UniqueRandom::Postgres ();
 
 use constant SIZE => 100_000;
 
+my $patient = 'connect_timeout 20s; reserve_timeout 20s; wait_timeout 20s;';
+
 my ($pg, $shard) = UniqueRandom::Postgres->new_shard(0, SIZE);
 my $url = $pg->url(db => 'numbers');
 
@@ -21,7 +23,7 @@ sub pool {
     my ($name, $directives) = @_;
 
     $pg->psql('numbers', "SELECT unique_random.add('$name', 1, @{[ SIZE ]})");
-    return "unique_random_pool $name { $directives wait_timeout 5s;"
+    return "unique_random_pool $name { $directives $patient"
         . " shard $url range=1-@{[ SIZE ]}; }";
 }
 
@@ -37,7 +39,7 @@ my $lines = join ' ', map {
 my $nginx = UniqueRandom::Nginx->new(
     http => pool('half', 'exclude [02468]$;')
         . "unique_random_pool lines { shard $url $lines; exclude '(?<!77)\$';"
-        . ' wait_timeout 5s; }'
+        . " $patient }"
         . pool('most', 'exclude [1-9]$; exclude [1-9]0$;')
         . pool('none', 'exclude 9; queue 0;'),
     server => 'unique_random_max_count 1000000;'
@@ -72,7 +74,7 @@ for my $case ([ half => SIZE / 2, qr/[13579]$/ ], [ most => SIZE / 100, qr/00$/ 
 
     for my $count (1, 100, 20_000) {
         my $numbers;
-        for (1 .. 50) {
+        for (1 .. 300) {
             $numbers = $bulk->take('/none', $count) and last;
             sleep 0.1;
         }

@@ -19,8 +19,10 @@ use constant SIZE => 20_000_000;
 my ($pg0, $shard0) = UniqueRandom::Postgres->new_shard(0, SIZE);
 my ($pg1, $shard1) = UniqueRandom::Postgres->new_shard(1, SIZE);
 
-my $both = "unique_random_pool numbers { shard $shard0; shard $shard1; }";
-my $one  = "unique_random_pool numbers { shard $shard0; }";
+my $pool = 'unique_random_pool numbers { connect_timeout 20s;'
+    . ' reserve_timeout 20s; wait_timeout 20s;';
+my $both = "$pool shard $shard0; shard $shard1; }";
+my $one  = "$pool shard $shard0; }";
 
 my $nginx = UniqueRandom::Nginx->new(
     workers => 2,
@@ -115,7 +117,8 @@ sub under_load {
 
     is $gone[1] + $gone[2] + $gone[3] + $gone[4], $gone[0],
         "stopped: @gone: the account closes";
-    cmp_ok $gone[3], '>', 3_900_000, '... and what was held is given back';
+    cmp_ok $gone[3] + $nginx->too_late, '>', 3_900_000,
+        '... and what was held is given back, if there is time';
 }
 
 $nginx->start;

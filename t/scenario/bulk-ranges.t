@@ -46,13 +46,18 @@ my $full = 'shard ' . $pg->url(db => 'numbers', port => $pg->port)
 my $many = join ' ', map { 'range=' . ($_ * OF + 1) . '-' . ($_ + 1) * OF }
     0 .. RANGES - 1;
 
-my $whole = "unique_random_pool full { wait_timeout 3s; $full";
+# A database that is slow for a moment is waited for, longer than two hundred
+# reservations may take on a slow disk; but who waits in vain does so for less.
+my $patient = 'connect_timeout 20s; reserve_timeout 20s;';
+my $whole   = "unique_random_pool full { $patient wait_timeout 8s; $full";
 
-my $http = "unique_random_pool uneven { shard $url $uneven; }"
-    . "unique_random_pool many { zone 2m; shard $url $many; }"
-    . 'unique_random_pool spread { lease max=100; wait_timeout 3s;'
+my $http = "unique_random_pool uneven { $patient wait_timeout 25s;"
+    . " shard $url $uneven; }"
+    . "unique_random_pool many { $patient wait_timeout 25s; zone 2m;"
+    . " shard $url $many; }"
+    . "unique_random_pool spread { $patient wait_timeout 25s; lease max=100;"
     . " shard $url $spread; }"
-    . 'unique_random_pool drained { wait_timeout 1s;';
+    . "unique_random_pool drained { $patient wait_timeout 8s;";
 
 my $server = 'unique_random_max_count 1000000;'
     . (join '', map {"location /$_ { unique_random $_; }"}

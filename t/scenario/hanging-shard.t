@@ -19,11 +19,14 @@ use UniqueRandom::Util  qw(
 );
 
 use constant {
-    TIMEOUT => 3,
+    TIMEOUT => 9,
+
+    # What the worker is not late by because of a shard: a machine may be.
+    LATE => 6,
 
     # What a worker may take to leave: a second to give leases back, and some
-    # for the machine.
-    LEAVE => 5,
+    # for the machine; a shard takes ten minutes.
+    LEAVE => 30,
 };
 
 my @results;
@@ -123,7 +126,7 @@ sub try {
         }
 
         return 1;
-    }, 60, 'the time of the hanging shards is over');
+    }, 60, 'the time of the hanging shards is over', LATE);
 
     my $result = $load->stop->finish;
     push @results, $result;
@@ -191,7 +194,7 @@ sub costs {
         duration    => 120,
     )->start;
 
-    watch($nginx, sub { reached($name) >= 6 }, 60, 'some connects');
+    watch($nginx, sub { reached($name) >= 6 }, 60, 'some connects', 20);
     push @results, $load->stop->finish;
 
     served_by_others($nginx, $worker);

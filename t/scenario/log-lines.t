@@ -38,7 +38,8 @@ for my $way (
     $pg->psql($what, $sql);
 
     my $nginx = UniqueRandom::Nginx->new(
-        http => 'unique_random_pool numbers { wait_timeout 1s; shard '
+        http => 'unique_random_pool numbers { connect_timeout 20s;'
+            . ' reserve_timeout 20s; wait_timeout 1s; shard '
             . $pg->url(db => $what) . ' range=1-' . SIZE . '; }',
     );
 

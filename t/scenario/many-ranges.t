@@ -34,7 +34,8 @@ sub start {
 
     my $nginx = UniqueRandom::Nginx->new(
         workers => 2,
-        http    => "unique_random_pool $pool { zone $zone; shard "
+        http    => "unique_random_pool $pool { zone $zone; connect_timeout 20s;"
+            . ' reserve_timeout 20s; wait_timeout 20s; shard '
             . $pg->url(db => $pool, port => $proxy->port) . "\n$ranges; }",
     );
 
@@ -56,7 +57,7 @@ sub take {
     my ($count, $size) = (100, 5);
     my ($nginx, $proxy) = start('used', $count, $size, '512k');
 
-    my $drain = take($nginx, until => 409, duration => 60);
+    my $drain = take($nginx, until => 409, duration => 300);
     note 'to the end: ' . join ', ', map { "$_: " . $drain->status($_) }
         sort keys %{ $drain->status };
 

@@ -204,6 +204,7 @@ sub put_back {
         my $pool = UniqueRandom::Memory->new(
             name      => "$arg{name}$n",
             size      => SIZE,
+            timeout   => '20s',
             clusters  => [ $arg{pg}, $other ],
             bootstrap => $arg{bootstrap} // 'off',
         );

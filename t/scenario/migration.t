@@ -67,7 +67,8 @@ sub old_numbers {
     } @{ $service->{clusters} };
 }
 
-# The configuration that operators copy, in folders of this test.
+# The configuration that operators copy, in folders of this test, and for a
+# machine that may stand still for longer than theirs.
 sub example {
     my $nginx = UniqueRandom::Nginx->new(start => 0);
     my ($dir, $port) = ($nginx->dir, $nginx->port);
@@ -86,6 +87,9 @@ sub example {
         [ qr{/var/log/nginx/error},  "$dir/error" ],
         [ qr{/var/log/nginx/access}, "$dir/access" ],
         [ qr/listen  8000;/,         "listen  127.0.0.1:$port;" ],
+        [ qr/connect_timeout  2s;/, 'connect_timeout  20s;' ],
+        [ qr/reserve_timeout  2s;/, 'reserve_timeout  20s;' ],
+        [ qr/wait_timeout     5s;/, 'wait_timeout     20s;' ],
         [ qr/^events \{/m, "$env\nevents {" ],
         [ qr/^http \{/m,   "http {\n$temp" ],
         )

@@ -28,12 +28,20 @@ $pool->sql(0, 'GRANT unique_random TO app');
 my (@nginx, @proxies);
 my $lost = 0;
 
+# A database that is slow for a moment loses nothing, and no request fails; but
+# that of a stage may be about it.
+my $timeout = '20s';
+
 # An nginx and a proxy of its own, on which nothing is under way: the first
-# lease has been drawn from, and is not used up to the half.
+# lease has been drawn from, and is not used up to the half.  Its clients do not
+# use up what the other shard has.
 sub quiet {
     my $proxy = tcp_proxy($clusters[0]->port);
     my $nginx = $pool->nginx(
         workers  => 1,
+        rate     => 60,
+        timeout  => $timeout,
+        more     => 'wait_timeout 20s;',
         lease    => 'min=' . LEASE . ' max=' . LEASE,
         conninfo => [
             $clusters[0]->url(
@@ -41,7 +49,10 @@ sub quiet {
                 user     => 'app',
                 password => 'secret',
                 port     => $proxy->port,
-                params   => { sslmode => 'disable' },
+                params   => {
+                    sslmode          => 'disable',
+                    application_name => 'nginx' . $proxy->port,
+                },
             ),
         ],
     );
@@ -53,14 +64,17 @@ sub quiet {
     return ($proxy, $nginx);
 }
 
-# What is reserved when no query is under way.
+# What is reserved when no session is there by way of the proxy any more: one
+# that is idle may have a query on its way.
 sub reserved {
+    my ($proxy) = @_;
+
     wait_until(
         sub {
             $pool->sql(0, 'SELECT count(*) FROM pg_stat_activity'
-                . " WHERE usename = 'app' AND state <> 'idle'") == 0;
+                . " WHERE application_name = 'nginx" . $proxy->port . "'") == 0;
         },
-        30, 'no query is under way',
+        30, 'all sessions have ended',
     );
 
     return $pool->row(0, 'reserved');
@@ -73,14 +87,14 @@ sub stage {
     my ($what, $grants, $fail, $cut) = @_;
 
     my ($proxy, $nginx) = quiet();
-    my $before = reserved();
+    my $before = $pool->row(0, 'reserved');
 
     $fail->($proxy, $nginx);
     $pool->start($nginx);
     $cut->($proxy, $nginx, $before);
     $proxy->refuse;
 
-    my $granted = reserved() - $before;
+    my $granted = reserved($proxy) - $before;
     my $result  = $pool->finish;
     $lost += $granted;
 
@@ -122,7 +136,7 @@ my ($all, $reply);
         },
         30, 'the next reservation',
     );
-    wait_until(sub { $pool->of(0, $pool->take($nginx, 1)) }, 30, 'a number');
+    until_more($proxy, 'answered', $all);
     $reply = $proxy->answered - $all;
 
     # The first one has the key, in hexadecimal digits.
@@ -164,11 +178,19 @@ stage(
     },
 );
 
+$timeout = '5s';
 stage(
     'no reply in time', 1,
     sub { $_[0]->deaf },
-    sub { $_[1]->wait_for_log(qr/timed out, what was asked for is bur/, 30) },
+    sub {
+        my ($proxy, $nginx) = @_;
+        my $port = $proxy->port;
+
+        $nginx->wait_for_log(
+            qr/:$port\/.* timed out, what was asked for is bur/, 30);
+    },
 );
+$timeout = '20s';
 
 stage(
     "after $_ of $reply bytes of the reply", 1,
@@ -184,19 +206,20 @@ stage(
 
     my ($proxy, $nginx) = quiet();
     $proxy->refuse;
+    my $before = reserved($proxy);
     $pool->start($nginx);
 
     for my $bytes (@bytes) {
-        my $before = reserved();
-
         $proxy->partial($bytes);
         $n = $proxy->ended;
         $proxy->accept;
         until_more($proxy, 'ended', $n);
         $proxy->refuse;
 
-        push @granted, reserved() - $before;
+        my $after = reserved($proxy);
+        push @granted, $after - $before;
         $lost += $granted[-1];
+        $before = $after;
     }
 
     my $result = $pool->finish;

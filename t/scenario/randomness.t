@@ -105,7 +105,8 @@ sub as_precise_as {
     is $code, 0, 'the recipe' or diag $out;
 
     my $nginx = UniqueRandom::Nginx->new(
-        http => "unique_random_pool vouchers { shard $ENV{SHARD}"
+        http => 'unique_random_pool vouchers { connect_timeout 20s;'
+            . " reserve_timeout 20s; wait_timeout 20s; shard $ENV{SHARD}"
             . " range=$first-$last; }",
         server => 'location = /random { unique_random; }',
     );

@@ -8,7 +8,7 @@ use warnings;
 use lib 't/lib';
 
 use Test::More;
-use Time::HiRes qw( sleep time );
+use Time::HiRes qw( sleep );
 
 use UniqueRandom::Client;
 use UniqueRandom::Nginx;
@@ -33,8 +33,9 @@ $pg->psql('fenced', "SELECT unique_random.add('numbers', $next, $last)");
 my $nginx = UniqueRandom::Nginx->new(
     UniqueRandom::Client::by_worker(
         workers => 2,
-        http    => 'unique_random_pool numbers { '
-            . 'shard ' . $pg->url(db => 'good') . " range=1-@{[ SMALL ]};"
+        http    => 'unique_random_pool numbers { connect_timeout 20s;'
+            . ' reserve_timeout 20s; wait_timeout 20s;'
+            . ' shard ' . $pg->url(db => 'good') . " range=1-@{[ SMALL ]};"
             . 'shard ' . $pg->url(db => 'fenced')
             . " range=$next-$last fail_timeout=1s; }",
         server => 'location = /random { unique_random; }'
@@ -74,10 +75,9 @@ $pg->psql('fenced', "SELECT unique_random.accept('numbers', $next,"
 
 # This is no waiting: the pace of a load balancer that probes, and of few
 # clients.
-my $end = time + 20;
 $of_fenced = 0;
 
-for (my $i = 0; !$of_fenced && time < $end; $i++) {
+for (my $i = 0; !$of_fenced && $i < 20 / PACE; $i++) {
     sleep PACE;
     $probe->get('/ready');
     draw() if $i % 2;

@@ -16,6 +16,9 @@ use UniqueRandom::Util qw( tcp_proxy wait_until );
 
 use constant ENOUGH => 200;
 
+# A database that is slow for a moment is not given up.
+my $patient = 'connect_timeout 60s; reserve_timeout 60s;';
+
 my $pg = UniqueRandom::Postgres->new;
 $pg->create_database('numbers')->apply_schema('numbers');
 
@@ -34,7 +37,7 @@ sub number {
 
 # Clients of that worker until it has no room: they have begun a request each,
 # since those that are in the middle of one are not closed to make some.
-# Returns them, and how often nobody answered in the end.
+# Returns them, and how often nobody answered in the end, as the log says why.
 sub fill {
     my ($nginx, $pid) = @_;
 
@@ -42,13 +45,24 @@ sub fill {
     my $head    = "GET /random HTTP/1.1\r\nHost: localhost\r\n";
     my $refused = 0;
 
+    my $no_room = sub {
+        return scalar(() = $nginx->error_log =~ /\ \[(?:alert|crit)\]\ $pid\#.*
+            (?:connections\ are\ not\ enough\n|Too\ many\ open\ files)/gx);
+    };
+
     $clients[0]->write($head);
 
     for (1 .. 10 * ENOUGH) {
-        my $next  = UniqueRandom::Client->new($nginx) or last;
-        my $reply = $next->get('/pid', 0.5);
+        my $before = $no_room->();
+        my $next   = UniqueRandom::Client->new($nginx) or last;
+        my $reply;
 
-        # Nobody answers but those of a worker that has no room.
+        $next->send('/pid');
+        wait_until(sub {
+            $reply = $next->reply(0.2);
+            return $reply || $no_room->() > $before;
+        }, 20, 'an answer, or no room for one');
+
         last if !$reply && ++$refused == 3;
         push @clients, $next->write($head)
             if $reply && $reply->{content} == $pid;
@@ -72,7 +86,8 @@ for (
         UniqueRandom::Client::by_worker(
             workers => 2,
             @limit,
-            http => "unique_random_pool $what { lease off; wait_timeout 2s;"
+            http => "unique_random_pool $what { lease off; $patient"
+                . ' wait_timeout 8s;'
                 . ' shard ' . $pg->url(db => 'numbers')
                 . ' range=1-1000000 max_fails=1; }',
             server => 'location = /random { unique_random; }',
@@ -93,15 +108,15 @@ for (
     $_->write("\r\n") for @clients;
 
     my $given = 0;
-    $given += number($client->get('/random', 10)) for 1 .. 20;
+    $given += number($client->get('/random')) for 1 .. 20;
     is $given, 20, '... the other one gives numbers';
 
-    my @replies = grep {$_} map { $_->reply(10) } @clients;
+    my @replies = grep {$_} map { $_->reply } @clients;
     is @replies, @clients, '... its own clients have an answer';
     number($_) for @replies;
 
     $given = 0;
-    $given += number($client->get('/random', 10)) for 1 .. 20;
+    $given += number($client->get('/random')) for 1 .. 20;
     is $given, 20, '... while the other one still gives some';
 
     ok scalar(grep {/ \[alert\] $short#/} $nginx->errors(qr/alert/)),
@@ -113,7 +128,7 @@ for (
     $_->close for @clients;
     wait_until(sub {
         my $next = UniqueRandom::Client->of($nginx, $short);
-        return number($next->get('/random', 10));
+        return number($next->get('/random'));
     }, 20, 'a number of it');
     pass '... it gives numbers when some clients have left';
     is scalar(grep { $_ > 1 } values %seen), 0, '... none came twice';
@@ -129,7 +144,7 @@ subtest 'no session is made for nothing' => sub {
         UniqueRandom::Client::by_worker(
             workers => 2,
             events  => 'worker_connections 24;',
-            http    => 'unique_random_pool nothing { lease off;'
+            http    => "unique_random_pool nothing { lease off; $patient"
                 . ' wait_timeout 60s; shard '
                 . $pg->url(db => 'numbers', port => $proxy->port)
                 . ' range=1-1000000; }',

@@ -132,7 +132,7 @@ for (
         server => "location / { unique_random_status page=$dir/$page; }");
 
     local $SIG{ALRM} = sub { die "it waits\n" };
-    alarm 10;
+    alarm 60;
     my $out = eval { ($nginx->test_config)[1] } // $@;
     alarm 0;
 
@@ -162,6 +162,7 @@ for (
 
     $nginx->configure(
         http   => "unique_random_pool $name { bootstrap off;"
+            . ' connect_timeout 20s; reserve_timeout 20s;'
             . " shard @{[ $pg->url(db => 'numbers') ]} range=2001-2009; }",
         server => 'location /random { unique_random; }'
             . ' location /status { unique_random_status json; }',
