@@ -81,6 +81,7 @@ ngx_ur_worker_init_module(ngx_cycle_t *cycle)
 
     for (i = 0; i < umcf->pools.nelts; i++) {
         ngx_ur_places_accept(pools[i]);
+        ngx_ur_recall_accept(pools[i]);
     }
 
     return NGX_OK;

@@ -30,6 +30,7 @@ struct ngx_ur_memory_s {
     size_t                nknown;
     ngx_array_t           recalled;     /* of ngx_ur_remembered_t */
     ngx_uint_t            unsure;       /* the file was damaged */
+    ngx_uint_t            elsewhere;    /* what was saved is in no such file */
 };
 
 

@@ -20,6 +20,7 @@
 #include "zone/zone.h"
 
 
+static void ngx_ur_recall_forget_saved(ngx_ur_pool_t *pool);
 static ngx_uint_t ngx_ur_recall_same_file(ngx_ur_pool_t *pool);
 static ngx_int_t ngx_ur_recall_inherit(ngx_ur_pool_t *pool, ngx_log_t *log);
 static ngx_int_t ngx_ur_recall_add(ngx_ur_pool_t *pool, state_range_t *ranges,
@@ -31,7 +32,6 @@ ngx_int_t
 ngx_ur_recall_load(ngx_ur_pool_t *pool, ngx_log_t *log)
 {
     ngx_int_t         rc;
-    ngx_uint_t        i;
     ngx_ur_memory_t  *memory;
 
     memory = pool->memory;
@@ -53,16 +53,39 @@ ngx_ur_recall_load(ngx_ur_pool_t *pool, ngx_log_t *log)
     memory->unsure = (rc == NGX_DECLINED || rc == NGX_AGAIN
                       || ngx_ur_state_file_damaged(&memory->file));
 
-    if (rc != NGX_OK || !ngx_ur_recall_same_file(pool)) {
+    memory->elsewhere = (rc != NGX_OK || !ngx_ur_recall_same_file(pool));
 
-        /* what another file has, or had, is not on disk */
-
-        for (i = 0; i < pool->zone->sh->places; i++) {
-            pool->zone->sh->slots[i].saved_id = 0;
-        }
-    }
+    ngx_ur_recall_forget_saved(pool);
 
     return NGX_OK;
+}
+
+
+void
+ngx_ur_recall_accept(ngx_ur_pool_t *pool)
+{
+    /* so that nobody of the configuration before marks what comes after it */
+
+    ngx_memory_barrier();
+
+    ngx_ur_recall_forget_saved(pool);
+}
+
+
+/* what another file has, or had, is not on disk */
+
+static void
+ngx_ur_recall_forget_saved(ngx_ur_pool_t *pool)
+{
+    ngx_uint_t  i;
+
+    if (!pool->memory->elsewhere) {
+        return;
+    }
+
+    for (i = 0; i < pool->zone->sh->places; i++) {
+        pool->zone->sh->slots[i].saved_id = 0;
+    }
 }
 
 

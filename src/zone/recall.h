@@ -24,7 +24,13 @@
 ngx_int_t ngx_ur_recall_load(ngx_ur_pool_t *pool, ngx_log_t *log);
 
 /*
- * After that: finds what the file and the running zone remember of the ranges
+ * When the configuration is accepted, after its places are: what a process of
+ * the one before has saved meanwhile is not in its file, if that is another one.
+ */
+void ngx_ur_recall_accept(ngx_ur_pool_t *pool);
+
+/*
+ * After it is read: finds what the file and the running zone remember of the ranges
  * that have a slot.  Both are the master's, without a lock.
  */
 ngx_int_t ngx_ur_recall(ngx_ur_pool_t *pool, ngx_log_t *log);

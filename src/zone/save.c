@@ -28,6 +28,7 @@
 
 
 static ngx_msec_t ngx_ur_save_manager(void *data);
+static void ngx_ur_save_mark(ngx_ur_pool_t *pool, ngx_array_t *slots);
 static ngx_uint_t ngx_ur_save_is_done(ngx_ur_pool_t *pool);
 static ngx_int_t ngx_ur_save_write(ngx_ur_pool_t *pool, ngx_array_t *slots,
     ngx_log_t *log);
@@ -115,11 +116,9 @@ ngx_ur_save_manager(void *data)
 void
 ngx_ur_save(ngx_ur_pool_t *pool, ngx_log_t *log)
 {
-    ngx_int_t             rc;
-    ngx_uint_t            i;
-    ngx_pool_t           *temp;
-    ngx_array_t           slots;
-    ngx_ur_remembered_t  *r;
+    ngx_int_t     rc;
+    ngx_pool_t   *temp;
+    ngx_array_t   slots;
 
     if (pool->state.len == 0 || ngx_ur_save_is_done(pool)) {
         return;
@@ -146,12 +145,33 @@ ngx_ur_save(ngx_ur_pool_t *pool, ngx_log_t *log)
     }
 
     ngx_ur_state_file_saved(&pool->memory->file, 1, log);
+    ngx_ur_save_mark(pool, &slots);
+
+    ngx_destroy_pool(temp);
+}
+
+
+/*
+ * A configuration that has come meanwhile may have another file.  It is accepted
+ * before it takes back what was marked until then; what is marked later is taken
+ * back here.
+ */
+
+static void
+ngx_ur_save_mark(ngx_ur_pool_t *pool, ngx_array_t *slots)
+{
+    ngx_uint_t            i;
+    ngx_ur_remembered_t  *r;
+
+    if (pool->zone->generation != pool->zone->sh->generation) {
+        return;
+    }
 
     pool->zone->sh->accounts->written = ngx_ur_account_time();
 
-    r = slots.elts;
+    r = slots->elts;
 
-    for (i = 0; i < slots.nelts; i++) {
+    for (i = 0; i < slots->nelts; i++) {
         /* whoever is killed in between leaves a slot that is not saved */
 
         r[i].slot->saved_id = 0;
@@ -163,9 +183,13 @@ ngx_ur_save(ngx_ur_pool_t *pool, ngx_log_t *log)
         ngx_memory_barrier();
 
         r[i].slot->saved_id = r[i].id;
-    }
 
-    ngx_destroy_pool(temp);
+        ngx_memory_barrier();
+
+        if (pool->zone->generation != pool->zone->sh->generation) {
+            r[i].slot->saved_id = 0;
+        }
+    }
 }
 
 

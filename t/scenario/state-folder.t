@@ -5,6 +5,8 @@
 use strict;
 use warnings;
 
+use Fcntl          qw( LOCK_EX );
+use File::Basename qw( dirname );
 use Test::More;
 use Time::HiRes qw( sleep );
 
@@ -93,6 +95,42 @@ sub is_saved {
     unlink $pool->file or die $pool->file, ": $!\n";
     $pool->reload($nginx, ranges => [1]);
     is_saved($pool, 'the file was removed, and nothing is drawn');
+}
+
+# ... by whoever has that configuration, though those of the one before, who save
+# to their own folder until they have left, may be faster.
+{
+    my $pool  = pool('late');
+    my $nginx = $pool->nginx;
+
+    $pool->draw($_, $nginx, 100) for 0, 1;
+    is_saved($pool, 'a folder of those who leave');
+
+    # Whatever a reply tells would be written in any case.
+    $_->stop for @clusters;
+
+    my @known = map { $pool->remembered($_)->{reserved} } 0, 1;
+
+    $pool->move;
+    my $folder = dirname($pool->file);
+    mkdir $folder or die "$folder: $!\n";
+    chown @{ user_ids('www-data') }, $folder if $> == 0;
+
+    open my $lock, '>>', $pool->file . '.lock' or die "no lock: $!\n";
+    chmod 0666, $pool->file . '.lock';
+    flock $lock, LOCK_EX or die "flock: $!\n";
+
+    $pool->reload($nginx, ranges => [1]);
+    ok !-e $pool->file, 'another folder, and the old workers leave first';
+    close $lock;
+
+    ok eval {
+        wait_until(sub { -s $pool->file }, 30, 'the new file is there');
+    }, '... then it is written' or diag $@;
+    is_deeply [ map { ($pool->remembered($_) // {})->{reserved} } 0, 1 ],
+        \@known, '... with all that was known';
+
+    $_->start for @clusters;
 }
 
 # A process that has no descriptor left cannot read the file: it is not damaged,
