@@ -40,9 +40,14 @@ HEAVY          := t/model/model.t $(addprefix t/scenario/,chaos.t \
                       kill-workers.t leaks.t packages.t patroni.t readme.t \
                       recovery.t storm.t threads.t timers.t)
 # What builds or installs all by itself is the same with any variant, and so is
-# what a model says; Patroni's minutes are of the database.
+# what a model says, or a database without nginx; Patroni's minutes are of the
+# database, too.
 PLAIN          := t/model/% t/fuzz/% $(addprefix t/scenario/,compose.t deb.t \
-                      images.t patroni.t readme.t)
+                      images.t patroni.t readme.t \
+                      adopt-exact.t adopt-refused.t adopt-rights.t adopt-sql.t \
+                      borrowed-identity.t check.t configure.t \
+                      default-privileges.t history.t reserve.t rights.t \
+                      search-path.t subtransactions.t trust-recovery.t)
 T              ?= $(build)/unit/*.t t/*.t t/fuzz/*.t \
                   $(filter-out $(HEAVY),$(wildcard t/scenario/*.t))
 T_ASAN         ?= $(subst $(build)/unit/,$(build)/asan/unit/,\
@@ -81,7 +86,7 @@ test-release: all $(if $(DISTRIBUTED),,nginx)	## tests, as built for production
 
 test-asan: asan	## the same with AddressSanitizer and UBSan
 	@$(call unit,$(build)/asan/unit,-O1 -g $(SANITIZE))
-	@$(call prove,$(T_ASAN),asan)
+	@$(if $(strip $(T_ASAN)),$(call prove,$(T_ASAN),asan))
 
 test-heavy:	## images, and what takes the processors: storms, models, other builds
 	@tools/install-deps images failover
@@ -111,7 +116,7 @@ prove = export $(if $(2),TEST_NGINX_BINARY=$(build)/$(2)/nginx \
             printf '| %s | %s | %s | %s | %s | %s | %s |\n' \
                 fault runs attempts acknowledged failed duplicates burned \
                 --- --- --- --- --- --- --- > $$FAULTS && \
-            { $(4) prove -j $(TEST_JOBS) $(perl_libs) $(stand_in) \
+            { $(4) prove --timer -j $(TEST_JOBS) $(perl_libs) $(stand_in) \
                   $(PROVE_FLAGS) $$files 2>&1; echo $$? > $$FAULTS.status; } \
                 | tee $$FAULTS.log; \
         [ $$(wc -l < $$FAULTS) = 2 ] || cat $$FAULTS; \
