@@ -115,8 +115,9 @@ sub row {
 }
 
 # Arguments: conninfo => [ of the shards ], lease, more, for the pool, timeout of
-# connecting and reserving (1s), rate, and those of Nginx->new.  /slow answers at that rate, requests a second, so that
-# the pool is not used up while something else takes its time.
+# connecting and reserving (1s), rate, and those of Nginx->new.  /slow answers at
+# that rate, requests a second, so that the pool is not used up while something
+# else takes its time.
 sub nginx {
     my ($self, %arg) = @_;
 
