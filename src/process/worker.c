@@ -50,7 +50,7 @@ static void ngx_ur_worker_finish(ngx_ur_shard_t *shard, ngx_msec_t deadline);
 /*
  * The configuration is accepted, and those of the last one will be told to
  * leave, maybe before a new worker has begun: from here on they give nothing
- * back.
+ * back, and mark nothing as saved if it has another file.
  */
 
 ngx_int_t

@@ -47,6 +47,8 @@ static ngx_ur_slot_t *ngx_ur_places_find(ngx_ur_plan_t *plan, uint64_t first,
 static ngx_ur_slot_t *ngx_ur_places_add(ngx_ur_plan_t *plan, uint64_t first,
     uint64_t last);
 static ngx_ur_slot_t *ngx_ur_places_free(ngx_ur_plan_t *plan);
+static ngx_uint_t ngx_ur_places_saved(ngx_ur_plan_t *plan,
+    ngx_ur_slot_t *slot);
 static ngx_ur_health_t *ngx_ur_places_find_shard(ngx_ur_plan_t *plan,
     ngx_str_t *name);
 static ngx_ur_health_t *ngx_ur_places_add_shard(ngx_ur_plan_t *plan,
@@ -204,7 +206,7 @@ ngx_ur_places_remembered(ngx_ur_plan_t *plan)
     for (i = 0; i < old->zone->sh->places; i++) {
         slot = &old->zone->sh->slots[i];
 
-        if (ngx_ur_memory_saved(slot)
+        if (ngx_ur_places_saved(plan, slot)
             || ngx_ur_places_find(plan, slot->first, slot->last))
         {
             continue;
@@ -302,7 +304,7 @@ ngx_ur_places_free(ngx_ur_plan_t *plan)
 
         if (!plan->slots[i]
             && (unused == NULL || slot->had_by.last < unused->had_by.last)
-            && ngx_ur_memory_saved(slot)
+            && ngx_ur_places_saved(plan, slot)
             && !ngx_ur_workers_use(plan->sh, &slot->had_by))
         {
             unused = slot;
@@ -310,6 +312,19 @@ ngx_ur_places_free(ngx_ur_plan_t *plan)
     }
 
     return unused;
+}
+
+
+/* whether nothing is lost with it where this configuration saves */
+
+static ngx_uint_t
+ngx_ur_places_saved(ngx_ur_plan_t *plan, ngx_ur_slot_t *slot)
+{
+    if (plan->pool->memory->elsewhere) {
+        return slot->memory.version == 0;
+    }
+
+    return ngx_ur_memory_saved(slot);
 }
 
 

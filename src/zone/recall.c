@@ -55,7 +55,9 @@ ngx_ur_recall_load(ngx_ur_pool_t *pool, ngx_log_t *log)
 
     memory->elsewhere = (rc != NGX_OK || !ngx_ur_recall_same_file(pool));
 
-    ngx_ur_recall_forget_saved(pool);
+    if (memory->elsewhere) {
+        ngx_ur_recall_forget_saved(pool);
+    }
 
     return NGX_OK;
 }
@@ -64,11 +66,17 @@ ngx_ur_recall_load(ngx_ur_pool_t *pool, ngx_log_t *log)
 void
 ngx_ur_recall_accept(ngx_ur_pool_t *pool)
 {
-    /* so that nobody of the configuration before marks what comes after it */
+    if (pool->memory->elsewhere) {
+        pool->zone->sh->files++;
 
-    ngx_memory_barrier();
+        /* from here on nobody marks what he has saved to the file before */
 
-    ngx_ur_recall_forget_saved(pool);
+        ngx_memory_barrier();
+
+        ngx_ur_recall_forget_saved(pool);
+    }
+
+    pool->zone->files = pool->zone->sh->files;
 }
 
 
@@ -78,10 +86,6 @@ static void
 ngx_ur_recall_forget_saved(ngx_ur_pool_t *pool)
 {
     ngx_uint_t  i;
-
-    if (!pool->memory->elsewhere) {
-        return;
-    }
 
     for (i = 0; i < pool->zone->sh->places; i++) {
         pool->zone->sh->slots[i].saved_id = 0;

@@ -24,14 +24,15 @@
 ngx_int_t ngx_ur_recall_load(ngx_ur_pool_t *pool, ngx_log_t *log);
 
 /*
- * When the configuration is accepted, after its places are: what a process of
- * the one before has saved meanwhile is not in its file, if that is another one.
+ * When the configuration is accepted: what a process of the one before has saved
+ * meanwhile is not in its file, if that is another one.
  */
 void ngx_ur_recall_accept(ngx_ur_pool_t *pool);
 
 /*
- * After it is read: finds what the file and the running zone remember of the ranges
- * that have a slot.  Both are the master's, without a lock.
+ * Before that, after places are given away: finds what the file and the running
+ * zone remember of the ranges that have a slot.  All three are the master's,
+ * without a lock.
  */
 ngx_int_t ngx_ur_recall(ngx_ur_pool_t *pool, ngx_log_t *log);
 

@@ -152,9 +152,8 @@ ngx_ur_save(ngx_ur_pool_t *pool, ngx_log_t *log)
 
 
 /*
- * A configuration that has come meanwhile may have another file.  It is accepted
- * before it takes back what was marked until then; what is marked later is taken
- * back here.
+ * A configuration that has come meanwhile may have another file.  It takes back
+ * what was marked until it was accepted; what is marked later is taken back here.
  */
 
 static void
@@ -163,7 +162,7 @@ ngx_ur_save_mark(ngx_ur_pool_t *pool, ngx_array_t *slots)
     ngx_uint_t            i;
     ngx_ur_remembered_t  *r;
 
-    if (pool->zone->generation != pool->zone->sh->generation) {
+    if (pool->zone->files != pool->zone->sh->files) {
         return;
     }
 
@@ -186,8 +185,9 @@ ngx_ur_save_mark(ngx_ur_pool_t *pool, ngx_array_t *slots)
 
         ngx_memory_barrier();
 
-        if (pool->zone->generation != pool->zone->sh->generation) {
+        if (pool->zone->files != pool->zone->sh->files) {
             r[i].slot->saved_id = 0;
+            return;
         }
     }
 }

@@ -52,6 +52,9 @@ typedef struct {
     uint32_t             generations;
     volatile uint32_t    generation;
 
+    /* zone/recall.c: files of "state" so far, each another one than before */
+    volatile uint32_t    files;
+
     ngx_uint_t           places;        /* of each of the two */
     ngx_ur_slot_t       *slots;
     ngx_ur_health_t     *shards;
@@ -68,6 +71,7 @@ struct ngx_ur_zone_s {
     ngx_slab_pool_t     *shpool;
     ngx_ur_shctx_t      *sh;            /* NULL until it is there */
     uint32_t             generation;
+    uint32_t             files;         /* ours is the last one of these */
 
     /* zone/workers.c: the entry of this worker, or NULL */
     ngx_ur_worker_t     *worker;

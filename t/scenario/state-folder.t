@@ -97,6 +97,18 @@ sub is_saved {
     is_saved($pool, 'the file was removed, and nothing is drawn');
 }
 
+# ... with a zone of another size, too: what no configuration has now comes along.
+{
+    my $pool  = pool('resized');
+    my $nginx = $pool->nginx;
+
+    $pool->draw($_, $nginx, 100) for 0, 1;
+    is_saved($pool, 'a zone');
+
+    $pool->move->reload($nginx, ranges => [1], zone => '512k');
+    is_saved($pool, 'another zone and another folder');
+}
+
 # ... by whoever has that configuration, though those of the one before, who save
 # to their own folder until they have left, may be faster.
 {
@@ -108,6 +120,7 @@ sub is_saved {
 
     # Whatever a reply tells would be written in any case.
     $_->stop for @clusters;
+    wait_until(sub { time - (stat $pool->file)[9] > 3 }, 30, 'all is saved');
 
     my @known = map { $pool->remembered($_)->{reserved} } 0, 1;
 
