@@ -24,8 +24,8 @@
 ngx_int_t ngx_ur_recall_load(ngx_ur_pool_t *pool, ngx_log_t *log);
 
 /*
- * When the configuration is accepted: what a process of the one before has saved
- * meanwhile is not in its file, if that is another one.
+ * When the configuration is accepted: what a process of the one before has
+ * saved meanwhile is not in its file, if that is another one.
  */
 void ngx_ur_recall_accept(ngx_ur_pool_t *pool);
 

@@ -153,7 +153,8 @@ ngx_ur_save(ngx_ur_pool_t *pool, ngx_log_t *log)
 
 /*
  * A configuration that has come meanwhile may have another file.  It takes back
- * what was marked until it was accepted; what is marked later is taken back here.
+ * what was marked until it was accepted; what is marked later is taken back
+ * here.
  */
 
 static void
