@@ -128,7 +128,7 @@ sub never_unavailable {
 
     # To connect takes some of them.
     ok eval {
-        wait_until(sub { $proxy->sent - $before > $sent + 2 }, 20, 'it is asked');
+        wait_until(sub { $proxy->sent - $before > $sent + 2 }, 20, 'asked');
     }, '... and again and again for one who waits';
 
     $session->run('ROLLBACK');
