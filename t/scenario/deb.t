@@ -140,8 +140,9 @@ like ok_root('an upgrade while an upgrade is not over', <<"EOT"),
 perl -MIO::Socket::INET -e 'my \$s = IO::Socket::INET->new("127.0.0.1:8000");
     print \$s "GET"; sleep 500' &
 # Until a worker has accepted it, and it has an inode.
+n=0
 until awk '\$2 ~ /:1F40\$/ && \$4 == "01" && \$10 { n = 1 } END { exit !n }' \
-    /proc/net/tcp; do sleep 0.1; done
+    /proc/net/tcp; do n=\$((n + 1)); [ \$n -le 600 ] || exit 1; sleep 0.1; done
 service nginx upgrade
 @{[ install($new) ]}
 kill \$!

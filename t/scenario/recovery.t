@@ -1,7 +1,7 @@
 # How long it takes from the end of some trouble to the first number, in all
 # workers, while clients ask all the time.  It should be 300 ms; what is
 # asserted has room for a machine that stands still for a while, which it does
-# not do each time.
+# not do most times.
 
 use strict;
 use warnings;
@@ -105,7 +105,8 @@ sub measure {
         map({ 1000 * $_ } @sorted[ 0, ROUNDS / 2, -1 ]),
         $result->status(200), $result->status(503);
     cmp_ok $sorted[-1], '<', EACH, $what;
-    cmp_ok $sorted[0], '<', ROUNDS > 1 ? WITHIN : EACH, '... at best';
+    cmp_ok $sorted[ ROUNDS / 2 ], '<', WITHIN, '... mostly much sooner'
+        if ROUNDS > 1;
     is scalar $result->duplicates, 0, '... no number came twice';
     is_deeply [ $nginx->errors ], [], '... and no alert';
 
@@ -148,7 +149,7 @@ sub away {
 
 SKIP: {
     my $why = UniqueRandom::Nginx::why_no_files();
-    skip $why, 4 if $why;
+    skip $why, ROUNDS > 1 ? 4 : 3 if $why;
 
     my $pg    = cluster('named');
     my $hosts = "127.0.0.1 localhost\n";

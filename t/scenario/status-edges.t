@@ -131,10 +131,14 @@ for (
     $nginx->configure(
         server => "location / { unique_random_status page=$dir/$page; }");
 
-    local $SIG{ALRM} = sub { die "it waits\n" };
-    alarm 60;
-    my $out = eval { ($nginx->test_config)[1] } // $@;
-    alarm 0;
+    # That of the whole test goes on.
+    my $left;
+    my $out = eval {
+        local $SIG{ALRM} = sub { die "it waits\n" };
+        $left = alarm 60;
+        ($nginx->test_config)[1];
+    } // $@;
+    alarm $left;
 
     like $out, qr/invalid page "[^"]*", \Q$error\E/, "page=$page";
 }
