@@ -56,7 +56,7 @@ sub pool {
 
     # A reply that comes late would burn numbers, all of which are waited for.
     return 'unique_random_pool numbers { connect_timeout 20s; reserve_timeout '
-        . ($arg{reserve} // '20s') . '; wait_timeout ' . ($arg{wait} // '60s')
+        . ($arg{reserve} // '20s') . '; wait_timeout ' . ($arg{wait} // '25s')
         . "; lease max=100; $arg{rest} shard "
         . $pg->url(db => $name, $arg{port} ? (port => $arg{port}) : ())
         . " name=a fail_timeout=1s $ranges; }";
@@ -187,7 +187,7 @@ my $other   = 'range=3000000-3999999';
 
     # For three times that one may be at it.
     my $nginx = nginx('stopped', $adopted, port => $proxy->port,
-        reserve => '3s');
+        reserve => '3s', wait => '60s');
 
     $proxy->delay(0.4);
 

@@ -43,7 +43,8 @@ sub nginx {
     return UniqueRandom::Nginx->new(
         workers => 2,
         http    => "unique_random_pool $name { lease max=500;"
-            . " connect_timeout 20s; reserve_timeout 20s; wait_timeout 5s;"
+            . " connect_timeout 20s; reserve_timeout 20s;"
+            . " wait_timeout @{[ $arg{wait} // '5s' ]};"
             . " $arg{pool} shard @{[ $pg->url(db => $name) ]} name=a"
             . " @{[ $arg{range} // 'adopted=1-' . SIZE ]}; }",
     );
@@ -103,7 +104,7 @@ for my $used (0, SIZE / 2, SIZE - 20, SIZE) {
     former('plain', 0);
     $pg->psql('plain', "SELECT unique_random.add('plain', 1, @{[ SIZE ]})");
 
-    my $nginx = nginx('plain', pool => '');
+    my $nginx = nginx('plain', pool => '', wait => '1s');
     is $nginx->get('/random')->{status}, 503, 'adopted=, of an ordinary range';
     ok $nginx->wait_for_log(qr/was not adopted, configure it with "range="/),
         '... which the log says';
@@ -113,7 +114,7 @@ for my $used (0, SIZE / 2, SIZE - 20, SIZE) {
     former('other', 7);
     adopt('other');
 
-    my $nginx = nginx('other', pool => '',
+    my $nginx = nginx('other', pool => '', wait => '1s',
         range => 'range=1-' . SIZE);
     is $nginx->get('/random')->{status}, 503, 'range=, of an adopted one';
     ok $nginx->wait_for_log(qr/was adopted, configure it with "adopted="/),
@@ -123,7 +124,7 @@ for my $used (0, SIZE / 2, SIZE - 20, SIZE) {
 {
     former('nothing', 7);
 
-    my $nginx = nginx('nothing', pool => 'bootstrap on;');
+    my $nginx = nginx('nothing', pool => 'bootstrap on;', wait => '1s');
     is $nginx->get('/random')->{status}, 503, 'adopted=, of none';
     ok $nginx->wait_for_log(qr/has to be adopted first/),
         '... which is not made by bootstrap, but told';

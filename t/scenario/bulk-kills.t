@@ -100,25 +100,37 @@ sub under_load {
     is_deeply $bulk->account('numbers'), [], '... the account closes';
 }
 
-# In the middle of answers.
+# In the middle of answers.  There is a second to give back what they held, so
+# there are some tries.
 {
-    my @clients = map { $bulk->client('GET /random?count=1000000 HTTP/1.1') }
-        1 .. 4;
+    my @gone;
 
-    is $_->status, 200, 'a million' for @clients;
+    for my $try (1 .. 5) {
+        my @clients = map {
+            $bulk->client('GET /random?count=1000000 HTTP/1.1')
+        } 1 .. 4;
 
-    $nginx->term;
-    some($_), $_->close for @clients;
+        is $_->status, 200, 'a million' for @clients;
 
-    my @gone = $nginx->error_log =~ join '(?#)',
-        qr/of (\d+) positions that were granted to unique_random_pool/,
-        qr/ "numbers", (\d+) are issued, (\d+) excluded, (\d+) given back,/,
-        qr/ (\d+) burned/;
+        my $log  = length $nginx->error_log;
+        my $late = $nginx->too_late;
 
-    is $gone[1] + $gone[2] + $gone[3] + $gone[4], $gone[0],
-        "stopped: @gone: the account closes";
-    cmp_ok $gone[3] + $nginx->too_late, '>', 3_900_000,
-        '... and what was held is given back, if there is time';
+        $nginx->term;
+        some($_), $_->close for @clients;
+
+        @gone = substr($nginx->error_log, $log) =~ join '(?#)',
+            qr/of (\d+) positions that were granted to unique_random_pool/,
+            qr/ "numbers", (\d+) are issued, (\d+) excluded, (\d+) given back,/,
+            qr/ (\d+) burned/;
+
+        is $gone[1] + $gone[2] + $gone[3] + $gone[4], $gone[0],
+            "stopped: @gone: the account closes";
+
+        last if $nginx->too_late == $late || $try == 5;
+        $nginx->start;
+    }
+
+    cmp_ok $gone[3], '>', 3_900_000, '... and what was held is given back';
 }
 
 $nginx->start;

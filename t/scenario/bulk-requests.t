@@ -188,13 +188,23 @@ is_deeply [ grep { !/fenced/ } $nginx->errors ], [], 'nothing was an error';
 
     is @{ $one->take('/random', 100_000) // [] }, 100_000, 'master_process off';
 
-    my $slow = $one->client('GET /random?count=1000000 HTTP/1.1');
-    is $slow->status, 200, '... and a million';
-    $single->term;
+    my $log;
 
-    # In a second, or not at all.
-    like $single->error_log, qr/positions\ that\ were\ granted\ to.*\ 0\ burned
-        |could\ not\ be\ given\ back\ .*time/x,
+    # In a second, or not at all: there are some tries.
+    for my $try (1 .. 5) {
+        my $slow = $one->client('GET /random?count=1000000 HTTP/1.1');
+        is $slow->status, 200, '... and a million';
+
+        my $before = length $single->error_log;
+
+        $single->term;
+        $log = substr $single->error_log, $before;
+
+        last if $log !~ /could not be given back .*time/ || $try == 5;
+        $single->start;
+    }
+
+    like $log, qr/positions that were granted to.* 0 burned/,
         '... of which what is not sent is given back';
     is_deeply [ $single->errors ], [], 'nothing was an error';
 }

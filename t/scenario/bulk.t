@@ -42,7 +42,7 @@ my $patient = 'connect_timeout 30s; reserve_timeout 30s;';
 
 my $nginx = UniqueRandom::Nginx->new(
     workers => 2,
-    http    => "unique_random_pool numbers { $patient wait_timeout 60s;"
+    http    => "unique_random_pool numbers { $patient wait_timeout 25s;"
         . " shard $shard0; shard $shard1; }"
         . "unique_random_pool small { $patient $small }"
         . join('', map {"unique_random_pool $_ { $patient $even{$_} }"} @even)

@@ -15,7 +15,7 @@ use UniqueRandom::Nginx;
 use UniqueRandom::Postgres;
 use UniqueRandom::Util qw( tcp_proxy wait_until );
 
-use constant SIZE => 3000;
+use constant { SIZE => 3000, LEASE => 100 };
 
 my $pg = UniqueRandom::Postgres->new;
 
@@ -39,8 +39,8 @@ sub nginx {
     return UniqueRandom::Nginx->new(
         pool    => $pool,
         workers => 2,
-        http    => "unique_random_pool $pool { lease min=50;"
-            . " connect_timeout 30s; reserve_timeout 30s; @shards }",
+        http    => "unique_random_pool $pool { lease min=50"
+            . " max=@{[ LEASE ]}; connect_timeout 30s; reserve_timeout 30s; @shards }",
         server  => "location = /random { unique_random $pool; }",
     );
 }
@@ -98,9 +98,11 @@ sub returned {
 
     note "$late positions were too late, $killed workers were killed";
     cmp_ok $killed, '<', 5, '... workers leave in time';
-    is $all->status(200), 2 * SIZE - $missing, '... and then the pool is issued';
     is $all->duplicates, 0, '... no number twice';
-    cmp_ok $missing, '<=', $late, '... none missing' if !$killed;
+
+    # Of each range there are two leases at most.
+    cmp_ok $missing, '<=', $late + $killed * 2 * 2 * LEASE,
+        '... and then the pool is issued, with none missing';
     is $all->failed + $all->status(503), 0, '... and no request failed';
     is returned('often0') + returned('often1'), 0, '... none is left returned';
     is_deeply [ grep { $killed + $late == 0 || !/exited on|and are burned/ }
@@ -108,17 +110,27 @@ sub returned {
         '... and nothing is wrong in the error log';
 }
 
-# A reload is no stop: the new workers go on with the leases.
+# A reload is no stop: the new workers go on with the leases.  The last of a pool
+# has a second to give them back, so there are some tries.
 {
-    my $nginx = nginx('reload', shard('reload', 0));
+    my $returned;
 
-    take($nginx, count => 10);
-    $nginx->reload for 1 .. 3;
-    is returned('reload0'), 0, 'a reload gives nothing back';
+    for my $pool (map {"reload$_"} 'a' .. 'h') {
+        my $nginx = nginx($pool, shard($pool, 0));
 
-    $nginx->configure(http => '', server => '');
-    $nginx->reload;
-    cmp_ok returned('reload0') + $nginx->too_late, '>=', 40,
+        take($nginx, count => 10);
+        $nginx->reload for 1 .. 3;
+        is returned("${pool}0"), 0, 'a reload gives nothing back';
+
+        $nginx->configure(http => '', server => '');
+        $nginx->reload;
+        $returned = returned("${pool}0");
+
+        last if !$nginx->too_late;
+        note "$pool was given back too late";
+    }
+
+    cmp_ok $returned, '>=', 40,
         'a pool that a reload leaves out is given back by its last worker';
 }
 
@@ -205,7 +217,10 @@ sub returned {
 {
     my $nginx = nginx('fenced', shard('fenced', 0));
 
+    # The accept() is for another try, which finds it fenced.
     $nginx->stop_in_time(sub {
+        $pg->psql('fenced0',
+            "SELECT unique_random.accept('fenced', 1, advance => 0)");
         take($nginx, count => 10);
         $pg->psql('fenced0', 'UPDATE unique_random.ranges SET reserved = 0');
     });

@@ -72,7 +72,7 @@ sub reserved {
     is $reply->{status}, 200, 'lease off: one request';
 
     # One that is slow has another one asked, after a quarter of a second.
-    my $slow = int $reply->{headers}{'x-wait'} / 0.24;
+    my $slow = int($reply->{headers}{'x-wait'} / 0.24);
     cmp_ok sum(reserved(@shards)), '<=', 1 + $slow,
         '... and nobody is asked for more than it';
 }

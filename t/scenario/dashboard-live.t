@@ -30,7 +30,7 @@ my ($b, $shard_b) = UniqueRandom::Postgres->new_shard(1, 1_000_000);
 my $nginx = UniqueRandom::Nginx->new(
     workers => 2,
     http    => 'unique_random_pool numbers { lease max=50; connect_timeout 30s;'
-        . ' reserve_timeout 30s; wait_timeout 60s;'
+        . ' reserve_timeout 30s; wait_timeout 25s;'
         . " shard $shard_a name=a fail_timeout=2s;"
         . " shard $shard_b name=b fail_timeout=2s; }",
     server  => 'location /random { unique_random; }'

@@ -47,10 +47,13 @@ wait_until(sub {
 sub is_told {
     my ($client, $status, $what) = @_;
 
-    return ok eval {
+    my $told = eval {
         wait_until(sub { $client->get('/random')->{status} == $status },
             20, "$status comes");
-    }, $what;
+    };
+    my $why = $@;
+
+    return ok($told, $what) || diag $why;
 }
 
 is_deeply [ grep { $_ != 1 } values %seen ], [], 'all numbers are given, once';

@@ -29,8 +29,7 @@ my $aborts    = $sanitized ? 2_000 : 10_000;
 my $pg = UniqueRandom::Postgres->new;
 
 # What is asked for in vain is burned, and a shard that fails is not asked.
-my $patient
-    = 'connect_timeout 60s; reserve_timeout 60s; wait_timeout 120s;';
+my $patient = 'connect_timeout 60s; reserve_timeout 60s;';
 
 # Lines for shards from $from on, each a database of its own.
 sub shards {
@@ -89,7 +88,8 @@ sub growth {
 {
     my @sets  = map { [ shards('reload', $pg->port, $_, 4) ] } 0, 2, 4;
     my $conf  = sub {
-        return "unique_random_pool reload { zone 32k; $patient @{ $sets[ $_[0] % 3 ] } }";
+        return "unique_random_pool reload { zone 32k; $patient"
+            . " wait_timeout 120s; @{ $sets[ $_[0] % 3 ] } }";
     };
     my $nginx = UniqueRandom::Nginx->new(
         level => 'notice', http => $conf->(0),
@@ -222,7 +222,7 @@ sub growth {
         level  => 'notice',
         listen => 'http2',
         http   => 'keepalive_requests 1000000; unique_random_pool many { '
-            . $patient
+            . "$patient wait_timeout 25s;"
             . join(' ', shards('many', $pg->port, 0, 2)) . ' }'
             . ' server { listen 127.0.0.1:' . (my $port = free_port())
             . '; location = /random { unique_random many; } }',

@@ -128,7 +128,7 @@ sub reserved {
     is look_up($nginx, $next)->{status}, 'unreserved',
         'a reload: what is known is';
 
-    $nginx->stop;
+    $nginx->stop_in_time(sub { $drawn{$_} = 1 for draw($nginx, 1) });
     $nginx->start;
     is_deeply look_up($nginx, $next),
         { number => $next, status => 'unknown', range => [ 1, 300 ],

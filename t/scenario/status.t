@@ -25,7 +25,7 @@ unique_random_pool numbers {
     lease min=100;
     connect_timeout 20s;
     reserve_timeout 20s;
-    wait_timeout 60s;
+    wait_timeout 25s;
     shard $shard name=a;
     shard postgres://nobody:s3cr3t\@127.0.0.1:1/numbers name=b max_fails=1 fail_timeout=60s
           range=200001-300000;

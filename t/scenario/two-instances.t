@@ -77,9 +77,10 @@ is $all->attempts, $all->status(200) + $all->status(409),
     'whoever does not get a number is told that all are used';
 is_deeply [ $all->malformed ], [], 'every answer is to the letter';
 
-# The last numbers may all be leased to one of them, the first must not be.
+# The last numbers may all be leased to one of them, the first are not.
 for my $i (0, 1) {
-    is $first[$i]->status(200), RANGE / 5, "instance $i gets its part";
+    is $first[$i]->status(200), RANGE / 5,
+        "while there are enough, no request to instance $i fails";
 }
 
 is_deeply [ map { $_->errors } @nginx ], [],

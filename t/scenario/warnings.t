@@ -199,7 +199,7 @@ subtest 'a clean stop' => sub {
     my $db    = database($pg, 'stopped', $says . $row_trigger);
     my $nginx = UniqueRandom::Nginx->new(
         http => 'unique_random_pool numbers { lease min=5 max=5;'
-            . ' connect_timeout 30s; reserve_timeout 30s; wait_timeout 60s; shard '
+            . ' connect_timeout 30s; reserve_timeout 30s; wait_timeout 25s; shard '
             . $pg->url(db => $db) . " range=1-@{[ SIZE ]}; }",
     );
 
@@ -217,7 +217,8 @@ subtest 'a clean stop' => sub {
         'what is said when leases are given back is logged';
     is_deeply [ grep { !m{^\d{4}/\d\d/\d\d } } split /^/, $log ], [],
         '... in lines of nginx';
-    my $kept = $pg->psql($db, 'SELECT reserved - (SELECT sum(stop - start)'
+    my $kept = $pg->psql($db, 'SELECT reserved -'
+        . ' (SELECT coalesce(sum(stop - start), 0)'
         . ' FROM unique_random.returned) FROM unique_random.ranges');
     ok $kept >= $given && $kept <= $given + $late, '... and they are given back'
         or diag "$kept of $given, $late too late";

@@ -24,7 +24,7 @@ sub conf {
     my ($db, %arg) = @_;
 
     my $pool = $arg{pool} // 'numbers';
-    my $wait = $arg{wait} // '30s';
+    my $wait = $arg{wait} // '25s';
     return "unique_random_pool $pool { lease min=4 max=8; wait_timeout $wait;"
         . ' connect_timeout 30s; reserve_timeout 30s;'
         . ($arg{more} // '') . ' shard ' . $pg->url(db => $db) . ' range=1-'
