@@ -145,7 +145,7 @@ sub start_trial {
 cd $clone
 setsid $command > /root/log 2>&1 < /dev/null &
 echo \$! > /root/pid
-for _ in \$(seq 1000); do
+for _ in \$(seq 3000); do
     ! grep -q ^Ready /root/log || exit 0
     kill -0 \$! 2> /dev/null || break
     sleep 0.2

@@ -40,7 +40,7 @@ $SIG{ALRM} = sub {
     Test::More::diag('this takes too long');
     exit 142;
 };
-alarm 300 * $factor;
+alarm 600 * $factor;
 
 my $owner = $$;
 my @at_exit;
