@@ -71,15 +71,13 @@ Test::Nginx::Util::add_block_preprocessor(sub {
 });
 
 # By default a range is given up that does not answer for two seconds, and what
-# was asked for is burned: less than a machine may stand still.  Where nothing
-# answers, requests are still refused before it is asked again (fail_timeout).
+# was asked for is burned: less than a machine may stand still.
 sub _give_time {
     my ($block) = @_;
 
     my $text = $block->http_config // return;
     my $more = join '', map { $text =~ /\b$_->[0]\b/ ? () : " @$_;" }
-        [ connect_timeout => '20s' ], [ reserve_timeout => '30s' ],
-        [ wait_timeout => '9s' ];
+        [ connect_timeout => '20s' ], [ reserve_timeout => '30s' ];
 
     $block->set_value(http_config => $text)
         if $text =~ s/^(\s*unique_random_pool \s*\S+ \s*\{)/$1$more/gmx;
