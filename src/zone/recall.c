@@ -20,7 +20,6 @@
 #include "zone/zone.h"
 
 
-static void ngx_ur_recall_forget_saved(ngx_ur_pool_t *pool);
 static ngx_uint_t ngx_ur_recall_same_file(ngx_ur_pool_t *pool);
 static ngx_int_t ngx_ur_recall_inherit(ngx_ur_pool_t *pool, ngx_log_t *log);
 static ngx_int_t ngx_ur_recall_add(ngx_ur_pool_t *pool, state_range_t *ranges,
@@ -55,10 +54,6 @@ ngx_ur_recall_load(ngx_ur_pool_t *pool, ngx_log_t *log)
 
     memory->elsewhere = (rc != NGX_OK || !ngx_ur_recall_same_file(pool));
 
-    if (memory->elsewhere) {
-        ngx_ur_recall_forget_saved(pool);
-    }
-
     return NGX_OK;
 }
 
@@ -66,30 +61,27 @@ ngx_ur_recall_load(ngx_ur_pool_t *pool, ngx_log_t *log)
 void
 ngx_ur_recall_accept(ngx_ur_pool_t *pool)
 {
-    if (pool->memory->elsewhere) {
-        pool->zone->sh->files++;
+    ngx_uint_t       i;
+    ngx_ur_shctx_t  *sh;
 
-        /* from here on nobody marks what he has saved to the file before */
+    sh = pool->zone->sh;
+
+    if (pool->memory->elsewhere) {
+        sh->files++;
+
+        /*
+         * From here on nobody marks what he has saved to the file before, and
+         * what that has, or had, is not on disk.
+         */
 
         ngx_memory_barrier();
 
-        ngx_ur_recall_forget_saved(pool);
+        for (i = 0; i < sh->places; i++) {
+            sh->slots[i].saved_id = 0;
+        }
     }
 
-    pool->zone->files = pool->zone->sh->files;
-}
-
-
-/* what another file has, or had, is not on disk */
-
-static void
-ngx_ur_recall_forget_saved(ngx_ur_pool_t *pool)
-{
-    ngx_uint_t  i;
-
-    for (i = 0; i < pool->zone->sh->places; i++) {
-        pool->zone->sh->slots[i].saved_id = 0;
-    }
+    pool->zone->files = sh->files;
 }
 
 
