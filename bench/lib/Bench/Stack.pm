@@ -225,6 +225,17 @@ sub load {
     return \%sum;
 }
 
+# Code for a slice of each path, with the same arguments of load() and those
+# that it is called with.
+sub slices {
+    my ($self, $instances, $paths, %load) = @_;
+
+    return map {
+        my $path = $_;
+        sub { $self->load($instances, path => $path, %load, @_) };
+    } @$paths;
+}
+
 # Seconds of the workers.
 sub cpu {
     my ($nginx) = @_;

@@ -54,10 +54,8 @@ sub _numbers {
     my ($bench, $stack) = @_;
 
     my $nginx = $stack->nginx;
-    my ($ordinary, $adopted) = map {
-        my $path = $_;
-        sub { $stack->load([$nginx], path => $path, connections => 32, @_) };
-    } qw( /ordinary /adopted );
+    my ($ordinary, $adopted)
+        = $stack->slices([$nginx], [qw( /ordinary /adopted )], connections => 32);
 
     $_->(seconds => 2) for $ordinary, $adopted;    # leases find their size
     ($ordinary, $adopted) = rounds($bench->{plain}, $ordinary, $adopted);

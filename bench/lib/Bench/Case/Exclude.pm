@@ -54,10 +54,8 @@ sub _numbers {
     my ($bench, $stack, $label, @nginx) = @_;
 
     my $nginx = $stack->nginx(@nginx);
-    my ($none, $five) = map {
-        my $path = $_;
-        sub { $stack->load([$nginx], path => $path, connections => 32, @_) };
-    } qw( /none /five );
+    my ($none, $five)
+        = $stack->slices([$nginx], [qw( /none /five )], connections => 32);
 
     $_->(seconds => 2) for $none, $five;    # leases find their size
     ($none, $five) = rounds($bench->{plain}, $none, $five);

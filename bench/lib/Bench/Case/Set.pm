@@ -40,10 +40,8 @@ sub _requests {
     my ($bench, $stack, %also) = @_;
 
     my $nginx = $stack->nginx(%also);
-    my ($without, $with) = map {
-        my $path = $_;
-        sub { $stack->load([$nginx], path => $path, connections => 32, @_) };
-    } qw( /without /with );
+    my ($without, $with)
+        = $stack->slices([$nginx], [qw( /without /with )], connections => 32);
 
     $_->(seconds => 2) for $without, $with;    # leases find their size
     ($without, $with) = rounds($bench->{plain}, $without, $with);

@@ -10,22 +10,11 @@ use Bench::Row   qw( beside );
 use Bench::Stack ();
 use Bench::Stats qw( rounds );
 
-# Code for a slice of each path, with the same arguments of Bench::Stack->load()
-# and those that it is called with.
-sub _slices {
-    my ($stack, $instances, $paths, %load) = @_;
-
-    return map {
-        my $path = $_;
-        sub { $stack->load($instances, path => $path, %load, @_) };
-    } @$paths;
-}
-
 sub _pair {
     my ($pairs, $stack, $instances, %load) = @_;
 
     my ($limit, $ours)
-        = _slices($stack, $instances, [ '/limit', '/random' ], %load);
+        = $stack->slices($instances, [ '/limit', '/random' ], %load);
 
     $ours->(seconds => 2);    # leases find their size
 
@@ -115,7 +104,7 @@ sub fill {
     );
     my $nginx = $stack->nginx;
 
-    my @slices = _slices($stack, [$nginx],
+    my @slices = $stack->slices([$nginx],
         [ '/limit', map {"/$_->[0]"} @used ], connections => 32);
 
     $_->(seconds => 2) for @slices[ 1 .. $#slices ];
