@@ -25,7 +25,7 @@ use Time::HiRes qw( sleep time );
 use UniqueRandom::Patroni::Member ();
 use UniqueRandom::Postgres::Programs qw( make_folder spawn_program );
 use UniqueRandom::Util qw(
-    at_exit free_port tmp_dir wait_gone wait_until
+    at_exit free_port memory_dir wait_gone wait_until
 );
 
 # Seconds: a leader that does not renew its key is deposed after "ttl", and one
@@ -54,7 +54,7 @@ sub new {
 
     my $synchronous = delete $arg{synchronous};
     my $self        = bless {
-        dir         => tmp_dir() . '/patroni-' . $clusters++,
+        dir         => memory_dir() . '/patroni-' . $clusters++,
         synchronous => $synchronous,
         owner       => $$,
     }, $class;

@@ -12,7 +12,8 @@ package UniqueRandom::Postgres;
 # gets in, standbys, copies.
 #
 # They are durable as in production, fsync included: what a test sees after
-# kill9() is what the module may rely on.
+# kill9() is what the module may rely on.  Where there is memory enough they are
+# there, which outlives a process as a disk does.
 
 use strict;
 use warnings;
@@ -32,7 +33,7 @@ use UniqueRandom::Postgres::Programs qw(
     copy give_away new_data program server_version spawn_program
 );
 use UniqueRandom::Util qw(
-    at_exit descendants free_port is_alive read_file tmp_dir wait_gone
+    at_exit descendants free_port is_alive memory_dir read_file wait_gone
     wait_until write_file
 );
 
@@ -64,7 +65,7 @@ sub _new {
     my ($class, %arg) = @_;
 
     my $name = $arg{name} // 'pg' . $clusters;
-    my $dir  = tmp_dir() . "/$name-" . $clusters++;
+    my $dir  = memory_dir() . "/$name-" . $clusters++;
 
     mkdir $dir or die "$dir: $!\n";
 

@@ -17,7 +17,7 @@ use Test::More ();    # so that its END, which reports, comes after ours
 use Time::HiRes qw( sleep time );
 
 our @EXPORT_OK = qw(
-    at_exit fail_at_exit tmp_dir read_file write_file
+    at_exit fail_at_exit tmp_dir memory_dir read_file write_file
     wait_until free_port
     user_ids run spawn is_alive children descendants wait_gone
     black_hole full_backlog silent_name_server tcp_proxy
@@ -46,6 +46,7 @@ my $owner = $$;
 my @at_exit;
 my $failed;
 my $tmp_dir;
+my $memory_dir;
 
 # Runs $code when the test ends; the last one registered comes first.
 sub at_exit {
@@ -73,8 +74,9 @@ END {
             eval { $code->(); 1 } or fail_at_exit("at exit: $@");
         }
 
-        if (defined $tmp_dir && !$ENV{UNIQUE_RANDOM_KEEP}) {
-            File::Path::remove_tree($tmp_dir, { error => \my $ignored });
+        if (!$ENV{UNIQUE_RANDOM_KEEP}) {
+            File::Path::remove_tree(grep({defined} $tmp_dir, $memory_dir),
+                { error => \my $ignored });
         }
 
         $? = $status || ($failed ? 1 : 0);
@@ -84,15 +86,38 @@ END {
 # The folder of this test: short, since Unix sockets live in it, and open to
 # the users that servers run as.  UNIQUE_RANDOM_KEEP=1 leaves it behind.
 sub tmp_dir {
-    if (!defined $tmp_dir) {
-        $tmp_dir = File::Temp::mkdtemp('/tmp/ur-XXXXXX')
-            or die "mkdtemp: $!\n";
-        chmod 0755, $tmp_dir;
-        Test::More::diag("files are kept in $tmp_dir")
-            if $ENV{UNIQUE_RANDOM_KEEP};
-    }
+    return $tmp_dir //= _new_folder('/tmp');
+}
 
-    return $tmp_dir;
+# The same for databases.  What a killed process has written stays in memory as
+# well as on a disk, and there are a thousand files to each cluster, of which
+# ext4 makes hundreds a second where as many have just been removed.
+sub memory_dir {
+    return $memory_dir //= _has_room('/dev/shm')
+        ? _new_folder('/dev/shm') : tmp_dir();
+}
+
+sub _new_folder {
+    my ($where) = @_;
+
+    my $folder = File::Temp::mkdtemp("$where/ur-XXXXXX")
+        or die "mkdtemp: $!\n";
+    chmod 0755, $folder;
+    Test::More::diag("files are kept in $folder") if $ENV{UNIQUE_RANDOM_KEEP};
+
+    return $folder;
+}
+
+# For the tests that may run at the same time, with the WAL of their clusters.
+sub _has_room {
+    my ($where) = @_;
+
+    my ($code, $out) = run(merge => 1,
+        command => [ 'df', '--block-size=1G', '--output=fstype,avail', $where ]);
+
+    return !$code && $out =~ /^tmpfs\s+(\d+)$/m && $1 >= 8
+        && (read_file('/proc/meminfo') // '') =~ /^MemAvailable:\s+(\d+)/m
+        && $1 >= 12 << 20;
 }
 
 sub read_file {
