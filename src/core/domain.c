@@ -4,7 +4,10 @@
  *
  * A block is found by the sample before the member, and from there by a binary
  * search: in what is dense the next sample is a block or two away, and in what
- * is sparse the search has at most 21 steps.
+ * is sparse the search has at most 21 steps.  Below that nothing branches: all
+ * words of a block are compared at once, and so are the bytes of a word, and
+ * the bits of a byte (Vigna, Broadword Implementation of Rank/Select Queries,
+ * 2008: rank9, and the select of a word).
  */
 
 
@@ -13,9 +16,14 @@
 
 #define DOMAIN_BLOCK    512             /* bits; and members a sample */
 #define DOMAIN_WORDS    (DOMAIN_BLOCK / 64)
+#define DOMAIN_FIELD    9               /* bits, for members before a word */
 
-/* a one in each byte */
+/* a one in each byte, and in each field of nine bits */
 #define DOMAIN_BYTES    ((uint64_t) 0x0101010101010101)
+#define DOMAIN_FIELDS   ((uint64_t) 0x0040201008040201)
+
+/* bit k of byte k */
+#define DOMAIN_DIAGONAL  ((uint64_t) 0x8040201008040201)
 
 #define domain_blocks(n)  (((n) + DOMAIN_BLOCK - 1) / DOMAIN_BLOCK)
 
@@ -23,9 +31,12 @@
 static uint64_t domain_word(const uint8_t *bytes, size_t len);
 static void domain_count(domain_t *domain, uint64_t block);
 static uint64_t domain_block(const domain_t *domain, uint64_t k);
+static unsigned domain_select_field(uint64_t fields, unsigned k);
 static unsigned domain_select_word(uint64_t word, unsigned k);
+static unsigned domain_field(uint64_t fields, unsigned i);
 static unsigned domain_ones(uint64_t word);
 static uint64_t domain_sums(uint64_t word);
+static unsigned domain_at_most(uint64_t sums, unsigned k);
 
 
 size_t
@@ -36,7 +47,7 @@ domain_memory(uint64_t n)
     blocks = domain_blocks(n);
 
     return sizeof(uint64_t)
-           + blocks * DOMAIN_WORDS * sizeof(uint64_t)
+           + blocks * (DOMAIN_WORDS + 1) * sizeof(uint64_t)
            + 2 * blocks * sizeof(uint32_t);
 }
 
@@ -51,7 +62,8 @@ domain_init(domain_t *domain, void *memory, uint64_t n)
     domain->n = n;
     domain->size = memory;
     domain->bits = domain->size + 1;
-    domain->ranks = (uint32_t *) (domain->bits + blocks * DOMAIN_WORDS);
+    domain->fields = domain->bits + blocks * DOMAIN_WORDS;
+    domain->ranks = (uint32_t *) (domain->fields + blocks);
     domain->samples = domain->ranks + blocks;
 }
 
@@ -130,17 +142,24 @@ static void
 domain_count(domain_t *domain, uint64_t block)
 {
     int        i;
-    uint64_t   before, next;
+    uint64_t   before, members, fields, next;
     uint64_t  *words;
 
     words = &domain->bits[block * DOMAIN_WORDS];
     before = *domain->size;
 
-    domain->ranks[block] = (uint32_t) before;
+    members = domain_ones(words[0]);
+    fields = 0;
 
-    for (i = 0; i < DOMAIN_WORDS; i++) {
-        *domain->size += domain_ones(words[i]);
+    for (i = 1; i < DOMAIN_WORDS; i++) {
+        fields |= members << (i - 1) * DOMAIN_FIELD;
+        members += domain_ones(words[i]);
     }
+
+    domain->ranks[block] = (uint32_t) before;
+    domain->fields[block] = fields;
+
+    *domain->size = before + members;
 
     /* a block has no more members than one sample stands for */
 
@@ -155,28 +174,18 @@ domain_count(domain_t *domain, uint64_t block)
 uint64_t
 domain_select(const domain_t *domain, uint64_t k)
 {
-    unsigned   ones, left;
-    uint64_t   block;
-    uint64_t  *word;
+    unsigned  i, left;
+    uint64_t  block, word;
 
     block = domain_block(domain, k);
-
-    word = &domain->bits[block * DOMAIN_WORDS];
     left = (unsigned) (k - domain->ranks[block]);
 
-    for ( ;; ) {
-        ones = domain_ones(*word);
+    i = domain_select_field(domain->fields[block], left);
+    left -= domain_field(domain->fields[block], i);
 
-        if (left < ones) {
-            break;
-        }
+    word = block * DOMAIN_WORDS + i;
 
-        left -= ones;
-        word++;
-    }
-
-    return (uint64_t) (word - domain->bits) * 64
-           + domain_select_word(*word, left);
+    return word * 64 + domain_select_word(domain->bits[word], left);
 }
 
 
@@ -212,19 +221,15 @@ domain_block(const domain_t *domain, uint64_t k)
 uint64_t
 domain_rank(const domain_t *domain, uint64_t number)
 {
-    uint64_t  rank, word;
+    uint64_t  block, word;
 
-    rank = domain->ranks[number / DOMAIN_BLOCK];
+    block = number / DOMAIN_BLOCK;
+    word = number / 64;
 
-    for (word = number / DOMAIN_BLOCK * DOMAIN_WORDS;
-         word < number / 64;
-         word++)
-    {
-        rank += domain_ones(domain->bits[word]);
-    }
-
-    return rank + domain_ones(domain->bits[word]
-                              & (((uint64_t) 1 << number % 64) - 1));
+    return domain->ranks[block]
+           + domain_field(domain->fields[block], word % DOMAIN_WORDS)
+           + domain_ones(domain->bits[word]
+                         & (((uint64_t) 1 << number % 64) - 1));
 }
 
 
@@ -236,36 +241,56 @@ domain_has(const domain_t *domain, uint64_t number)
 
 
 /*
- * The place of the one with k others below it, by the sums of all bytes at once
- * (Vigna, Broadword Implementation of Rank/Select Queries, 2008).
+ * The last word of a block that has at most k members before it.  Fields of
+ * nine bits are compared at once: the difference of the lower eight leaves the
+ * ninth of k where they are not above, and counts where the ninth ones are
+ * the same.
  */
+
+static unsigned
+domain_select_field(uint64_t fields, unsigned k)
+{
+    uint64_t  all, tops, least;
+
+    all = k * DOMAIN_FIELDS;
+    tops = DOMAIN_FIELDS << (DOMAIN_FIELD - 1);
+
+    least = (all | tops) - (fields & ~tops);
+    least = ((all & ~fields) | (~(all ^ fields) & least)) & tops;
+
+    return (unsigned) ((least >> (DOMAIN_FIELD - 1)) * DOMAIN_FIELDS
+                       >> 6 * DOMAIN_FIELD & 7);
+}
+
+
+/* the place of the member of a word with k others below it */
 
 static unsigned
 domain_select_word(uint64_t word, unsigned k)
 {
     unsigned  place;
-    uint64_t  sums, below;
+    uint64_t  sums, bits;
 
     sums = domain_sums(word);
-
-    /* the bytes that end before it have a sum of k at most */
-
-    below = ((k * DOMAIN_BYTES | DOMAIN_BYTES << 7) - sums) >> 7 & DOMAIN_BYTES;
-    place = (unsigned) (below * DOMAIN_BYTES >> 56) * 8;
+    place = domain_at_most(sums, k) * 8;
 
     k -= (unsigned) (sums << 8 >> place & 0xff);
-    word >>= place;
 
-    while (k--) {
-        word &= word - 1;
-    }
+    /* each bit of this byte becomes a one of its own byte, or a zero */
 
-    while ((word & 1) == 0) {
-        word >>= 1;
-        place++;
-    }
+    bits = (word >> place & 0xff) * DOMAIN_BYTES & DOMAIN_DIAGONAL;
+    bits = (bits + (DOMAIN_BYTES << 7) - DOMAIN_BYTES) >> 7 & DOMAIN_BYTES;
 
-    return place;
+    return place + domain_at_most(bits * DOMAIN_BYTES, k);
+}
+
+
+/* members of a block before its word number i */
+
+static unsigned
+domain_field(uint64_t fields, unsigned i)
+{
+    return i ? fields >> (i - 1) * DOMAIN_FIELD & 0x1ff : 0;
 }
 
 
@@ -289,4 +314,17 @@ domain_sums(uint64_t word)
     word = (word + (word >> 4)) & 0x0f0f0f0f0f0f0f0f;
 
     return word * DOMAIN_BYTES;
+}
+
+
+/* how many of eight sums are k or less, k being below 128 */
+
+static unsigned
+domain_at_most(uint64_t sums, unsigned k)
+{
+    uint64_t  least;
+
+    least = (k * DOMAIN_BYTES | DOMAIN_BYTES << 7) - sums;
+
+    return (unsigned) ((least >> 7 & DOMAIN_BYTES) * DOMAIN_BYTES >> 56);
 }

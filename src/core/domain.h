@@ -6,9 +6,10 @@
  * out, a bit for each.  The permutation of such a range runs over the size of
  * its domain, and select turns what it gives into a number.
  *
- * The bits are counted in blocks of 512, and each 512th member has its block
- * remembered: the classical directory of rank and select (Jacobson 1989; Clark
- * 1996), in a sixteenth of the room of the bits for each of the two.
+ * The bits are counted in blocks of 512, each with the counts of its words, and
+ * each 512th member has its block remembered: the classical directory of rank
+ * and select (Jacobson 1989; Clark 1996; Vigna 2008), in a quarter of the room
+ * of the bits.
  *
  * A domain lies in memory of the caller, which processes may share.  It is
  * filled once, from the front; until it is full nothing else may be called.
@@ -40,6 +41,8 @@ typedef struct {
     uint64_t    n;                      /* numbers */
     uint64_t   *size;                   /* members, of those put in so far */
     uint64_t   *bits;
+    uint64_t   *fields;                 /* members before each word, in its
+                                           block, by block */
     uint32_t   *ranks;                  /* members before each block */
     uint32_t   *samples;                /* the block of each 512th member */
 } domain_t;

@@ -30,7 +30,9 @@ sub adopted {
     my $stack = Bench::Stack->new(
         shards => 1,
         pools  => {
-            ordinary => { size => SIZE, conf => LEASE },
+
+            # Of as many numbers: how often the permutation walks is the same.
+            ordinary => { size => SIZE - ROWS, conf => LEASE },
             adopted  => {
                 size  => SIZE,
                 conf  => LEASE,
