@@ -17,6 +17,7 @@
 #define DOMAIN_BLOCK    512             /* bits; and members a sample */
 #define DOMAIN_WORDS    (DOMAIN_BLOCK / 64)
 #define DOMAIN_FIELD    9               /* bits, for members before a word */
+#define DOMAIN_BATCH    64              /* members selected at once */
 
 /* a one in each byte, and in each field of nine bits */
 #define DOMAIN_BYTES    ((uint64_t) 0x0101010101010101)
@@ -30,7 +31,11 @@
 
 static uint64_t domain_word(const uint8_t *bytes, size_t len);
 static void domain_count(domain_t *domain, uint64_t block);
+static void domain_select_batch(const domain_t *domain, uint64_t *values,
+    size_t n);
 static uint64_t domain_block(const domain_t *domain, uint64_t k);
+static uint64_t domain_select_block(const domain_t *domain, uint64_t block,
+    uint64_t k);
 static unsigned domain_select_field(uint64_t fields, unsigned k);
 static unsigned domain_select_word(uint64_t word, unsigned k);
 static unsigned domain_field(uint64_t fields, unsigned i);
@@ -171,21 +176,36 @@ domain_count(domain_t *domain, uint64_t block)
 }
 
 
-uint64_t
-domain_select(const domain_t *domain, uint64_t k)
+void
+domain_select(const domain_t *domain, uint64_t *values, size_t n)
 {
-    unsigned  i, left;
-    uint64_t  block, word;
+    size_t  i;
 
-    block = domain_block(domain, k);
-    left = (unsigned) (k - domain->ranks[block]);
+    for (i = 0; i < n; i += DOMAIN_BATCH) {
+        domain_select_batch(domain, &values[i],
+                            n - i < DOMAIN_BATCH ? n - i : DOMAIN_BATCH);
+    }
+}
 
-    i = domain_select_field(domain->fields[block], left);
-    left -= domain_field(domain->fields[block], i);
 
-    word = block * DOMAIN_WORDS + i;
+/* the memory that they are in is waited for by all at once */
 
-    return word * 64 + domain_select_word(domain->bits[word], left);
+static void
+domain_select_batch(const domain_t *domain, uint64_t *values, size_t n)
+{
+    size_t    i;
+    uint64_t  blocks[DOMAIN_BATCH];
+
+    for (i = 0; i < n; i++) {
+        blocks[i] = domain_block(domain, values[i]);
+
+        __builtin_prefetch(&domain->fields[blocks[i]]);
+        __builtin_prefetch(&domain->bits[blocks[i] * DOMAIN_WORDS]);
+    }
+
+    for (i = 0; i < n; i++) {
+        values[i] = domain_select_block(domain, blocks[i], values[i]);
+    }
 }
 
 
@@ -218,6 +238,25 @@ domain_block(const domain_t *domain, uint64_t k)
 }
 
 
+/* the member with k before it, which is in this block */
+
+static uint64_t
+domain_select_block(const domain_t *domain, uint64_t block, uint64_t k)
+{
+    unsigned  i, left;
+    uint64_t  word;
+
+    left = (unsigned) (k - domain->ranks[block]);
+
+    i = domain_select_field(domain->fields[block], left);
+    left -= domain_field(domain->fields[block], i);
+
+    word = block * DOMAIN_WORDS + i;
+
+    return word * 64 + domain_select_word(domain->bits[word], left);
+}
+
+
 uint64_t
 domain_rank(const domain_t *domain, uint64_t number)
 {
@@ -241,10 +280,10 @@ domain_has(const domain_t *domain, uint64_t number)
 
 
 /*
- * The last word of a block that has at most k members before it.  Fields of
- * nine bits are compared at once: the difference of the lower eight leaves the
- * ninth of k where they are not above, and counts where the ninth ones are
- * the same.
+ * The last word of a block that has at most k members before it.  All fields
+ * are compared at once: where the ninth bits of k and of a field are the same,
+ * its lower eight are taken from those of k with a ninth one lent, which is
+ * left where they are not more; where they differ, k's is the one that is set.
  */
 
 static unsigned
@@ -272,7 +311,7 @@ domain_select_word(uint64_t word, unsigned k)
     uint64_t  sums, bits;
 
     sums = domain_sums(word);
-    place = domain_at_most(sums, k) * 8;
+    place = domain_at_most(sums, k) % 8 * 8;
 
     k -= (unsigned) (sums << 8 >> place & 0xff);
 

@@ -12,7 +12,9 @@
  * of the bits.
  *
  * A domain lies in memory of the caller, which processes may share.  It is
- * filled once, from the front; until it is full nothing else may be called.
+ * filled from the front; until it is full, nothing else may be called.  Where
+ * one process fills it anew while another one reads, that reads any number, but
+ * nothing beyond the memory.
  */
 
 
@@ -63,8 +65,8 @@ size_t domain_chunk_len(const domain_t *domain, uint64_t i);
  */
 int domain_put(domain_t *domain, uint64_t i, const uint8_t *bytes);
 
-/* the member with k others before it, k below *size */
-uint64_t domain_select(const domain_t *domain, uint64_t k);
+/* each of the n values k, below *size, becomes the member with k before it */
+void domain_select(const domain_t *domain, uint64_t *values, size_t n);
 
 /* how many members are below the number, which is below n */
 uint64_t domain_rank(const domain_t *domain, uint64_t number);

@@ -201,14 +201,8 @@ ngx_ur_domain_sha256(ngx_ur_range_t *range)
 void
 ngx_ur_domain_select(ngx_ur_range_t *range, uint64_t *values, ngx_uint_t n)
 {
-    ngx_uint_t  i;
-
-    if (range->domain == NULL) {
-        return;
-    }
-
-    for (i = 0; i < n; i++) {
-        values[i] = domain_select(&range->domain->view, values[i]);
+    if (range->domain) {
+        domain_select(&range->domain->view, values, n);
     }
 }
 

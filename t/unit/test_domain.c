@@ -25,6 +25,9 @@ static const uint64_t  sizes[] = {
     DOMAIN_CHUNK - 1, DOMAIN_CHUNK, DOMAIN_CHUNK + 1, 2 * DOMAIN_CHUNK + 777
 };
 
+/* more than are selected at once */
+#define MANY  150
+
 #define elements(a)  (sizeof(a) / sizeof(a[0]))
 
 
@@ -73,6 +76,41 @@ put_all(domain_t *domain, const uint8_t *bytes)
 }
 
 
+static uint64_t
+select_one(const domain_t *domain, uint64_t k)
+{
+    domain_select(domain, &k, 1);
+
+    return k;
+}
+
+
+/* many at once, in another order than that of their places */
+
+static void
+check_many(const domain_t *domain)
+{
+    uint64_t  i, j, k, members, values[MANY];
+
+    members = *domain->size;
+
+    for (i = 0; i < members; i += j) {
+
+        for (j = 0; j < MANY && i + j < members; j++) {
+            values[j] = members - 1 - i - j;
+        }
+
+        domain_select(domain, values, (size_t) j);
+
+        for (k = 0; k < j; k++) {
+            assert_true(domain_has(domain, values[k]));
+            assert_int_equal(domain_rank(domain, values[k]),
+                             members - 1 - i - k);
+        }
+    }
+}
+
+
 static void
 check(uint64_t n, unsigned density)
 {
@@ -99,12 +137,14 @@ check(uint64_t n, unsigned density)
         assert_int_equal(domain_has(&domain, i), bytes[i / 8] >> i % 8 & 1);
 
         if (domain_has(&domain, i)) {
-            assert_int_equal(domain_select(&domain, members), i);
+            assert_int_equal(select_one(&domain, members), i);
             members++;
         }
     }
 
     assert_int_equal(*domain.size, members);
+
+    check_many(&domain);
 
     for (i = 0; i < 8; i++) {
         assert_int_equal(((uint8_t *) memory)[domain_memory(n) + i], 0xa5);
@@ -156,9 +196,9 @@ test_far_apart(void **state)
     put_all(&domain, bytes);
 
     assert_int_equal(*domain.size, 513);
-    assert_int_equal(domain_select(&domain, 0), 0);
-    assert_int_equal(domain_select(&domain, 511), 511);
-    assert_int_equal(domain_select(&domain, 512), n - 1);
+    assert_int_equal(select_one(&domain, 0), 0);
+    assert_int_equal(select_one(&domain, 511), 511);
+    assert_int_equal(select_one(&domain, 512), n - 1);
     assert_int_equal(domain_rank(&domain, n - 1), 512);
 
     free(bytes);
@@ -238,10 +278,50 @@ test_put_again(void **state)
     put_all(&domain, bytes);
 
     assert_int_equal(*domain.size, size);
-    assert_int_equal(domain_rank(&domain, domain_select(&domain, size - 1)),
+    assert_int_equal(domain_rank(&domain, select_one(&domain, size - 1)),
                      size - 1);
 
     free(bytes);
+    free(memory);
+}
+
+
+/* by one process, while another one selects what it has drawn before */
+
+static void
+test_put_over(void **state)
+{
+    void      *memory;
+    size_t     i;
+    uint8_t   *bytes;
+    uint64_t   k, size;
+    domain_t   domain;
+
+    const uint64_t  n = DOMAIN_CHUNK + 1000;
+
+    (void) state;
+
+    memory = malloc(domain_memory(n));
+    assert_non_null(memory);
+
+    domain_init(&domain, memory, n);
+
+    for (i = 0; i < elements(densities); i++) {
+        bytes = random_bytes(n, 999);
+        put_all(&domain, bytes);
+        free(bytes);
+
+        size = *domain.size;
+
+        bytes = random_bytes(n, densities[i]);
+        assert_int_equal(domain_put(&domain, 0, bytes), 0);
+        free(bytes);
+
+        for (k = 0; k < size; k++) {
+            assert_true(select_one(&domain, k) <= n + 512);
+        }
+    }
+
     free(memory);
 }
 
@@ -254,7 +334,8 @@ main(void)
         cmocka_unit_test(test_far_apart),
         cmocka_unit_test(test_bits_beyond),
         cmocka_unit_test(test_chunks),
-        cmocka_unit_test(test_put_again)
+        cmocka_unit_test(test_put_again),
+        cmocka_unit_test(test_put_over)
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);
