@@ -6,7 +6,7 @@ use UniqueRandom::Slot;
 use Test::Nginx::Socket;
 use UniqueRandom::Blocks;
 
-plan tests => 3 * blocks('emerg') + 7 * blocks('accepted') + 202;
+plan tests => 3 * blocks('emerg') + 7 * blocks('accepted') + 212;
 
 no_long_string();
 run_tests();
@@ -458,3 +458,22 @@ Retry-After: 1
 ["GET /short", "GET /long", "GET /wide"]
 --- response_body eval
 ['{"number":"7"}', '{"number":"0007"}', '{"number":"0007"}']
+
+=== TEST 67: what is liked is said in several lines
+--- more_headers
+Accept: application/json;q=0.5
+X-Between: text/html
+Accept: text/html, text/plain;q=0.4
+Accept: text/plain
+--- response_headers
+Content-Type: text/plain
+--- response_body
+7
+
+=== TEST 68: the second of two lines takes back what the first one says
+--- more_headers
+Accept: text/*
+Accept: text/plain;q=0.1, application/json;q=0.2
+--- response_headers
+Content-Type: application/json
+--- response_body: {"number":7}

@@ -18,6 +18,10 @@ static const accept_media_t  ngx_ur_header_media[] = {
 };
 
 
+static ngx_uint_t ngx_ur_header_lines(ngx_http_request_t *r, ngx_str_t *last,
+    u_char *joined, size_t *len);
+
+
 ngx_int_t
 ngx_ur_header_add(ngx_http_request_t *r, const char *key, const char *value)
 {
@@ -66,26 +70,72 @@ ngx_ur_header_remove(ngx_http_request_t *r, const char *key)
 void
 ngx_ur_header_accept(ngx_http_request_t *r, ngx_str_t *accept)
 {
-    ngx_uint_t        i;
+    u_char      *p;
+    size_t       len;
+    ngx_uint_t   n;
+
+    n = ngx_ur_header_lines(r, accept, NULL, &len);
+
+    if (n == 0) {
+        ngx_str_set(accept, "*/*");
+    }
+
+    if (n < 2) {
+        return;
+    }
+
+    /* lines of a list are one list, RFC 9110, 5.3 */
+
+    p = ngx_pnalloc(r->pool, len);
+    if (p == NULL) {
+        return;
+    }
+
+    (void) ngx_ur_header_lines(r, accept, p, &len);
+
+    accept->data = p;
+    accept->len = len;
+}
+
+
+/* how many lines of "Accept" there are, the last one, and all with commas */
+
+static ngx_uint_t
+ngx_ur_header_lines(ngx_http_request_t *r, ngx_str_t *last, u_char *joined,
+    size_t *len)
+{
+    ngx_uint_t        i, n;
     ngx_list_part_t  *part;
     ngx_table_elt_t  *header;
 
-    ngx_str_set(accept, "*/*");
+    n = 0;
+    *len = 0;
 
     for (part = &r->headers_in.headers.part; part; part = part->next) {
         header = part->elts;
 
         for (i = 0; i < part->nelts; i++) {
-            if (header[i].key.len == sizeof("accept") - 1
-                && ngx_strncmp(header[i].lowcase_key, "accept",
-                               header[i].key.len)
-                   == 0)
+            if (header[i].key.len != sizeof("accept") - 1
+                || ngx_strncmp(header[i].lowcase_key, "accept",
+                               sizeof("accept") - 1)
+                   != 0)
             {
-                *accept = header[i].value;
-                return;
+                continue;
             }
+
+            *last = header[i].value;
+
+            if (joined) {
+                joined = ngx_cpymem(joined, last->data, last->len);
+                *joined++ = ',';
+            }
+
+            *len += last->len + 1;
+            n++;
         }
     }
+
+    return n;
 }
 
 

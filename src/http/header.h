@@ -28,7 +28,7 @@ void ngx_ur_header_remove(ngx_http_request_t *r, const char *key);
 /* whether the client likes plain text better than JSON */
 ngx_uint_t ngx_ur_header_wants_text(ngx_http_request_t *r);
 
-/* "Accept" of the request, which is anything if it does not say */
+/* "Accept" of the request, of all its lines; anything, if it does not say */
 void ngx_ur_header_accept(ngx_http_request_t *r, ngx_str_t *accept);
 
 

@@ -89,6 +89,8 @@ for (
     [ '/metrics', 'text/html,*/*;q=0.8',         'text' ],
     [ '/metrics', 'application/openmetrics-text;version=1.0.0;q=0.5,'
       . 'text/plain;version=0.0.4;q=0.3,*/*;q=0.2', 'open' ],
+    [ '/status', [ 'text/plain;q=0.5', 'text/html' ], 'html' ],
+    [ '/status', [ '', 'text/plain' ],           'text' ],
     [ '/status.json', 'text/html',               'json' ],
     [ '/status.html', 'application/json',        'html' ],
 ) {
@@ -96,7 +98,7 @@ for (
     my $reply = get($path, $accept);
 
     is $reply->{headers}{'content-type'}, $type{$what},
-        "$path, Accept: " . ($accept // 'none');
+        "$path, Accept: " . (ref $accept ? "@$accept" : $accept // 'none');
     is_deeply [ @{ $reply->{headers} }{qw( vary cache-control )} ],
         [ 'Accept', 'no-store' ], '... depends on it, and is not stored';
 }
