@@ -31,6 +31,8 @@ static void ngx_ur_reply_check_domain(ngx_ur_range_t *range,
     ngx_ur_slot_t *slot, reservation_t *reply);
 static ngx_uint_t ngx_ur_reply_overtaken(ngx_ur_slot_t *slot,
     statement_ask_t *ask, reservation_t *reply);
+static ngx_uint_t ngx_ur_reply_late(ngx_ur_slot_t *slot,
+    reservation_t *reply);
 static ngx_int_t ngx_ur_reply_conclude(ngx_ur_slot_t *slot,
     reservation_t *reply);
 static void ngx_ur_reply_grant(ngx_ur_slot_t *slot, reservation_t *reply);
@@ -38,7 +40,7 @@ static char *ngx_ur_reply_contradiction(ngx_ur_slot_t *slot, memory_t *then,
     reservation_t *reply);
 static char *ngx_ur_reply_gone(reservation_t *reply);
 static void ngx_ur_reply_remember(ngx_ur_slot_t *slot, statement_ask_t *ask,
-    reservation_t *reply);
+    reservation_t *reply, ngx_uint_t late);
 
 
 ngx_int_t
@@ -115,7 +117,8 @@ static ngx_int_t
 ngx_ur_reply_take_in(ngx_ur_slot_t *slot, statement_ask_t *ask,
     reservation_t *reply)
 {
-    char  *reason;
+    char        *reason;
+    ngx_uint_t   late;
 
     slot->account->granted += reply->count;
 
@@ -156,12 +159,18 @@ ngx_ur_reply_take_in(ngx_ur_slot_t *slot, statement_ask_t *ask,
         return NGX_DECLINED;
     }
 
+    late = ngx_ur_reply_late(slot, reply);
+
     if (ngx_ur_slot_in_order(reply->outcome)) {
-        ngx_ur_reply_remember(slot, ask, reply);
+        ngx_ur_reply_remember(slot, ask, reply, late);
     }
 
     if (reply->count) {
         ngx_ur_reply_grant(slot, reply);
+    }
+
+    if (late) {
+        return NGX_DECLINED;
     }
 
     if (reply->outcome == RESERVATION_GRANTED && reply->remaining == 0) {
@@ -206,6 +215,21 @@ ngx_ur_reply_overtaken(ngx_ur_slot_t *slot, statement_ask_t *ask,
     return reply->memory.epoch
            && reply->memory.epoch < epoch
            && ask->memory.epoch < epoch;
+}
+
+
+/* whether a reply to another worker has told how the range is since then */
+
+static ngx_uint_t
+ngx_ur_reply_late(ngx_ur_slot_t *slot, reservation_t *reply)
+{
+    memory_t  *now;
+
+    now = memory_now(&slot->memory);
+
+    return ngx_ur_slot_in_order(reply->outcome)
+           && reply->memory.epoch == now->epoch
+           && reply->memory.serial < now->serial;
 }
 
 
@@ -358,9 +382,11 @@ ngx_ur_reply_gone(reservation_t *reply)
 
 static void
 ngx_ur_reply_remember(ngx_ur_slot_t *slot, statement_ask_t *ask,
-    reservation_t *reply)
+    reservation_t *reply, ngx_uint_t late)
 {
-    slot->remaining = reply->remaining;
+    if (!late) {
+        slot->remaining = reply->remaining;
+    }
 
     if (reply->has_key) {
         ngx_memcpy(slot->key, reply->key, RESERVATION_KEY_LEN);
