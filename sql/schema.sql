@@ -135,6 +135,7 @@ CREATE TABLE IF NOT EXISTS unique_random.ranges (
     returned_from      bigint NOT NULL DEFAULT 0,
     pruned             bigint NOT NULL DEFAULT 0,
     synchronous        boolean NOT NULL DEFAULT false,
+    began_at           bigint,
     size               bigint,
     domain             bytea,
     advance            bigint,
@@ -250,6 +251,13 @@ BEGIN
         ALTER TABLE unique_random.holders
             ADD IF NOT EXISTS starts bigint[] NOT NULL DEFAULT '{}',
             ADD IF NOT EXISTS stops bigint[] NOT NULL DEFAULT '{}';
+    END IF;
+
+    IF NOT EXISTS (SELECT FROM pg_attribute a
+                    WHERE a.attrelid = 'unique_random.ranges'::regclass
+                      AND a.attname = 'began_at')
+    THEN
+        ALTER TABLE unique_random.ranges ADD began_at bigint;
     END IF;
 
     IF NOT EXISTS (SELECT FROM pg_attribute a
@@ -370,6 +378,8 @@ COMMENT ON COLUMN unique_random.ranges.pruned IS
     'highest serial of the holders that were deleted for their number';
 COMMENT ON COLUMN unique_random.ranges.synchronous IS
     'whether the commit of the last grant, or of add() or accept() since, waited for a standby, as far as the settings say';
+COMMENT ON COLUMN unique_random.ranges.began_at IS
+    'how many positions were claimed before this life, or NULL: it is the first, or of an earlier schema';
 COMMENT ON COLUMN unique_random.ranges.size IS
     'how many of the numbers a range has that was adopted; NULL: all';
 COMMENT ON COLUMN unique_random.ranges.domain IS
@@ -846,6 +856,13 @@ BEGIN
     IF r.reserved < seen_reserved THEN
         RETURN format('reserved is %s, but %s were seen to be reserved',
                       r.reserved, seen_reserved);
+    END IF;
+
+    -- others may have been granted since what was not skipped
+
+    IF r.epoch > seen_epoch AND r.began_at < seen_reserved THEN
+        RETURN format('this life began at position %s, but %s were seen to be'
+                      ' reserved before', r.began_at, seen_reserved);
     END IF;
 
     IF r.epoch > seen_epoch THEN
@@ -1389,6 +1406,7 @@ BEGIN
                             extract(epoch FROM clock_timestamp())::bigint),
            incarnation = gen_random_uuid(),
            began = how,
+           began_at = target,
            fenced = NULL,
            system_identifier = f.system_identifier,
            timeline = f.timeline,
@@ -1494,6 +1512,7 @@ SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
     locked boolean := false;
+    advanced boolean := false;
     v record;
     o record;
     r unique_random.ranges;
@@ -1570,6 +1589,7 @@ BEGIN
         END IF;
 
         refusal := NULL;
+        advanced := true;
     END IF;
 
     IF refusal IS NULL AND want > 0 THEN
@@ -1590,10 +1610,11 @@ BEGIN
         detail := NULL;
     END IF;
 
-    -- also to who was not there, or was not reached
+    -- to who makes it begin, whatever that knows; and later to who was not
+    -- there, or was not reached
 
     IF coalesce(refusal, 'exhausted') = 'exhausted'
-       AND seen_epoch > 0 AND seen_epoch < r.epoch
+       AND (advanced OR (seen_epoch > 0 AND seen_epoch < r.epoch))
     THEN
         detail := r.began;
     END IF;
@@ -1640,8 +1661,8 @@ COMMENT ON FUNCTION unique_random.answer(
 -- wants of several does not wait for any, so that one range does not hold up
 -- the others, and no two callers wait for each other.
 --
--- Who has seen an earlier life of a range that a failover has begun is told in
--- "detail" of what is granted, or exhausted, how it began.
+-- Who makes a failover begin a life of a range, or has seen an earlier one, is
+-- told in "detail" of what is granted, or exhausted, how it began.
 --
 -- want = 0 asks without reserving, locking or changing anything, except that
 -- what is seen to be wrong is remembered, and that a range goes on after a
@@ -2019,8 +2040,10 @@ BEGIN
 
     o := unique_random.judge(r, v.written_here, of_last, holder, holder_serial,
                              coalesce(seen_epoch, 0), seen_incarnation,
-                             seen_serial, seen_reserved, seen_timeline,
-                             nullif(seen_digest, ''));
+                             seen_serial,
+                             CASE WHEN seen_epoch = r.epoch
+                                  THEN seen_reserved END,
+                             seen_timeline, nullif(seen_digest, ''));
 
     IF o.refusal IS NOT NULL THEN
         RETURN coalesce(o.detail, o.refusal);

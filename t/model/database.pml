@@ -88,6 +88,13 @@
 #define fewer_reserved(row)  (row.reserved < then.reserved)
 #endif
 
+#ifdef ADVANCE
+#define began_too_early(row)                                                  \
+    (row.epoch > then.epoch && row.began_at < then.reserved)
+#else
+#define began_too_early(row)  false
+#endif
+
 #ifdef NO_MEMORY_CHECK
 #define gone_back(row, now)  false
 #else
@@ -146,6 +153,7 @@
     (db[s].row.fenced || another_timeline(s) || another_writer(s)             \
      || (!made_up(s)                                                          \
          && (fewer_reserved(db[s].row)                                        \
+             || began_too_early(db[s].row)                                    \
              || (db[s].row.epoch <= then.epoch                                \
                  && (gone_back(db[s].row, db[s].timeline)                     \
                      || grant_forgotten(db[s].row, z))))))
@@ -164,6 +172,9 @@ inline copy_row(to, from)
     to.holders[0] = from.holders[0];
     to.holders[1] = from.holders[1];
     to.pruned = from.pruned;
+#ifdef ADVANCE
+    to.began_at = from.began_at;
+#endif
 #ifdef LIVES
     at = 0;
     do
@@ -240,6 +251,7 @@ inline advance(s)
     count = (then.reserved + count > ROW.reserved + beyond(count)
              -> then.reserved + count : ROW.reserved + beyond(count));
     ROW.reserved = (count > SIZE -> SIZE : count);
+    ROW.began_at = ROW.reserved;
     count = 0;
     ROW.returned = 0;
     ROW.holders[0] = 0;

@@ -89,6 +89,9 @@ typedef row_t {
     byte  returned;                     /* a set of positions */
     byte  holders[ZONES];               /* serials; 0: not there */
     byte  pruned;                       /* the highest that was removed */
+#ifdef ADVANCE
+    byte  began_at;                     /* claimed before this life */
+#endif
 #ifdef LIVES
     byte  record[ZONES * LIVES];        /* what each was granted: positions */
 #endif

@@ -62,7 +62,7 @@ sub skipped {
 # Ranges of a thousand numbers, of which ten were granted when the standby had
 # its last WAL.
 my @names = qw( first look held beyond little used hand fence twice left late
-    closed );
+    closed overtaken fresh );
 my %of;
 
 for my $name (@names) {
@@ -128,6 +128,7 @@ is_deeply $of{first}->ask([ @range, 30 ])->{starts}, [15],
     '... and by some of other ranges';
 $of{$_}->ask([ @range, 30 ]) for qw( look late );
 $of{beyond}->ask([ @range, 101 ]);
+$of{overtaken}->ask([ @range, 250 ]);
 $of{twice}->ask([ @range, 100 ]);
 
 $old->kill9;
@@ -272,6 +273,70 @@ is $of{late}->ask([ @range, 5 ])->{starts}[0], 115,
     is $reply->{refusal}, 'fenced', '... for all';
     is caller_of(beyond => $new)->ask([ @range, 5 ])->{refusal}, 'fenced',
         '... for one that has seen nothing, too';
+}
+
+# So it is when others have been granted more than that meanwhile.
+{
+    my $new_one = caller_of(overtaken => $new);
+    my $reply   = $new_one->ask([ @range, 200 ]);
+
+    is_deeply [ @$reply{qw( starts reserved detail )} ],
+        [ [110], 310, skipped(100, 10) ],
+        'who makes a range skip is told so, though it knows of no failover';
+    is $new_one->ask([ @range, 5 ])->{detail}, undef, '... once';
+
+    $reply = $of{overtaken}->ask([ @range, 5 ]);
+    like $reply->{detail},
+        qr/^this life began at position 110, but 260 were seen to be reserved before, says nginx/,
+        'N is less than what one remembers that asks later: it is fenced';
+    is $reply->{refusal}, 'fenced', '... for all';
+    is $new_one->ask([ @range, 5 ])->{refusal}, 'fenced',
+        '... for the one that was granted that, too';
+
+    $new->psql('numbers', "SELECT unique_random.accept('overtaken', 1,"
+        . ' at_least => 200)');
+    is $of{overtaken}->ask([ @range, 5 ])->{starts}[0], 315,
+        '... until it is accepted: no more than that was ever granted';
+}
+
+# And so is one that accept() lets begin too early.
+{
+    $new->psql('numbers', "SELECT unique_random.add('low', 1, 1000)");
+
+    my ($one, $two) = map { caller_of(low => $new) } 1 .. 2;
+    $one->ask([ @range, 10 ]);
+    $two->ask([ @range, 10 ]);
+
+    $new->psql('numbers', "UPDATE unique_random.ranges SET reserved = 10"
+        . " WHERE pool = 'low'");
+    is $one->ask([ @range, 5 ])->{refusal}, 'fenced', 'a row has gone back';
+
+    $new->psql('numbers', "SELECT unique_random.accept('low', 1,"
+        . ' at_least => 12)');
+    is $one->ask([ @range, 50 ])->{starts}[0], 12, '... and is accepted';
+    like $two->ask([ @range, 5 ])->{detail},
+        qr/^this life began at position 12, but 20 were seen to be reserved before, says nginx/,
+        '... with less than another one remembers, which fences it';
+
+    $new->psql('numbers', "SELECT unique_random.accept('low', 1,"
+        . ' advance => 0)');
+    is $two->ask([ @range, 5 ])->{starts}[0], 62, '... until that is said';
+}
+
+# An nginx that was not there before makes a range skip as well, and says so.
+{
+    my $nginx = UniqueRandom::Nginx->new(
+        http => 'unique_random_pool fresh { connect_timeout 20s;'
+            . ' reserve_timeout 20s; wait_timeout 20s; shard '
+            . $new->url(db => 'numbers')
+            . ' name=a range=1-1000 failover=advance:100; }',
+        server => 'location = /random { unique_random fresh; }',
+    );
+
+    is $nginx->get('/random')->{status}, 200, 'an nginx begins after it';
+    ok $nginx->wait_for_log(
+        qr/\[alert\] .* range 1-1000 of shard "a" went on after a failover with failover=advance:100: timeline is 2 instead of 1, 100 positions from 10 on are skipped;/,
+        30), '... and tells of what it made the range skip';
 }
 
 {

@@ -232,8 +232,8 @@ is ask('foreign', 10, 1)->{detail}, 'the row was not written by a reservation',
 
     is $caller->ask([ 1, SIZE, 10 ])->{refusal}, undef, 'a caller is granted';
     sql("SELECT unique_random.set_failover('trust', 1, 'trust')");
-    sql('ALTER TABLE unique_random.ranges DROP size, DROP domain,'
-        . ' DROP advance, DROP began');
+    sql('ALTER TABLE unique_random.ranges DROP began_at, DROP size,'
+        . ' DROP domain, DROP advance, DROP began');
     $pg->apply_schema('numbers');
     is +(columns_of('numbers') =~ s/\.+pg\.dropped\.\d+\.+ //gr), $there,
         '... a column that an earlier schema does not have is added';
