@@ -379,7 +379,7 @@ COMMENT ON COLUMN unique_random.ranges.pruned IS
 COMMENT ON COLUMN unique_random.ranges.synchronous IS
     'whether the commit of the last grant, or of add() or accept() since, waited for a standby, as far as the settings say';
 COMMENT ON COLUMN unique_random.ranges.began_at IS
-    'how many positions were claimed before this life, or NULL: it is the first, or of an earlier schema';
+    'how many positions were claimed before this life, or NULL: an earlier schema has begun it';
 COMMENT ON COLUMN unique_random.ranges.size IS
     'how many of the numbers a range has that was adopted; NULL: all';
 COMMENT ON COLUMN unique_random.ranges.domain IS
@@ -2347,7 +2347,7 @@ BEGIN
     -- epoch puts this life after that one.
 
     INSERT INTO unique_random.ranges
-           (pool, first, last, key, reserved, epoch, failover,
+           (pool, first, last, key, reserved, began_at, epoch, failover,
             advance, system_identifier, timeline, database, relation,
             synchronous, writer, role, size, domain)
     VALUES (of_pool, of_first, of_last,
@@ -2356,7 +2356,7 @@ BEGIN
                                                   gen_random_uuid(),
                                                   gen_random_uuid()),
                                            '-', ''), 'hex'))),
-            reserved,
+            reserved, reserved,
             greatest(CASE WHEN old_key IS NULL THEN 1
                           ELSE extract(epoch FROM clock_timestamp())::bigint
                      END, after + 1),

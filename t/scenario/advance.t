@@ -323,6 +323,24 @@ is $of{late}->ask([ @range, 5 ])->{starts}[0], 115,
     is $two->ask([ @range, 5 ])->{starts}[0], 62, '... until that is said';
 }
 
+# Or that add() makes with what it had elsewhere.
+{
+    my ($key, $epoch) = split /\|/, row($new, 'low', 'key, epoch');
+
+    $other->create_database('elsewhere')->apply_schema('elsewhere');
+    $other->psql('elsewhere', "SELECT unique_random.add('low', 1, 1000,"
+        . " key => '$key', reserved => 12, after => $epoch)");
+
+    my ($one, $two) = map { caller_of(low => $new) } 1 .. 2;
+    $two->ask([ @range, 10 ]);
+    @$_{qw( pg db )} = ($other, 'elsewhere') for $one, $two;
+
+    is $one->ask([ @range, 100 ])->{starts}[0], 12, 'a range comes from elsewhere';
+    like $two->ask([ @range, 5 ])->{detail},
+        qr/^this life began at position 12, but \d+ were seen to be reserved before, says nginx/,
+        '... with less than it had';
+}
+
 # An nginx that was not there before makes a range skip as well, and says so.
 {
     my $nginx = UniqueRandom::Nginx->new(
