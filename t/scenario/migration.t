@@ -133,7 +133,7 @@ sub operator {
 
     my ($code, $out) = run(
         command => [
-            'bash', '-euc', "cd '" . getcwd() . "'\nset -o pipefail\n"
+            'sh', '-euc', "cd '" . getcwd() . "'\n"
                 . 'nginx() { $NGINX_COMMAND "$@" 2>&1; }' . "\n"
                 . "curl() { command curl -sSf \"\$@\" && echo; }\n"
                 . $preamble . $script,
