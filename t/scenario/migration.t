@@ -82,7 +82,7 @@ sub example {
         [ qr/^load_module .*;\n/m, $load ],
         [ qr/^user .*;\n/m,        $> == 0 ? "user www-data;\n" : '' ],
         [ qr{/run/nginx\.pid},     "$dir/nginx.pid" ],
-        [ qr{/var/lib/nginx/},     "$dir/" ],
+        [ qr{(?<=state  )/var/lib/}, "$dir/" ],
         [ qr{/usr/share/\S+/docs\*\.conf}, abs_path('pages/docs.conf') ],
         [ qr{/var/log/nginx/error},  "$dir/error" ],
         [ qr{/var/log/nginx/access}, "$dir/access" ],
