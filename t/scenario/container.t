@@ -430,7 +430,7 @@ subtest 'where it is rendered to' => sub {
         my $root = $next->();
         my $dir  = "$root/tmp/rendered";
         my $own  = $conf =~ s/\Q$first\E/$root/gr
-            =~ s{include  conf\.d/(\S+);}{$include "$dir/$1";}gr;
+            =~ s{include  conf\.d/(\S+);}{$include "$dir/$1";# a}gr;
 
         $self = container(%shards, NGINX_ENVSUBST_OUTPUT_DIR => $dir,
             files => { '/etc/nginx/nginx.conf' => $own });
