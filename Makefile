@@ -27,6 +27,7 @@ docdir     ?= $(prefix)/share/doc/$(MODULE)
 build      := $(abspath $(BUILD))
 so         := $(build)/$(MODULE).so
 nginx_h    := $(NGINX_SRC)/src/core/nginx.h
+nginx_c    := $(NGINX_SRC)/src/core/nginx.c
 submake     = $(MAKE) --no-print-directory
 jobs        = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
 
@@ -62,7 +63,8 @@ $(build)/flags: FORCE
 $(build)/sources: FORCE
 	@$(call update,'$(sort $(wildcard *.c src/*.h src/*/*.[ch]))')
 
-$(build)/core/obj/Makefile: $(build)/flags $(nginx_h) tools/configure
+$(build)/core/obj/Makefile: $(build)/flags $(nginx_h) $(nginx_c) \
+                            tools/configure
 	@$(call configure,$(build)/core)
 
 $(build)/module/obj/Makefile: $(build)/flags $(build)/sources $(nginx_h) \
@@ -72,6 +74,13 @@ $(build)/module/obj/Makefile: $(build)/flags $(build)/sources $(nginx_h) \
 $(nginx_h):
 	@echo >&2 "$@ is missing: run \"make deps\", which installs nginx-dev," \
 	    "or set NGINX_SRC to a folder with nginx's sources"
+	@exit 1
+
+$(nginx_c):
+	@echo >&2 "$@ is missing, since nginx-dev has no more than modules" \
+	    "need: set NGINX_SRC to a folder with all of nginx's sources$(if \
+	    $(wildcard tools/nginx-source),; \"tools/nginx-source $(BUILD)\" \
+	    fetches those of Debian and prints where they are)"
 	@exit 1
 
 deps:	## install the packages that all of this needs (Debian)

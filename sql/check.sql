@@ -155,8 +155,10 @@ BEGIN
              $q$,
              'commits wait for a standby: failover=trust may be used if only a'
              ' standby that was waited for can be promoted',
-             'commits wait for no standby that PostgreSQL knows:'
-             ' failover=trust would fence; use fence, or advance:N'),
+             'commits wait for no standby that PostgreSQL knows: with'
+             ' failover=trust a failover fences a range or, if a standby was'
+             ' waited for at its last grant, has it wait for'
+             ' synchronous_standby_names; use fence, or advance:N'),
 
             ('recovery target',
              $q$SELECT coalesce(string_agg(name, ', ' ORDER BY name), 'none'),

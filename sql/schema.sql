@@ -2144,6 +2144,10 @@ SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     o record;
 BEGIN
+    IF of_pool = '' THEN
+        RAISE EXCEPTION 'invalid pool name "", it must not be empty';
+    END IF;
+
     IF of_pool IS NULL OR (of_first >= 0 AND of_first <= of_last
                            AND of_last - of_first < 9223372036854775807)
                           IS NOT TRUE
@@ -2945,8 +2949,10 @@ BEGIN
              $q$,
              'commits wait for a standby: failover=trust may be used if only a'
              ' standby that was waited for can be promoted',
-             'commits wait for no standby that PostgreSQL knows:'
-             ' failover=trust would fence; use fence, or advance:N'),
+             'commits wait for no standby that PostgreSQL knows: with'
+             ' failover=trust a failover fences a range or, if a standby was'
+             ' waited for at its last grant, has it wait for'
+             ' synchronous_standby_names; use fence, or advance:N'),
 
             ('recovery target',
              $q$SELECT coalesce(string_agg(name, ', ' ORDER BY name), 'none'),

@@ -371,3 +371,11 @@ Host: early
 === TEST 183: "include" that finds nothing
 --- pool: include nothing*.conf;
 --- accepted
+
+=== TEST 245: a name that is too long for a file, since "/" takes three letters
+--- http_config
+    unique_random_pool ///////////////////////////////////////////////////////////////////////////////// {
+        state $TEST_NGINX_SERVER_ROOT/state;
+        shard postgresql://nginx:sesame@127.0.0.1/numbers range=1-9;
+    }
+--- emerg: the name of unique_random_pool "/////////////////////////////////////////////////////////////////////////////////" is too long for a file of "state" in http.conf:1

@@ -71,6 +71,15 @@ for my $what (sort keys %mistakes) {
     like $out, $said, '... which is named';
 }
 
+# What a page tells people to type.
+write_file("$tree/page.md", <<'EOT');
+```sh
+echo "${NAME/a/b}"
+```
+EOT
+like +(run(command => [ "$tree/tools/lint", 'shell' ], merge => 1))[1],
+    qr{line 2:.*SC3060.*which is \./page\.md$}ms, 'a page has another shell';
+
 # Side by side, two of them would take each other's folder and port.
 for my $name (grep { read_file($_) =~ /^use Test::Nginx::Socket;/m } glob 't/*.t') {
     like read_file($name),

@@ -16,6 +16,12 @@ output=${NGINX_ENVSUBST_OUTPUT_DIR:-/etc/nginx/conf.d}
 size=500000
 largest=9223372036854775807
 
+# The last one whose range by default ends before it.
+last_shard=18446744073708
+
+# As many numbers as a range that was adopted may have.
+most_adopted=1073741824
+
 fail() {
     echo "${0##*/}: $*" >&2
     exit 1
@@ -53,7 +59,8 @@ number() { # variable, default or nothing
     [ -z "$value" ] || is_number "$value" \
         || fail "$1 is \"$value\", which must be a number from 0 to $largest"
 
-    echo "$value"
+    # The shell takes a number with a 0 before it for an octal one.
+    echo "$value" | sed 's/^0*\(.\)/\1/'
 }
 
 # What nginx says of the rest has no piece of a password in it.
@@ -74,14 +81,58 @@ check_url() { # shard
     esac
 }
 
+is_time() { # text, with units as nginx wants them: the largest one first
+    pattern=
+
+    for unit in w d h m s ms ''; do
+        pattern="$pattern([0-9]{1,9}$unit)?"
+    done
+
+    echo "$1" | grep -Eqx "$pattern"
+}
+
+is_option() { # a word of the options
+    case $1 in
+        adopted | drain | down | failover=fence | failover=trust) ;;
+        max_fails=*) is_number "${1#*=}" ;;
+        fail_timeout=*[1-9]*) is_time "${1#*=}" ;;
+        failover=advance:[1-9]*)
+            is_number "${1#*:}" && [ "${1#*:}" -le 4611686018427387904 ]
+            ;;
+        *) return 1 ;;
+    esac
+}
+
 check_options() { # shard, its options
+    seen=
+
     for word in $2; do
-        echo "$word" | grep -Eqx "drain|down|failover=(fence|trust|advance:[0-9]+)|\
-max_fails=[0-9]+|fail_timeout=([0-9]+(ms|[smhdwMy])?)+" \
+        is_option "$word" \
             || fail "$1_OPTIONS is \"$2\": it takes drain, down," \
                 "max_fails=NUMBER, fail_timeout=TIME, failover=fence," \
-                "failover=trust and failover=advance:NUMBER"
+                "failover=trust, failover=advance:NUMBER with a number from" \
+                "1 to 4611686018427387904, and adopted; \"$word\" is none"
+
+        case " $seen " in
+            *" ${word%%=*} "*)
+                fail "$1_OPTIONS is \"$2\", which has \"${word%%=*}\" twice"
+                ;;
+        esac
+
+        seen="$seen ${word%%=*}"
     done
+}
+
+check_size() { # shard, its first and its last number, parameter
+    many=$(($3 - $2))
+
+    [ $many -lt $largest ] \
+        || fail "$1_RANGE_START is \"$2\" and $1_RANGE_END is \"$3\": a" \
+            "range must not have more than $largest numbers"
+    [ "$4" = range ] || [ $many -lt $most_adopted ] \
+        || fail "$1_RANGE_START is \"$2\" and $1_RANGE_END is \"$3\": a" \
+            "range that was adopted must not have more than $most_adopted" \
+            "numbers"
 }
 
 # Those of all shards, in the order of numbers: each a first and a last one, and
@@ -121,12 +172,15 @@ for n in $(shards 'URL|RANGE_START|RANGE_END|OPTIONS'); do
     shard=DB_SHARD_$n
     check_url "$shard"
 
-    first=$((n * size + 1))
-    last=$(((n + 1) * size))
+    [ ${#n} -le 18 ] || fail "${shard}_*: a shard has a number of up to 18" \
+        "digits"
 
-    if [ "$n" -gt 1 ] && [ -n "$own_ranges" ]; then
-        first=
-        last=
+    first=
+    last=
+
+    if [ "$n" -le 1 ] || [ -z "$own_ranges" ] && [ "$n" -le $last_shard ]; then
+        first=$((n * size + 1))
+        last=$(((n + 1) * size))
     fi
 
     first=$(number "${shard}_RANGE_START" "$first")
@@ -140,10 +194,22 @@ for n in $(shards 'URL|RANGE_START|RANGE_END|OPTIONS'); do
     options=$(printenv "${shard}_OPTIONS") || true
     check_options "$shard" "$options"
 
+    range=range
+    rest=
+
+    for word in $options; do
+        case $word in
+            adopted) range=adopted ;;
+            *)       rest="$rest $word" ;;
+        esac
+    done
+
+    check_size "$shard" "$first" "$last" $range
+
     echo "env ${shard}_URL;" >&3
     echo "$first $last $shard" >&4
-    echo "shard \"\${${shard}_URL}\" range=$first-$last name=shard$n" \
-        "$options;" > "$output/shards/${shard}_URL.conf"
+    echo "shard \"\${${shard}_URL}\" $range=$first-$last name=shard$n$rest;" \
+        > "$output/shards/${shard}_URL.conf"
 done 3> "$output/main/shards.conf" 4> "$output/ranges"
 
 check_ranges < "$output/ranges"

@@ -27,6 +27,7 @@
 #define NGX_UR_SAVE_INTERVAL  1000
 
 
+static ngx_int_t ngx_ur_save_check(ngx_ur_pool_t *pool, ngx_log_t *log);
 static ngx_msec_t ngx_ur_save_manager(void *data);
 static void ngx_ur_save_mark(ngx_ur_pool_t *pool, ngx_array_t *slots);
 static ngx_uint_t ngx_ur_save_is_done(ngx_ur_pool_t *pool);
@@ -47,7 +48,6 @@ static ngx_uint_t ngx_ur_save_add(ngx_ur_pool_t *pool, state_range_t *ranges,
 ngx_int_t
 ngx_ur_save_init(ngx_ur_pool_t *pool, ngx_log_t *log)
 {
-    ngx_uint_t            i;
     ngx_path_t           *path, **slot;
     ngx_array_t          *paths;
     ngx_ur_state_file_t  *file;
@@ -56,26 +56,12 @@ ngx_ur_save_init(ngx_ur_pool_t *pool, ngx_log_t *log)
         return NGX_OK;
     }
 
+    if (ngx_ur_save_check(pool, log) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     file = &pool->memory->file;
     paths = &file->cycle->paths;
-    slot = paths->elts;
-
-    for (i = 0; i < paths->nelts; i++) {
-
-        /* a cache would remove the file, which is none of its own */
-
-        if (slot[i]->manager != ngx_ur_save_manager
-            && slot[i]->name.len == pool->state.len
-            && ngx_memcmp(slot[i]->name.data, pool->state.data,
-                          pool->state.len) == 0)
-        {
-            ngx_log_error(NGX_LOG_EMERG, log, 0,
-                          "the same path name \"%V\" is used elsewhere and for "
-                          "\"state\" of unique_random_pool \"%V\" in %s:%ui",
-                          &pool->state, &pool->name, pool->file, pool->line);
-            return NGX_ERROR;
-        }
-    }
 
     if (ngx_ur_state_file_folder(file, log) != NGX_OK) {
         return NGX_ERROR;
@@ -96,6 +82,48 @@ ngx_ur_save_init(ngx_ur_pool_t *pool, ngx_log_t *log)
     }
 
     *slot = path;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_ur_save_check(ngx_ur_pool_t *pool, ngx_log_t *log)
+{
+    ngx_uint_t            i;
+    ngx_path_t          **slot;
+    ngx_array_t          *paths;
+    ngx_ur_state_file_t  *file;
+
+    file = &pool->memory->file;
+
+    if (ngx_strlen(file->name) > NGX_UR_STATE_NAME) {
+        ngx_log_error(NGX_LOG_EMERG, log, 0,
+                      "the name of unique_random_pool \"%V\" is too long for a "
+                      "file of \"state\" in %s:%ui",
+                      &pool->name, pool->file, pool->line);
+        return NGX_ERROR;
+    }
+
+    paths = &file->cycle->paths;
+    slot = paths->elts;
+
+    for (i = 0; i < paths->nelts; i++) {
+
+        /* a cache would remove the file, which is none of its own */
+
+        if (slot[i]->manager != ngx_ur_save_manager
+            && slot[i]->name.len == pool->state.len
+            && ngx_memcmp(slot[i]->name.data, pool->state.data,
+                          pool->state.len) == 0)
+        {
+            ngx_log_error(NGX_LOG_EMERG, log, 0,
+                          "the same path name \"%V\" is used elsewhere and for "
+                          "\"state\" of unique_random_pool \"%V\" in %s:%ui",
+                          &pool->state, &pool->name, pool->file, pool->line);
+            return NGX_ERROR;
+        }
+    }
 
     return NGX_OK;
 }

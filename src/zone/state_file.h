@@ -16,6 +16,10 @@
 #include "core/state.h"
 
 
+/* the longest "name" of a pool that the names of its files have place for */
+#define NGX_UR_STATE_NAME  (NAME_MAX - (sizeof(".state.damaged") - 1))
+
+
 typedef struct {
     ngx_cycle_t  *cycle;
     ngx_str_t    *pool;                 /* its name */

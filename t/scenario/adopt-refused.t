@@ -98,6 +98,8 @@ subtest 'ranges' => sub {
     neither("'p', $_, 'used', 'number'", qr/invalid range/, "range $_")
         for '5, 4', '-1, 5', 'NULL, 5';
     neither("NULL, 1, 5, 'used', 'number'", qr/invalid range/, 'no pool');
+    neither("'', 1, 5, 'used', 'number'",
+        qr/invalid pool name "", it must not be empty/, 'a pool without a name');
     neither("'taken', 1, 1001, 'used', 'number'",
         qr/range 1-1001 overlaps range 1001-2000 of pool "taken"/,
         'numbers that the pool has');

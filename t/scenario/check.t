@@ -49,6 +49,9 @@ my %new    = before();
 
 is bad(%new), 'synchronous replication ', 'a server that was just made will do';
 is scalar(keys %new), 15, '... which is said row by row';
+like $new{'synchronous replication'}{meaning},
+    qr/trust a failover fences a range or, .* last grant, has it wait for/,
+    '... what trust means without a standby';
 is $new{superuser}{value}, 'role landlord is none', '... to no superuser';
 is $new{timeline}{value}, 1, '... with its timeline';
 is $new{'system identifier'}{value}, $pg->psql('postgres',

@@ -254,7 +254,11 @@ subtest 'two shards, and nothing else said' => sub {
     is take_from($self, 2), '0 1', 'numbers of both';
     is get($self, '/ready')->{content}, '{"status":"ready"}', '/ready';
     is get($self, '/docs')->{content}, 'the page', '/docs';
-    is get($self, '/')->{status}, 404, 'there is nothing else';
+    is get($self, '/')->{content}, 'the page', '... to which / leads';
+    $reply = HTTP::Tiny->new(max_redirect => 0)
+        ->get("http://127.0.0.1:$self->{port}/");
+    is $reply->{headers}{location}, '/docs', '... through whatever port';
+    is get($self, '/nothing')->{status}, 404, 'there is nothing else';
 
     # Which may come after the answers.
     eval {
@@ -372,6 +376,75 @@ subtest 'shards' => sub {
     like read_file("$self->{root}/etc/nginx/conf.d/shards/DB_SHARD_7_URL.conf"),
         qr/ name=shard7 drain max_fails=5;$/m, '... are in their line';
     stop($self);
+};
+
+subtest 'a range that was adopted' => sub {
+    $pg[0]->create_database('former');
+    $pg[0]->apply_schema('former');
+    $pg[0]->psql('former', 'CREATE TABLE used_numbers (number integer UNIQUE);'
+        . ' INSERT INTO used_numbers SELECT generate_series(1, 99, 2);'
+        . " SELECT unique_random.adopt('numbers', 1, 100, 'used_numbers',"
+        . " 'number')");
+
+    my $self = container(
+        DB_SHARD_0_URL       => url(0, 'former'),
+        DB_SHARD_0_RANGE_END => 100,
+        DB_SHARD_0_OPTIONS   => 'adopted fail_timeout=1s',
+    );
+    my (@numbers, $reply);
+
+    wait_until(sub {
+        $reply = get($self, '/random');
+        push @numbers, $reply->{content} =~ /"number":(\d+)/;
+        return $reply->{status} == 409;
+    }, 30, 'all are used') if !$self->{failed};
+
+    is join(' ', sort { $a <=> $b } @numbers), join(' ', map { 2 * $_ } 1 .. 50),
+        'has each number that was left, once' or diag log_of($self);
+    stop($self);
+};
+
+subtest 'where it is rendered to' => sub {
+    my $next = sub { return tmp_dir() . "/container-$containers" };
+
+    for my $folder ('/tmp', '/etc/nginx', '/etc/nginx/conf.d/main') {
+        my $dir  = $next->() . $folder;
+        my $self = container(%shards, NGINX_ENVSUBST_OUTPUT_DIR => $dir);
+
+        ok $self->{failed}, "$folder is not where nginx looks";
+        like log_of($self), qr/^NGINX_ENVSUBST_OUTPUT_DIR is "\Q$dir\E", /m,
+            '... which is said';
+        stop($self) if !$self->{failed};
+    }
+
+    my $self = container(%shards,
+        NGINX_ENVSUBST_OUTPUT_DIR => $next->() . '/etc/nginx/conf.d/');
+    ok !$self->{failed}, 'a folder may end with a slash' or diag log_of($self);
+    stop($self);
+
+    # An nginx.conf that reads what is there, and one that only mentions it.
+    my $first = $self->{root};
+    my $conf = read_file("$first/etc/nginx/nginx.conf");
+
+    for my $include ('include', '#include') {
+        my $root = $next->();
+        my $dir  = "$root/tmp/rendered";
+        my $own  = $conf =~ s/\Q$first\E/$root/gr
+            =~ s{include  conf\.d/(\S+);}{$include "$dir/$1";# a}gr;
+
+        $self = container(%shards, NGINX_ENVSUBST_OUTPUT_DIR => $dir,
+            files => { '/etc/nginx/nginx.conf' => $own });
+
+        if ($include eq 'include') {
+            ok !$self->{failed}, 'an nginx.conf that includes it'
+                or diag log_of($self);
+            is get($self, '/health')->{status}, 200, '... has a server';
+        } else {
+            ok $self->{failed}, 'none that does so in a comment'
+                or diag read_file("$root/etc/nginx/nginx.conf");
+        }
+        stop($self) if !$self->{failed};
+    }
 };
 
 subtest 'own templates and scripts' => sub {

@@ -88,6 +88,16 @@ is_deeply [ sort $help =~ /^  make (\S+)/mg ],
     '... has targets that work there';
 
 ok_shell('make', 'make -s -C "$1"', $unpacked);
+# Of which nginx-dev has the headers.
+my ($failed, $said) = shell(<<'EOT', $unpacked, "$dir/headers");
+mkdir -p "$2/src/core"
+touch "$2/src/core/nginx.h"
+make -s -C "$1" nginx NGINX_SRC="$2"
+EOT
+isnt $failed, 0, 'make nginx, without its sources';
+like $said, qr{/src/core/nginx\.c is missing, .* set NGINX_SRC to a folder},
+    '... says what to set';
+
 like ok_shell('make install', 'make -s -C "$1" install DESTDIR="$2"',
     $unpacked, "$dir/root"),
     qr{^Next:\n.*load_module /usr/lib/nginx/modules/$module\.so;}ms,

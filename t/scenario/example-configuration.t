@@ -7,12 +7,11 @@ use warnings;
 
 use lib 't/lib';
 
-use Cwd qw( abs_path );
 use Test::More;
 
 use UniqueRandom::Nginx;
 use UniqueRandom::Postgres;
-use UniqueRandom::Util qw( read_file wait_until write_file );
+use UniqueRandom::Util qw( read_file tmp_dir wait_until write_file );
 
 my $pg = UniqueRandom::Postgres->new(name => 'shards');
 
@@ -36,6 +35,20 @@ sub add_range {
 
 add_range($_, @{ $ranges{$_} }) for sort keys %ranges;
 
+# Where the pages are installed: one of them, and its style, will do.
+sub pages {
+    my $dir  = tmp_dir() . '/pages';
+    my $conf = read_file('pages/docs.conf');
+
+    mkdir $dir;
+    chmod 0755, tmp_dir(), $dir;
+    write_file("$dir/$_", read_file("pages/$_"))
+        for qw( start.html start.css index.html );
+
+    $conf =~ s{alias  \S+/pages/;}{alias  $dir/;} or die "no alias\n";
+    return write_file("$dir.conf", $conf);
+}
+
 # The module, the port and the folders are those of the test; nothing else is
 # changed, and each change must find its place.
 sub example {
@@ -49,8 +62,8 @@ sub example {
     for (
         [ qr/^load_module .*;\n/m,      $load ],
         [ qr{/run/nginx\.pid},          "$dir/nginx.pid" ],
-        [ qr{/var/lib/nginx/},          "$dir/" ],
-        [ qr{/usr/share/\S+/docs\*\.conf}, abs_path('pages/docs.conf') ],
+        [ qr{(?<=state  )/var/lib/},      "$dir/" ],
+        [ qr{/usr/share/\S+/docs\*\.conf}, pages() ],
         [ qr{/var/log/nginx/error},     "$dir/error" ],
         [ qr{/var/log/nginx/access},    "$dir/access" ],
         [ qr/listen  8000;/,            "listen  127.0.0.1:$port;" ],
@@ -68,6 +81,9 @@ sub example {
     write_file("$dir/nginx.conf", $conf);
     return $nginx;
 }
+
+unlike read_file('nginx.conf.example'), qr{state +/var/lib/nginx\b},
+    'what guards numbers outlives a purge of nginx';
 
 my %env = (DB_SHARD_0_URL => $url, DB_SHARD_1_URL => $sqlalchemy);
 
@@ -125,7 +141,16 @@ is scalar(grep { $log =~ /\b$_\b/ } grep { $_ > 9999 } keys %seen), 0,
     '... and no number';
 unlike $log, qr/health/, '... and no health checks';
 
-is $nginx->get('/')->{status}, 404, 'there is nothing else';
+my $start = $nginx->get('/');
+like $start->{content}, qr/<title>Unique random numbers/, '/ is a page';
+
+my %linked = map { $_ => $nginx->get($_)->{status} }
+    $start->{content} =~ /<a href="([^"]*)"/g;
+cmp_ok scalar keys %linked, '>=', 6, '... with links';
+is_deeply [ grep { $linked{$_} != 200 } sort keys %linked ], [],
+    '... to what is there';
+
+is $nginx->get('/nothing')->{status}, 404, 'there is nothing else';
 
 # Everybody is let through at first, and a flood is not.
 my %status;

@@ -82,7 +82,7 @@ sub example {
         [ qr/^load_module .*;\n/m, $load ],
         [ qr/^user .*;\n/m,        $> == 0 ? "user www-data;\n" : '' ],
         [ qr{/run/nginx\.pid},     "$dir/nginx.pid" ],
-        [ qr{/var/lib/nginx/},     "$dir/" ],
+        [ qr{(?<=state  )/var/lib/}, "$dir/" ],
         [ qr{/usr/share/\S+/docs\*\.conf}, abs_path('pages/docs.conf') ],
         [ qr{/var/log/nginx/error},  "$dir/error" ],
         [ qr{/var/log/nginx/access}, "$dir/access" ],
@@ -133,7 +133,7 @@ sub operator {
 
     my ($code, $out) = run(
         command => [
-            'bash', '-euc', "cd '" . getcwd() . "'\nset -o pipefail\n"
+            'sh', '-euc', "cd '" . getcwd() . "'\n"
                 . 'nginx() { $NGINX_COMMAND "$@" 2>&1; }' . "\n"
                 . "curl() { command curl -sSf \"\$@\" && echo; }\n"
                 . $preamble . $script,

@@ -58,7 +58,7 @@ sub operator {
 
     my ($code, $out) = run(
         command => [
-            'bash', '-euc',
+            'sh', '-euc',
             "cd $here\nnginx() { \$NGINX_COMMAND \"\$\@\"; }\n$block",
         ],
         merge => 1,

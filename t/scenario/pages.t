@@ -57,6 +57,8 @@ my $here = $listen ? 'http://127.0.0.1:8000' : $nginx->url;
 # What is served
 
 my %type = (
+    '/docs/start.html'                   => 'text/html',
+    '/docs/start.css'                    => 'text/css',
     '/docs'                              => 'text/html',
     '/docs/'                             => 'text/html',
     '/docs/page.js'                      => 'text/javascript',
@@ -101,10 +103,13 @@ for my $path (sort keys %type) {
     is $again->{status}, 304, '... and only if it has changed';
 }
 
-my ($page) = map { $_->{content} } $nginx->get('/docs');
+for my $path (qw( /docs /docs/start.html )) {
+    my ($page) = map { $_->{content} } $nginx->get($path);
 
-is join(' ', grep { !$type{$_} } $page =~ /(?:href|src)="([^"]*)"/g), '',
-    'what the page loads is there';
+    is join(' ', grep { !$type{$_} }
+        $page =~ /(?:<link [^>]*href|src)="([^"]*)"/g), '',
+        "what $path loads is there";
+}
 
 my $reply = $nginx->get('/docs/swagger-ui-bundle.js',
     headers => { 'Accept-Encoding' => 'gzip' });
@@ -131,6 +136,10 @@ $nginx->get('/random');
 # The browser
 
 my $browser = UniqueRandom::Browser->new(size => '1200,1380');
+
+$browser->open("$here/docs/start.html");
+is $browser->run('return getComputedStyle(document.body).maxWidth'), '544px',
+    'the browser shows what links the pages, in its style';
 
 $browser->open("$here/docs");
 

@@ -101,7 +101,7 @@ sub as_precise_as {
     my ($first, $last) = $recipe =~ /add\('vouchers', (\d+), (\d+)\)/;
 
     local $ENV{SHARD} = $pg->url(db => 'numbers');
-    my ($code, $out) = run(command => [ 'bash', '-euc', $recipe ], merge => 1);
+    my ($code, $out) = run(command => [ 'sh', '-euc', $recipe ], merge => 1);
     is $code, 0, 'the recipe' or diag $out;
 
     my $nginx = UniqueRandom::Nginx->new(

@@ -43,6 +43,21 @@ my %blocks;
         }
     }
 
+    # As many commands as it says, with which one has numbers.
+    for (
+        [ 'Try it',       qr/with two commands,/i,         2, 1 ],
+        [ 'On Debian 12', qr/with six commands and a file/i, 6, 2 ],
+        )
+    {
+        my ($under, $words, $commands, $of) = @$_;
+        my $all = join '', @{ $blocks{sh}{$under} }[ 0 .. $of - 1 ];
+        my ($section) = $text =~ /^##+ $under\n(.*?)^##/ms;
+
+        like $section, $words, "$under: how many commands there are";
+        is scalar(() = $all =~ /(?:[^\n]*\\\n)*[^\n]+\n/g), $commands,
+            '... is how many are printed';
+    }
+
     $text =~ s/^```.*?^```$//gms;
     is_deeply [ $text =~ /^ {4}\S.*/mg ], [], 'commands are in blocks of "sh"';
 }

@@ -207,6 +207,9 @@ EOT
             qr/invalid range/, "range $range");
     }
 
+    fails($db, "SELECT unique_random.add('', 1, 5)",
+        qr/invalid pool name "", it must not be empty/, 'a pool without a name');
+
     sql($db, "SELECT unique_random.add('all', 1, $max)");
     fails($db, "SELECT unique_random.add('all', $max, $max)",
         qr/overlaps/, 'the last number of all');
