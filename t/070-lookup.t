@@ -90,7 +90,7 @@ Content-Length: 117
 Allow: GET, HEAD
 Cache-Control: no-store") x 3]
 --- response_body eval
-[('{"detail":"Method Not Allowed"}') x 3]
+[('{"detail":"Method Not Allowed","code":"method"}') x 3]
 
 === TEST 8: no number
 --- location

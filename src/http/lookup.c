@@ -68,7 +68,8 @@ ngx_ur_lookup_handler(ngx_http_request_t *r)
     query_value_t       value;
     ngx_ur_loc_conf_t  *urlcf;
 
-    rc = ngx_ur_handler_start(r, NGX_HTTP_GET|NGX_HTTP_HEAD, "GET, HEAD", &ctx);
+    rc = ngx_ur_handler_start(r, NGX_HTTP_GET|NGX_HTTP_HEAD,
+                              "GET, HEAD", "method", &ctx);
     if (ctx == NULL) {
         return rc;
     }
