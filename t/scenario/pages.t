@@ -135,7 +135,7 @@ $nginx->get('/random');
 
 # The browser
 
-my $browser = UniqueRandom::Browser->new(size => '1200,1380');
+my $browser = UniqueRandom::Browser->new(size => '1200,1600');
 
 $browser->open("$here/docs");
 
