@@ -4,7 +4,9 @@
 'use strict';
 
 SwaggerUIBundle({
-    url: '/openapi.json',
+    // Look-ups are for others, and have a description of their own.
+    url: location.pathname === '/docs/lookup' ? '/openapi-lookup.json'
+                                              : '/openapi.json',
     dom_id: '#page',
     deepLinking: true,
 

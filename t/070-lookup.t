@@ -5,7 +5,7 @@ use UniqueRandom::Slot;
 use Test::Nginx::Socket;
 use UniqueRandom::Blocks;
 
-plan tests => 3 * blocks('emerg') + 423;
+plan tests => 3 * blocks('emerg') + 527;
 
 no_long_string();
 run_tests();
@@ -90,7 +90,7 @@ Content-Length: 117
 Allow: GET, HEAD
 Cache-Control: no-store") x 3]
 --- response_body eval
-[('{"detail":"Method Not Allowed"}') x 3]
+[('{"detail":"Method Not Allowed","code":"method"}') x 3]
 
 === TEST 8: no number
 --- location
@@ -146,13 +146,14 @@ x 3]
     location = /lookup { unique_random_lookup lenient; }
 --- request eval
 [map { "GET /lookup?number=$_" } "x", "07", "+7", "%207", "7%20", "-7", "7.0",
-"0x7", "7%00", "%00", "%", "7%3", "7%zz", "18446744073709551616",
-"7" x 300, "%3Cscript%3E", "%22,%22status%22:%22reserved", "\xc3\xa4"]
+"0x7", "7%00", "%00", "%", "7%3", "7%zz", "7-7", "7" x 300 . "x",
+"018446744073709551616", "%3Cscript%3E", "%22,%22status%22:%22reserved",
+"\xc3\xa4"]
 --- error_code eval
-[(422) x 18]
+[(422) x 19]
 --- response_body eval
 [('{"number":null,"status":"invalid","code":"malformed","detail":'
-. '"A number has digits only, and no zeros before them."}') x 18]
+. '"A number has digits only, and no zeros before them."}') x 19]
 
 === TEST 13: the status has its name
 --- location
@@ -180,7 +181,44 @@ Cache-Control: no-store") x 6]
 . '"detail":"No range has this number; the pool has some from 10 to 39."}' }
 0, 9, 20, 29, 40, "18446744073709551615"]
 
-=== TEST 15: a format
+=== TEST 15: numbers that are larger than any
+--- location
+--- config
+    location = /lookup { unique_random_lookup; }
+--- request eval
+["HEAD /lookup?number=18446744073709551616",
+map { "GET /lookup?number=$_" } "18446744073709551616", "7" x 300,
+"%39" x 1000]
+--- error_code eval
+[(404) x 4]
+--- response_headers eval
+[("Content-Type: application/json
+Content-Length: 120
+Cache-Control: no-store") x 4]
+--- response_body eval
+["", ('{"number":null,"status":"invalid","code":"no_range",'
+. '"detail":"No range has this number; the pool has some from 7 to 7."}') x 3]
+
+=== TEST 16: the same, in a format
+--- pool: format decimal width=20 prefix=N- group=10 check=luhn;
+--- location
+--- config
+    location = /lookup { unique_random_lookup; }
+    location = /lenient { unique_random_lookup lenient; }
+--- request eval
+["GET /lookup?number=N-1844674407-3709551616-0",
+"GET /lookup?number=N-9999999999-9999999999-9",
+"GET /lenient?number=n-99999999999999999999-9",
+"GET /lookup?number=N-9999999999-999999999x-9",
+"GET /lookup?number=N-99999999999999999999-9",
+"GET /lookup?number=N-9999999999-9999999999-99"]
+--- error_code eval
+[404, 404, 404, 422, 422, 422]
+--- response_body_like eval
+[('\A\{"number":null,"status":"invalid","code":"no_range","detail":"No range has this number; the pool has some from N-0000000000-0000000007-5 to N-0000000000-0000000007-5\."\}\z') x 3,
+('"code":"malformed"') x 3]
+
+=== TEST 17: a format
 --- shard: range=7-7
 --- pool: format decimal width=3 prefix=N:/ group=2 check=luhn;
 --- location
@@ -199,7 +237,7 @@ Cache-Control: no-store") x 6]
 '\A\{"number":null,"status":"invalid","code":"check","detail":"The check symbols must be those of the number\."\}\z',
 ('\A\{"number":null,"status":"invalid","code":"malformed","detail":"A number is written as in \\\\"N:/00-75\\\\"\."\}\z') x 5]
 
-=== TEST 16: the same, leniently
+=== TEST 18: the same, leniently
 --- shard: range=7-7
 --- pool: format decimal width=3 prefix=N:/ group=2 check=luhn;
 --- location
@@ -207,14 +245,32 @@ Cache-Control: no-store") x 6]
     location = /lookup { unique_random_lookup lenient; }
 --- request eval
 [map { "GET /lookup?number=$_" } "N:/00-75", "n:/0075", "n:/-0-0-7--5-",
-"N:/0076", "N:/075", "N-0075"]
+"N:/00.75", "N:/00+75", "n:/:0_0/7%205", "N:/00" . "-" x 300 . "75",
+"N:/0076", "N:/00.76", "N:/075", "N-0075", "N-:/0075", "N:/00,75"]
 --- error_code eval
-[200, 200, 200, 422, 422, 422]
+[(200) x 7, (422) x 6]
 --- response_body_like eval
 [('\A\{"number":"N:/00-75","status":"unknown","range":\[7,7\],"age":null\}\z')
-x 3, '"code":"check"', ('"code":"malformed"') x 2]
+x 7, ('"code":"check"') x 2, ('"code":"malformed"') x 4]
 
-=== TEST 17: symbols that look like others
+=== TEST 19: separators, where the format has no groups
+--- shard: range=674947-674947
+--- pool: format base32 width=8 check=crockford;
+--- location
+--- config
+    location = /lookup { unique_random_lookup lenient; }
+    location = /strict { unique_random_lookup; }
+--- request eval
+["GET /lookup?number=0000-MK43Y", "GET /lookup?number=0000+mk43-y",
+"GET /lookup?number=oooo" . "-" x 300 . "mk43y",
+"GET /lookup?number=0000-MK43-Z", "GET /strict?number=0000-MK43Y"]
+--- error_code eval
+[200, 200, 200, 422, 422]
+--- response_body_like eval
+[('\A\{"number":"0000MK43Y","status":"unknown","range":\[674947,674947\],') x 3,
+'"code":"check"', '"code":"malformed"']
+
+=== TEST 20: symbols that look like others
 --- shard: range=1000-1000
 --- pool: format base32 check=crockford;
 --- location
@@ -231,7 +287,7 @@ x 3, '"code":"check"', ('"code":"malformed"') x 2]
 [('\A\{"number":"Z81","status":"unknown","range":\[1000,1000\],') x 3,
 ('"code":"check"') x 2, '\A\{"number":"Z81",', ('"code":"malformed"') x 2]
 
-=== TEST 18: a plain number as a string
+=== TEST 21: a plain number as a string
 --- pool: format decimal string;
 --- location
 --- config
@@ -245,7 +301,7 @@ x 3, '"code":"check"', ('"code":"malformed"') x 2]
 '{"number":"8","status":"invalid","code":"no_range","detail":"No range has this number; the pool has some from 7 to 7."}',
 '{"number":null,"status":"invalid","code":"malformed","detail":"A number has digits only, and no zeros before them."}']
 
-=== TEST 19: in "if" and in "limit_except"
+=== TEST 22: in "if" and in "limit_except"
 --- location
 --- config
     location = /lookup {
@@ -266,7 +322,7 @@ x 3, '"code":"check"', ('"code":"malformed"') x 2]
 --- response_body_like eval
 ['"status":"unknown"', '"status":"unreserved"', '403 Forbidden']
 
-=== TEST 20: of a subrequest, in a page
+=== TEST 23: of a subrequest, in a page
 --- location
 --- config
     location = /lookup { unique_random_lookup fresh; }
@@ -281,7 +337,7 @@ x 3, '"code":"check"', ('"code":"malformed"') x 2]
 --- request: GET /page?number=8
 --- response_body_like: ^\{"number":7,"status":"(?:un)?reserved",.*\} \{"number":null,.*\} \{"number":7\} \{"number":7,"status":"(?:un)?reserved",.*\}\n$
 
-=== TEST 21: by a redirect inside, with arguments of its own
+=== TEST 24: by a redirect inside, with arguments of its own
 --- location
 --- config
     location = /lookup { unique_random_lookup fresh; }
@@ -292,7 +348,7 @@ x 3, '"code":"check"', ('"code":"malformed"') x 2]
 --- request: GET /numbers/7?number=8
 --- response_body_like: ^\{"number":7,"status":"unreserved",
 
-=== TEST 22: error_page has no part in it, variables are not set
+=== TEST 25: error_page has no part in it, variables are not set
 --- location
 --- config
     location = /lookup {
@@ -311,7 +367,7 @@ x 3, '"code":"check"', ('"code":"malformed"') x 2]
 ['"status":"unknown"', '"code":"no_range"', '"code":"malformed"',
 '"code":"missing"']
 
-=== TEST 23: a shard that is out of reach, and "queue 0"
+=== TEST 26: a shard that is out of reach, and "queue 0"
 --- http_config
     unique_random_pool numbers {
         shard  postgresql://postgres@127.0.0.1:$TEST_NGINX_CLOSED_PORT/numbers range=1-9;
@@ -331,7 +387,7 @@ x 3, '"code":"check"', ('"code":"malformed"') x 2]
 [('{"number":7,"status":"unknown","range":[1,9],"age":null}') x 2]
 --- timeout: 10
 
-=== TEST 24: numbers that are excluded
+=== TEST 27: numbers that are excluded
 --- shard: range=40-49
 --- pool: exclude 4.*4; exclude ^48; lease min=10 max=10;
 --- location
@@ -346,48 +402,48 @@ map { "GET /lookup?number=$_" } 44, 48, 43]
 ('"status":"excluded","range":\[40,49\],"age":\d+\.\d+\}') x 2,
 '"status":"(?:un)?reserved"']
 
-=== TEST 25: an unknown pool
+=== TEST 28: an unknown pool
 --- emerg: unknown unique_random_pool "b", the pools are "numbers" in nginx.conf
 --- config
     location = /lookup { unique_random_lookup b fresh; }
 
-=== TEST 26: no pool
+=== TEST 29: no pool
 --- emerg: "unique_random_lookup" needs a "unique_random_pool", and there is none in nginx.conf
 --- http_config
 --- config
     location = /lookup { unique_random_lookup fresh; }
 
-=== TEST 27: a pool that comes after the options
+=== TEST 30: a pool that comes after the options
 --- emerg: invalid parameter "numbers", after the pool it takes "lenient" and "fresh", each once in nginx.conf
 --- config
     location = /lookup { unique_random_lookup fresh numbers; }
 
-=== TEST 28: an option that comes twice
+=== TEST 31: an option that comes twice
 --- emerg: invalid parameter "fresh", after the pool it takes "lenient" and "fresh", each once in nginx.conf
 --- config
     location = /lookup { unique_random_lookup fresh fresh; }
 
-=== TEST 29: a pool without a name
+=== TEST 32: a pool without a name
 --- emerg: invalid pool name "", it must not be empty in nginx.conf
 --- config
     location = /lookup { unique_random_lookup ""; }
 
-=== TEST 30: too much
+=== TEST 33: too much
 --- emerg: invalid number of arguments in "unique_random_lookup" directive in nginx.conf
 --- config
     location = /lookup { unique_random_lookup numbers fresh lenient fresh; }
 
-=== TEST 31: twice in a location
+=== TEST 34: twice in a location
 --- emerg: "unique_random_lookup" directive is duplicate in nginx.conf
 --- config
     location = /lookup { unique_random_lookup; unique_random_lookup fresh; }
 
-=== TEST 32: beside what else answers
+=== TEST 35: beside what else answers
 --- emerg: "unique_random_lookup" directive is duplicate in nginx.conf
 --- config
     location = /lookup { unique_random; unique_random_lookup; }
 
-=== TEST 33: beside the status
+=== TEST 36: beside the status
 --- emerg: "unique_random_status" directive is duplicate in nginx.conf
 --- config
     location = /lookup { unique_random_lookup; unique_random_status; }

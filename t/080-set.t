@@ -6,7 +6,7 @@ use UniqueRandom::Slot;
 use Test::Nginx::Socket;
 use UniqueRandom::Blocks;
 
-plan tests => 3 * blocks('emerg') + 7 * blocks('accepted') + 42;
+plan tests => 3 * blocks('emerg') + 7 * blocks('accepted') + 69;
 
 no_long_string();
 run_tests();
@@ -393,25 +393,179 @@ uninitialized
     }
 --- accepted
 
-=== TEST 39: off beside a variable
+=== TEST 39: "return" in an "if" that has it
+--- config
+    location /text {
+        if ($args) {
+            unique_random_set $id;
+            return 200 "[$id]";
+        }
+    }
+--- request: GET /text?1
+--- response_body chomp: []
+--- error_log eval
+[qr/\[warn\] \d+#\d+: "unique_random_set \$id" draws no number, since "return" comes first in \S+nginx\.conf:\d+$/,
+qr/\[warn\] \d+#\d+: "\$id" is empty in "set", "if", "rewrite" and "return" of location \/text, which come before "unique_random_set" in \S+nginx\.conf:\d+$/]
+--- no_error_log: [alert]
+
+=== TEST 40: "return" after such an "if"
+--- config
+    location /a {
+        if ($args) {
+            unique_random_set $id;
+        }
+
+        if ($arg_b) {
+            set $b 1;
+        }
+
+        return 204;
+    }
+--- request: GET /a?1
+--- error_code: 204
+--- error_log: "unique_random_set $id" draws no number, since "return" comes first
+--- no_error_log
+[alert]
+is empty in
+
+=== TEST 41: "return" before it
+--- config
+    location /a {
+        return 204;
+
+        if ($args) {
+            unique_random_set $id;
+        }
+    }
+--- request: GET /a?1
+--- error_code: 204
+--- error_log: "unique_random_set $id" draws no number, since "return" comes first
+--- no_error_log
+[alert]
+is empty in
+
+=== TEST 42: read by "set" in such an "if"
+--- config
+    location /set {
+        if ($args) {
+            unique_random_set $id optional;
+            set $copy $id;
+        }
+    }
+--- request: GET /set?1
+--- error_code: 404
+--- error_log: "$id" is empty in "set", "if", "rewrite" and "return" of location /set,
+--- no_error_log
+[alert]
+draws no number
+
+=== TEST 43: read after it, among others, each of them
+--- config
+    location /set {
+        if ($args) {
+            unique_random_set $id optional;
+        }
+
+        if ($arg_b) {
+            unique_random_set $b optional;
+        }
+
+        set $copy "$uri$id";
+    }
+--- request: GET /set?1
+--- error_code: 404
+--- error_log: "$id" is empty in "set", "if", "rewrite" and "return" of location /set,
+--- no_error_log
+[alert]
+"$b" is empty
+draws no number
+
+=== TEST 44: an "if" that sets the same one is not told of as well
+--- config
+    location /set {
+        unique_random_set $id optional;
+        set $copy $id;
+
+        if ($args) {
+            unique_random_set $ID pool=numbers optional;
+        }
+    }
+--- request: GET /set?1
+--- error_code: 404
+--- error_log: "$id" is empty in "set", "if", "rewrite" and "return" of location /set,
+--- no_error_log
+[alert]
+"$ID" is empty
+draws no number
+
+=== TEST 45: an "if" with a way past "return", or that only inherits it
+--- config
+    location /break {
+        if ($args) {
+            unique_random_set $id;
+            break;
+        }
+
+        return 204;
+    }
+
+    location /other {
+        if ($arg_a) {
+            return 204;
+        }
+
+        if ($arg_b) {
+            unique_random_set $id;
+            set $copy $arg_b;
+        }
+
+        if ($arg_c) {
+            unique_random_set off;
+            return 204;
+        }
+    }
+
+    location /inherited {
+        unique_random_set $id;
+
+        if ($args) {
+            return 204;
+        }
+    }
+
+    location /internal {
+        internal;
+
+        if ($args) {
+            unique_random_set $id optional;
+            set $copy $id;
+        }
+    }
+
+    location = /ok {
+        return 200 ok;
+    }
+--- accepted
+
+=== TEST 46: off beside a variable
 --- config
     unique_random_set $id;
     unique_random_set off;
 --- emerg: "unique_random_set" directive is "off" where it sets a variable in nginx.conf
 
-=== TEST 40: a variable beside off
+=== TEST 47: a variable beside off
 --- config
     unique_random_set off;
     unique_random_set $id;
 --- emerg: "unique_random_set" is "off" on this level, where "$id" cannot be set in nginx.conf
 
-=== TEST 41: off twice
+=== TEST 48: off twice
 --- config
     unique_random_set off;
     unique_random_set off;
 --- emerg: "unique_random_set" directive is duplicate in nginx.conf
 
-=== TEST 42: off with a parameter
+=== TEST 49: off with a parameter
 --- config
     unique_random_set off optional;
 --- emerg: invalid variable name "off", "$" and a name of letters, digits and "_" that does not begin with a digit is expected in nginx.conf

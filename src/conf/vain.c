@@ -20,9 +20,14 @@
 #include "conf/vain.h"
 
 
+static void ngx_ur_vain_warn_ifs(ngx_conf_t *cf, ngx_array_t *codes,
+    ngx_array_t *outer);
+static void ngx_ur_vain_warn_sets(ngx_conf_t *cf, ngx_array_t *codes,
+    ngx_array_t *sets, ngx_array_t *outer, ngx_uint_t returns);
+static ngx_uint_t ngx_ur_vain_has(ngx_array_t *sets, ngx_uint_t index);
 static ngx_array_t *ngx_ur_vain_codes(ngx_conf_t *cf);
 static ngx_uint_t ngx_ur_vain_passed_on(ngx_http_core_loc_conf_t *clcf);
-static ngx_uint_t ngx_ur_vain_returns(ngx_array_t *codes);
+static ngx_uint_t ngx_ur_vain_returns(uintptr_t *p, uintptr_t *last);
 static ngx_uint_t ngx_ur_vain_breaks(uintptr_t *p);
 static ngx_uint_t ngx_ur_vain_reads(ngx_array_t *codes, ngx_uint_t index);
 static ngx_uint_t ngx_ur_vain_text(ngx_http_script_return_code_t *code,
@@ -36,23 +41,89 @@ void
 ngx_ur_vain_warn(ngx_conf_t *cf, ngx_ur_loc_conf_t *prev,
     ngx_ur_loc_conf_t *conf)
 {
-    ngx_uint_t                  i, returns;
-    ngx_array_t                *sets, *codes;
+    uintptr_t                 *first, *last;
+    ngx_uint_t                 returns;
+    ngx_array_t               *sets, *codes;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    codes = ngx_ur_vain_codes(cf);
+
+    if (codes == NULL) {
+        return;
+    }
+
+    first = codes->elts;
+    last = (uintptr_t *) ((u_char *) codes->elts + codes->nelts);
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    sets = conf->sets ? conf->sets : prev->sets;
+
+    returns = conf->sets
+              && !ngx_ur_vain_passed_on(clcf)
+              && ngx_ur_vain_returns(first, last);
+
+    ngx_ur_vain_warn_sets(cf, codes, sets, NULL, returns);
+
+    ngx_ur_vain_warn_ifs(cf, codes, sets);
+}
+
+
+/*
+ * Of an "if" that has the directive.  Once its condition holds, what stands in
+ * it and what comes after it are one.
+ */
+
+static void
+ngx_ur_vain_warn_ifs(ngx_conf_t *cf, ngx_array_t *codes, ngx_array_t *outer)
+{
+    uintptr_t                  *p, *first, *last;
+    ngx_uint_t                  returns;
+    ngx_ur_loc_conf_t          *conf;
+    ngx_http_script_if_code_t  *cond;
+
+    first = codes->elts;
+    last = (uintptr_t *) ((u_char *) codes->elts + codes->nelts);
+
+    for (p = first; p < last; p++) {
+
+        if (!ngx_ur_vain_is(p, ngx_http_script_if_code)) {
+            continue;
+        }
+
+        cond = (ngx_http_script_if_code_t *) p;
+
+        /* NULL: of a server, where it cannot have one */
+
+        if (cond->loc_conf == NULL) {
+            continue;
+        }
+
+        conf = cond->loc_conf[ngx_http_unique_random_module.ctx_index];
+
+        returns = ngx_ur_vain_returns(first, p)
+                  || ngx_ur_vain_returns((uintptr_t *) (cond + 1), last);
+
+        ngx_ur_vain_warn_sets(cf, codes, conf->sets, outer, returns);
+    }
+}
+
+
+/* those that "outer" has, too, have been seen to with all the codes */
+
+static void
+ngx_ur_vain_warn_sets(ngx_conf_t *cf, ngx_array_t *codes, ngx_array_t *sets,
+    ngx_array_t *outer, ngx_uint_t returns)
+{
+    ngx_uint_t                  i;
     ngx_ur_set_t              **s;
     ngx_http_core_loc_conf_t   *clcf;
 
-    sets = conf->sets ? conf->sets : prev->sets;
-    codes = ngx_ur_vain_codes(cf);
-
-    if (sets == NULL || codes == NULL) {
+    if (sets == NULL) {
         return;
     }
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-
-    returns = conf->sets
-              && !ngx_ur_vain_passed_on(clcf)
-              && ngx_ur_vain_returns(codes);
 
     s = sets->elts;
 
@@ -67,7 +138,10 @@ ngx_ur_vain_warn(ngx_conf_t *cf, ngx_ur_loc_conf_t *prev,
 
         /* what is redirected here may have been drawn before */
 
-        if (clcf->named || clcf->internal) {
+        if (clcf->named
+            || clcf->internal
+            || ngx_ur_vain_has(outer, s[i]->index))
+        {
             continue;
         }
 
@@ -83,7 +157,29 @@ ngx_ur_vain_warn(ngx_conf_t *cf, ngx_ur_loc_conf_t *prev,
 }
 
 
-/* NULL if there are none; those of an "if" are among those of its location */
+static ngx_uint_t
+ngx_ur_vain_has(ngx_array_t *sets, ngx_uint_t index)
+{
+    ngx_uint_t      i;
+    ngx_ur_set_t  **s;
+
+    if (sets == NULL) {
+        return 0;
+    }
+
+    s = sets->elts;
+
+    for (i = 0; i < sets->nelts; i++) {
+        if (s[i]->index == index) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/* NULL if there are none, as of an "if": they are among its location's */
 
 static ngx_array_t *
 ngx_ur_vain_codes(ngx_conf_t *cf)
@@ -146,13 +242,10 @@ ngx_ur_vain_passed_on(ngx_http_core_loc_conf_t *clcf)
  */
 
 static ngx_uint_t
-ngx_ur_vain_returns(ngx_array_t *codes)
+ngx_ur_vain_returns(uintptr_t *p, uintptr_t *last)
 {
-    uintptr_t                  *p, *last, *end;
+    uintptr_t                  *end;
     ngx_http_script_if_code_t  *cond;
-
-    p = codes->elts;
-    last = (uintptr_t *) ((u_char *) codes->elts + codes->nelts);
 
     for (end = p; p < last; p++) {
 

@@ -19,8 +19,8 @@
 
 
 /*
- * Of a level before it is merged.  Of what it inherits, "return" is no reason
- * to warn: that is there for others.
+ * Of a level before it is merged, and of each "if" in it.  Of what a level
+ * inherits, "return" is no reason to warn: that is there for others.
  */
 void ngx_ur_vain_warn(ngx_conf_t *cf, ngx_ur_loc_conf_t *prev,
     ngx_ur_loc_conf_t *conf);

@@ -130,7 +130,7 @@ accept_precision(accept_text_t *range, const accept_media_t *media)
 }
 
 
-/* 0 to 1, with up to three digits; what is none counts as 0 */
+/* 0 to 1, of which three digits matter; what is none counts as 0 */
 
 static int
 accept_weight(accept_text_t value)
@@ -143,11 +143,11 @@ accept_weight(accept_text_t value)
 
     weight = (*value.start++ - '0') * 1000;
 
-    if (value.start < value.end && *value.start == '.') {
-        value.start++;
+    if (value.start < value.end && *value.start++ != '.') {
+        return 0;
     }
 
-    for (scale = 100; scale && value.start < value.end; scale /= 10) {
+    for (scale = 100; value.start < value.end; scale /= 10) {
 
         if (*value.start < '0' || *value.start > '9') {
             return 0;
@@ -175,6 +175,9 @@ accept_part(accept_text_t *rest, char separator)
 
         if (*p == '"') {
             quoted = !quoted;
+
+        } else if (*p == '\\' && quoted && p + 1 < rest->end) {
+            p++;
 
         } else if (*p == separator && !quoted) {
             break;

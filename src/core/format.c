@@ -13,6 +13,7 @@
 static const char *format_spec_error(const format_spec_t *spec,
     unsigned least);
 static int format_is_prefix(const unsigned char *prefix, size_t len);
+static int format_is_separator(unsigned char ch);
 static int format_is_mark(unsigned char ch);
 static int format_is_letter(unsigned char ch);
 static unsigned char *format_print_plain(uint64_t number, unsigned char *p);
@@ -22,8 +23,9 @@ static int format_has_prefix(const format_t *format, const unsigned char *text,
     size_t len, int lenient);
 static int format_split(const format_t *format, const unsigned char *text,
     const unsigned char *last, int lenient, unsigned char *symbols);
-static const unsigned char *format_skip(const format_t *format,
-    const unsigned char *p, const unsigned char *last);
+static const unsigned char *format_skip(const unsigned char *p,
+    const unsigned char *last);
+static int format_is_check(const check_t *check, const unsigned char *symbols);
 static int format_number(const alphabet_t *alphabet,
     const unsigned char *symbols, size_t width, uint64_t *number);
 static int format_verify(const check_t *check, const unsigned char *symbols,
@@ -103,7 +105,7 @@ format_spec_error(const format_spec_t *spec, unsigned least)
             return "separator must be with a group";
         }
 
-        if (spec->separator != ' ' && !format_is_mark(spec->separator)) {
+        if (!format_is_separator(spec->separator)) {
             return "separator must be one of - . _ : / or a space";
         }
     }
@@ -131,6 +133,13 @@ format_is_prefix(const unsigned char *prefix, size_t len)
 
 
 /* none of them is a symbol of any alphabet or check, or is taken for one */
+
+static int
+format_is_separator(unsigned char ch)
+{
+    return ch == ' ' || format_is_mark(ch);
+}
+
 
 static int
 format_is_mark(unsigned char ch)
@@ -225,23 +234,22 @@ format_parse(const format_t *format, const unsigned char *text, size_t len,
         || format_split(format, text + format->prefix_len, text + len, lenient,
                         symbols)
            != FORMAT_OK
-        || format_number(format->alphabet, symbols, format->width, &n)
-           != FORMAT_OK)
+        || !format_is_check(format->check, symbols + format->width))
     {
         return FORMAT_MALFORMED;
     }
 
-    if (format->check) {
-        rc = format_verify(format->check, symbols + format->width, n);
+    rc = format_number(format->alphabet, symbols, format->width, &n);
 
-        if (rc != FORMAT_OK) {
-            return rc;
-        }
+    if (rc == FORMAT_OK) {
+        rc = format_verify(format->check, symbols + format->width, n);
     }
 
-    *number = n;
+    if (rc == FORMAT_OK) {
+        *number = n;
+    }
 
-    return FORMAT_OK;
+    return rc;
 }
 
 
@@ -292,7 +300,7 @@ format_split(const format_t *format, const unsigned char *text,
     for (i = 0; i < format->symbols; i++) {
 
         if (lenient) {
-            text = format_skip(format, text, last);
+            text = format_skip(text, last);
 
         } else if (format->group && i && i % format->group == 0) {
 
@@ -312,7 +320,7 @@ format_split(const format_t *format, const unsigned char *text,
     }
 
     if (lenient) {
-        text = format_skip(format, text, last);
+        text = format_skip(text, last);
     }
 
     return text == last ? FORMAT_OK : FORMAT_MALFORMED;
@@ -320,10 +328,9 @@ format_split(const format_t *format, const unsigned char *text,
 
 
 static const unsigned char *
-format_skip(const format_t *format, const unsigned char *p,
-    const unsigned char *last)
+format_skip(const unsigned char *p, const unsigned char *last)
 {
-    while (format->group && p < last && *p == format->separator) {
+    while (p < last && format_is_separator(*p)) {
         p++;
     }
 
@@ -332,30 +339,55 @@ format_skip(const format_t *format, const unsigned char *p,
 
 
 static int
+format_is_check(const check_t *check, const unsigned char *symbols)
+{
+    unsigned  i;
+
+    for (i = 0; check && i < check->len; i++) {
+
+        if (memchr(check->symbols, symbols[i], strlen(check->symbols))
+            == NULL)
+        {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+static int
 format_number(const alphabet_t *alphabet, const unsigned char *symbols,
     size_t width, uint64_t *number)
 {
-    int       value;
+    int       rc, value;
     size_t    i;
     uint64_t  n;
 
+    rc = FORMAT_OK;
     n = 0;
 
     for (i = 0; i < width; i++) {
         value = alphabet_value(alphabet, symbols[i]);
 
-        if (value == -1
-            || n > (UINT64_MAX - (unsigned) value) / alphabet->base)
-        {
+        if (value == -1) {
             return FORMAT_MALFORMED;
+        }
+
+        /* what is behind may still be no symbol */
+
+        if (n > (UINT64_MAX - (unsigned) value) / alphabet->base) {
+            rc = FORMAT_LARGE;
         }
 
         n = n * alphabet->base + (unsigned) value;
     }
 
-    *number = n;
+    if (rc == FORMAT_OK) {
+        *number = n;
+    }
 
-    return FORMAT_OK;
+    return rc;
 }
 
 
@@ -363,16 +395,10 @@ static int
 format_verify(const check_t *check, const unsigned char *symbols,
     uint64_t number)
 {
-    unsigned       i;
     unsigned char  expected[CHECK_LEN];
 
-    for (i = 0; i < check->len; i++) {
-
-        if (memchr(check->symbols, symbols[i], strlen(check->symbols))
-            == NULL)
-        {
-            return FORMAT_MALFORMED;
-        }
+    if (check == NULL) {
+        return FORMAT_OK;
     }
 
     (void) check_print(check, number, expected);

@@ -44,6 +44,8 @@
 #define FORMAT_OK          0
 #define FORMAT_MALFORMED   1
 #define FORMAT_CHECK       2     /* in form, but the check symbols are wrong */
+#define FORMAT_LARGE       3     /* in form, but of 2^64 or more: no number is,
+                                    so there is no check of it */
 
 
 /* a format as it is asked for; what is 0 has its default */
@@ -95,7 +97,7 @@ unsigned char *format_print(const format_t *format, uint64_t number,
  *
  * Strict is what format_print() writes, and nothing else.  Lenient is also what
  * alphabet_fold() makes such symbols of, the prefix in any case, and separators
- * of groups in any place behind it, or none.
+ * in any place behind it, or none: any that some format may have.
  *
  * Without a format: decimal, without zeros before it, either way.  The number
  * may be larger than the largest one: it is up to the caller to know whose it

@@ -208,11 +208,22 @@ ngx_ur_answer_unavailable(ngx_ur_ctx_t *ctx, ngx_str_t *text)
 
 
 ngx_int_t
-ngx_ur_answer_not_allowed(ngx_ur_ctx_t *ctx, const char *allow)
+ngx_ur_answer_not_allowed(ngx_ur_ctx_t *ctx, const char *allow,
+    const char *code)
 {
-    return ngx_ur_answer_send(ctx, NGX_HTTP_NOT_ALLOWED, &ngx_ur_answer_json,
-                              &ngx_ur_answer_not_allowed_text,
-                              "Allow", allow);
+    if (code == NULL) {
+        return ngx_ur_answer_send(ctx, NGX_HTTP_NOT_ALLOWED,
+                                  &ngx_ur_answer_json,
+                                  &ngx_ur_answer_not_allowed_text,
+                                  "Allow", allow);
+    }
+
+    if (ngx_ur_header_add(ctx->request, "Allow", allow) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_ur_answer_error(ctx, NGX_HTTP_NOT_ALLOWED, code,
+                               "Method Not Allowed");
 }
 
 

@@ -25,8 +25,9 @@ ngx_int_t ngx_ur_answer_ready(ngx_ur_ctx_t *ctx);
 ngx_int_t ngx_ur_answer_error(ngx_ur_ctx_t *ctx, ngx_uint_t status,
     const char *code, const char *fmt, ...);
 
-/* likewise, for a method that is none of "allow" */
-ngx_int_t ngx_ur_answer_not_allowed(ngx_ur_ctx_t *ctx, const char *allow);
+/* likewise, for a method that is none of "allow"; "code" may be NULL */
+ngx_int_t ngx_ur_answer_not_allowed(ngx_ur_ctx_t *ctx, const char *allow,
+    const char *code);
 
 /* likewise, with a body of the caller's */
 ngx_int_t ngx_ur_answer_body(ngx_ur_ctx_t *ctx, ngx_uint_t status,

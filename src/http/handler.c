@@ -32,7 +32,7 @@ ngx_ur_handler(ngx_http_request_t *r)
     ngx_ur_ctx_t  *ctx;
 
     rc = ngx_ur_handler_start(r, NGX_HTTP_GET|NGX_HTTP_POST,
-                              "GET, POST", &ctx);
+                              "GET, POST", NULL, &ctx);
     if (ctx == NULL) {
         return rc;
     }
@@ -91,7 +91,7 @@ ngx_ur_handler_ready(ngx_http_request_t *r)
     ngx_ur_ctx_t  *ctx;
 
     rc = ngx_ur_handler_start(r, NGX_HTTP_GET|NGX_HTTP_HEAD,
-                              "GET, HEAD", &ctx);
+                              "GET, HEAD", NULL, &ctx);
     if (ctx == NULL) {
         return rc;
     }
@@ -106,7 +106,7 @@ ngx_ur_handler_ready(ngx_http_request_t *r)
 
 ngx_int_t
 ngx_ur_handler_start(ngx_http_request_t *r, ngx_uint_t methods,
-    const char *allow, ngx_ur_ctx_t **ctx)
+    const char *allow, const char *code, ngx_ur_ctx_t **ctx)
 {
     ngx_int_t           rc;
     ngx_ur_ctx_t       *c;
@@ -137,7 +137,7 @@ ngx_ur_handler_start(ngx_http_request_t *r, ngx_uint_t methods,
     c->pool = urlcf->use->pool;
 
     if (!(r->method & methods)) {
-        return ngx_ur_answer_not_allowed(c, allow);
+        return ngx_ur_answer_not_allowed(c, allow, code);
     }
 
     ngx_http_set_ctx(r, c, ngx_http_unique_random_module);

@@ -21,9 +21,6 @@
 #include "zone/known.h"
 
 
-/* of a number, as it is meant; with separators it may be longer than need be */
-#define NGX_UR_LOOKUP_TEXT  256
-
 /* of an answer, with up to three numbers */
 #define NGX_UR_LOOKUP_BODY  (3 * FORMAT_LEN + 256)
 
@@ -34,7 +31,7 @@ static ngx_int_t ngx_ur_lookup_parse(ngx_ur_ctx_t *ctx, query_value_t *value,
     ngx_uint_t lenient);
 static ngx_int_t ngx_ur_lookup_malformed(ngx_ur_ctx_t *ctx);
 static ngx_int_t ngx_ur_lookup_invalid(ngx_ur_ctx_t *ctx, ngx_str_t *json);
-static ngx_int_t ngx_ur_lookup_no_range(ngx_ur_ctx_t *ctx);
+static ngx_int_t ngx_ur_lookup_no_range(ngx_ur_ctx_t *ctx, ngx_uint_t large);
 static ngx_int_t ngx_ur_lookup_wait(ngx_ur_ctx_t *ctx);
 static ngx_int_t ngx_ur_lookup_answer(ngx_ur_ctx_t *ctx);
 static u_char *ngx_ur_lookup_number(u_char *p, ngx_ur_pool_t *pool,
@@ -71,7 +68,8 @@ ngx_ur_lookup_handler(ngx_http_request_t *r)
     query_value_t       value;
     ngx_ur_loc_conf_t  *urlcf;
 
-    rc = ngx_ur_handler_start(r, NGX_HTTP_GET|NGX_HTTP_HEAD, "GET, HEAD", &ctx);
+    rc = ngx_ur_handler_start(r, NGX_HTTP_GET|NGX_HTTP_HEAD,
+                              "GET, HEAD", "method", &ctx);
     if (ctx == NULL) {
         return rc;
     }
@@ -94,7 +92,7 @@ ngx_ur_lookup_handler(ngx_http_request_t *r)
     ctx->range = ngx_ur_find(ctx->pool, ctx->number);
 
     if (ctx->range == NULL) {
-        return ngx_ur_lookup_no_range(ctx);
+        return ngx_ur_lookup_no_range(ctx, 0);
     }
 
     return use->fresh ? ngx_ur_lookup_wait(ctx) : ngx_ur_lookup_answer(ctx);
@@ -135,10 +133,17 @@ static ngx_int_t
 ngx_ur_lookup_parse(ngx_ur_ctx_t *ctx, query_value_t *value,
     ngx_uint_t lenient)
 {
-    size_t  len;
-    u_char  text[NGX_UR_LOOKUP_TEXT];
+    size_t   len;
+    u_char  *text;
 
-    if (query_decode(value, text, NGX_UR_LOOKUP_TEXT, &len) != 0) {
+    /* digits and separators may be as many as somebody likes */
+
+    text = ngx_pnalloc(ctx->request->pool, value->len);
+    if (text == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (query_decode(value, text, value->len, &len) != 0) {
         return ngx_ur_lookup_malformed(ctx);
     }
 
@@ -149,6 +154,9 @@ ngx_ur_lookup_parse(ngx_ur_ctx_t *ctx, query_value_t *value,
 
     case FORMAT_CHECK:
         return ngx_ur_lookup_invalid(ctx, &ngx_ur_lookup_check);
+
+    case FORMAT_LARGE:
+        return ngx_ur_lookup_no_range(ctx, 1);
 
     default:
         return ngx_ur_lookup_malformed(ctx);
@@ -200,8 +208,10 @@ ngx_ur_lookup_invalid(ngx_ur_ctx_t *ctx, ngx_str_t *json)
 }
 
 
+/* "large": it is not in ctx->number, which cannot have it */
+
 static ngx_int_t
-ngx_ur_lookup_no_range(ngx_ur_ctx_t *ctx)
+ngx_ur_lookup_no_range(ngx_ur_ctx_t *ctx, ngx_uint_t large)
 {
     u_char         *p;
     ngx_str_t       json;
@@ -215,7 +225,10 @@ ngx_ur_lookup_no_range(ngx_ur_ctx_t *ctx)
     }
 
     p = ngx_sprintf(json.data, "{\"number\":");
-    p = ngx_ur_lookup_number(p, pool, ctx->number);
+
+    p = large ? ngx_cpymem(p, "null", sizeof("null") - 1)
+              : ngx_ur_lookup_number(p, pool, ctx->number);
+
     p = ngx_sprintf(p, ",\"status\":\"invalid\",\"code\":\"no_range\","
                     "\"detail\":\"No range has this number; the pool has some "
                     "from ");

@@ -4,7 +4,8 @@
  *
  * Written forms of numbers.  Of an input, the first line is a format, one
  * character each for alphabet, check, width, group, separator and "string"; the
- * second one is its prefix, and the rest is a text that somebody sent.
+ * second one is its prefix, and the rest is a text that somebody sent.  Whether
+ * that is too large is decided by its digits, and by a type of twice the size.
  */
 
 
@@ -19,6 +20,10 @@
 static void fuzz_format_spec(format_spec_t *spec, fuzz_text_t *input);
 static void fuzz_format_read(const format_t *format, const char *text,
     size_t len);
+static void fuzz_format_separate(const format_t *format, const char *text,
+    size_t len);
+static void fuzz_format_large(const format_t *format, const char *text,
+    size_t len, int strict);
 static int fuzz_format_parse(const format_t *format, const char *text,
     size_t len, int lenient, uint64_t *number);
 static char *fuzz_format_print(const format_t *format, uint64_t number,
@@ -136,12 +141,111 @@ fuzz_format_read(const format_t *format, const char *text, size_t len)
         fuzz_check(lenient == FORMAT_OK && meant == number);
     }
 
-    if (strict == FORMAT_CHECK) {
-        fuzz_check(lenient == FORMAT_CHECK);
+    if (strict == FORMAT_CHECK || strict == FORMAT_LARGE) {
+        fuzz_check(lenient == strict);
     }
 
     if (lenient == FORMAT_OK) {
         fuzz_format_back(format, meant);
+    }
+
+    fuzz_format_large(format, text, len, strict);
+
+    if (format && !format->plain && len >= format->prefix_len) {
+        fuzz_format_separate(format, text, len);
+    }
+}
+
+
+/* leniently, separators behind the prefix are as good as none */
+
+static void
+fuzz_format_separate(const format_t *format, const char *text, size_t len)
+{
+    int        rc;
+    char      *bare, *more;
+    size_t     i, n, m;
+    uint64_t   number, other;
+
+    bare = fuzz_alloc(len);
+    more = fuzz_alloc(2 * len + 1);
+
+    n = m = format->prefix_len;
+
+    if (n) {
+        memcpy(bare, text, n);
+        memcpy(more, text, n);
+    }
+
+    for (i = n; i < len; i++) {
+        more[m++] = "-._:/ "[i % 6];
+        more[m++] = text[i];
+
+        if (text[i] == '\0' || strchr("-._:/ ", text[i]) == NULL) {
+            bare[n++] = text[i];
+        }
+    }
+
+    more[m++] = '-';
+
+    rc = fuzz_format_parse(format, text, len, 1, &number);
+
+    fuzz_check(fuzz_format_parse(format, bare, n, 1, &other) == rc);
+    fuzz_check(other == number);
+
+    fuzz_check(fuzz_format_parse(format, more, m, 1, &other) == rc);
+    fuzz_check(other == number);
+
+    free(more);
+    free(bare);
+}
+
+
+/* of a text without anything but the number, read strictly */
+
+static void
+fuzz_format_large(const format_t *format, const char *text, size_t len,
+    int strict)
+{
+    int                  value;
+    size_t               i;
+    unsigned __int128    number;
+    const alphabet_t    *alphabet;
+
+    if (format == NULL || format->plain) {
+        alphabet = alphabet_find("decimal", 7);
+
+        if (len > 1 && text[0] == '0') {
+            return;
+        }
+
+    } else {
+        alphabet = format->alphabet;
+
+        if (format->prefix_len || format->group || format->check
+            || len != format->width)
+        {
+            return;
+        }
+    }
+
+    number = 0;
+
+    for (i = 0; i < len; i++) {
+        value = alphabet_value(alphabet, (unsigned char) text[i]);
+
+        if (value == -1) {
+            fuzz_check(strict == FORMAT_MALFORMED);
+            return;
+        }
+
+        if (number <= UINT64_MAX) {
+            number = number * alphabet->base + (unsigned) value;
+        }
+    }
+
+    if (len) {
+        fuzz_check(strict == (number > UINT64_MAX ? FORMAT_LARGE : FORMAT_OK));
     }
 }
 
@@ -158,7 +262,7 @@ fuzz_format_parse(const format_t *format, const char *text, size_t len,
                       number);
 
     fuzz_check(rc == FORMAT_OK || rc == FORMAT_MALFORMED
-               || rc == FORMAT_CHECK);
+               || rc == FORMAT_CHECK || rc == FORMAT_LARGE);
 
     fuzz_check(rc == FORMAT_OK || *number == UNTOUCHED);
     fuzz_check(rc != FORMAT_CHECK || format->check);

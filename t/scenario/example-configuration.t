@@ -129,6 +129,17 @@ for my $is ([ 'the first', sub { $_ <= 500_000 } ],
     }, "... of $which shard";
 }
 
+# By who is allowed, here this machine; the number is not in the log.
+my ($issued) = sort { $b <=> $a } keys %seen;
+
+$reply = $nginx->get("/lookup?number=$issued");
+is $reply->{status}, 200, '/lookup of one of them';
+like $reply->{content}, qr/\A\{"number":$issued,"status":"reserved",/,
+    '... says that it is reserved';
+like $reply->{headers}{'x-unique-random-remaining'} // '', qr/\A\d{6}\z/,
+    '... and how many are left';
+is $nginx->get('/lookup?number=1000001')->{status}, 404, '... of no range';
+
 my $log;
 wait_until(
     sub { ($log = read_file($nginx->dir . '/access.log') // '') =~ tr/\n// >= 100 },
@@ -140,6 +151,7 @@ like $log, qr{"GET /random HTTP/1\.1" 200 .*(?:LEASED|WAITED) shard="shard[01]" 
 is scalar(grep { $log =~ /\b$_\b/ } grep { $_ > 9999 } keys %seen), 0,
     '... and no number';
 unlike $log, qr/health/, '... and no health checks';
+unlike $log, qr/lookup/, '... and no look-ups';
 
 my $start = $nginx->get('/');
 like $start->{content}, qr/<title>Unique random numbers/, '/ is a page';

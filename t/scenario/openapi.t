@@ -13,6 +13,7 @@ use Test::More;
 
 use UniqueRandom::Load;
 use UniqueRandom::Nginx;
+use UniqueRandom::OpenAPI;
 use UniqueRandom::Postgres;
 use UniqueRandom::Util qw( free_port read_file run tmp_dir wait_until );
 
@@ -34,7 +35,10 @@ is $code, 0, 'the linter has nothing to say' or diag $out;
 );
 is $code, 0, 'tools/pages' or die $out;
 
-my $api = $json->decode(read_file("$pages/openapi.json"));
+my $described = UniqueRandom::OpenAPI->new("$pages/openapi.json");
+my $api       = $described->api;
+
+sub is_described { return $described->is_described(@_) }
 
 # By another parser than the one that made the JSON.
 ($code, $out) = run(command => [
@@ -47,149 +51,6 @@ my $api = $json->decode(read_file("$pages/openapi.json"));
 ]);
 is_deeply $code ? $out : $json->decode($out), $api,
     'openapi.json is what openapi.yaml says';
-
-sub resolve {
-    my ($what) = @_;
-
-    while (ref $what eq 'HASH' && defined $what->{'$ref'}) {
-        my ($path) = $what->{'$ref'} =~ m{\A#/(.+)} or die $what->{'$ref'};
-
-        $what = $api;
-        $what = $what->{$_} // die "no $path\n" for split m{/}, $path;
-    }
-
-    return $what;
-}
-
-my %matches = (
-    string  => qr/\A".*"\z/s,
-    integer => qr/\A-?\d+\z/,
-    object  => qr/\A\{.*\}\z/s,
-    array   => qr/\A\[.*\]\z/s,
-);
-
-# What is wrong with a value, by the part of JSON Schema that is in use.
-sub misfits {
-    my ($schema, $value, $name) = @_;
-
-    $schema = resolve($schema);
-
-    if ($schema->{oneOf}) {
-        my @each = map { [ misfits($_, $value, $name) ] } @{ $schema->{oneOf} };
-        my @fits = grep { !@$_ } @each;
-
-        return @fits == 1 ? () : map { @$_ } @each;
-    }
-
-    my $text = $json->encode($value);
-    return "$name is no $schema->{type}: $text"
-        if $text !~ $matches{ $schema->{type} };
-
-    my @misfits;
-
-    push @misfits, "$name is $text"
-        if exists $schema->{const} && $text ne $json->encode($schema->{const});
-    push @misfits, "$name is less than $schema->{minimum}"
-        if exists $schema->{minimum} && $value < $schema->{minimum};
-
-    if ($schema->{type} eq 'array') {
-        push @misfits, map { misfits($schema->{items}, $_, "one of $name") }
-            @$value;
-        push @misfits, "$name is too short"
-            if @$value < ($schema->{minItems} // 0);
-    }
-
-    if ($schema->{type} eq 'object') {
-        my $properties = $schema->{properties};
-
-        push @misfits, map {"$name lacks $_"}
-            grep { !exists $value->{$_} } @{ $schema->{required} };
-        push @misfits, map {
-            $properties->{$_}
-                ? misfits($properties->{$_}, $value->{$_}, $_)
-                : "$_ is not described"
-        } sort keys %$value;
-    }
-
-    return @misfits;
-}
-
-# Headers that are HTTP's own.
-my %usual = map { $_ => 1 }
-    qw( connection content-length content-type date server transfer-encoding );
-
-my (%answered, %examples);
-
-# One number is as good as another.
-sub text {
-    my ($body) = @_;
-
-    return $json->encode($body) =~ s/\d+(?=[\],}])/0/gr;
-}
-
-# Whether the answer is one that the description has for the operation.
-sub is_described {
-    my ($reply, $operation, $path, $what) = @_;
-
-    $path =~ s/\?.*//;
-
-    my $status = $reply->{status};
-    my $answer = $api->{paths}{$path}{$operation}{responses}{$status};
-
-    $answered{"$operation $path $status"} = 1;
-    return fail "$what: $status is not described" if !$answer;
-
-    my %described = map { lc $_ => resolve($answer->{headers}{$_}) }
-        keys %{ $answer->{headers} // {} };
-    my $headers = $reply->{headers};
-    my @misfits;
-
-    push @misfits, map {"the header $_ is not described"}
-        grep { !$usual{$_} && !$described{$_} } sort keys %$headers;
-
-    for my $name (sort keys %described) {
-        my $schema = resolve($described{$name}{schema});
-        my $value  = $headers->{$name};
-
-        $value += 0
-            if $schema->{type} eq 'integer' && ($value // '') =~ /\A\d+\z/;
-
-        push @misfits, defined $value
-            ? misfits($schema, $value, $name) : "there is no header $name";
-    }
-
-    my $type  = $headers->{'content-type'};
-    my $media = $answer->{content}{$type};
-
-    push @misfits, "Content-Type is $type" if !$media;
-    $answered{"$operation $path $status $type"} = 1;
-
-    if ($type eq 'application/json') {
-        my $body = eval { $json->decode($reply->{content}) };
-
-        push @misfits, defined $body
-            ? misfits($media->{schema}, $body, 'the body')
-            : "this is not JSON: $reply->{content}";
-
-        my @examples = $media->{example}
-            // map { $_->{value} } values %{ $media->{examples} };
-
-        push @misfits, map { misfits($media->{schema}, $_, 'the example') }
-            @examples;
-
-        my $text = text($body);
-        my ($is) = grep { text($_) eq $text } @examples;
-
-        push @misfits, "no example is $text" if !$is;
-        $examples{"$operation $path $status"}{$text} = 1;
-    }
-    elsif ($type eq 'text/plain') {
-        push @misfits, map {"no number and line feed: $_"}
-            grep { !/\A[0-9]+\n\z/ } $reply->{content}, $media->{example};
-    }
-
-    return is join("\n", @misfits), '', "$what: $status is as described";
-}
 
 # The locations of the example, and its limits.
 my $example = read_file('nginx.conf.example');
@@ -308,36 +169,14 @@ is_described($nginx->get('/ready'), 'get', '/ready', '... /ready');
 $nginx->stop;
 
 # And nothing in it is made up.
-my (@missing, @operations);
-
-for my $path (sort keys %{ $api->{paths} }) {
-    for my $operation (sort keys %{ $api->{paths}{$path} }) {
-        my $answers = $api->{paths}{$path}{$operation}{responses};
-
-        for my $status (sort keys %$answers) {
-            my $name = "$operation $path $status";
-
-            push @missing, grep { !$answered{$_} } $name,
-                map {"$name $_"} keys %{ $answers->{$status}{content} };
-            push @missing, map {"$name: $_"}
-                grep { !$examples{$name}{$_} }
-                map { text($_->{value}) }
-                map { values %{ $_->{examples} // {} } }
-                values %{ $answers->{$status}{content} };
-        }
-
-        push @operations, "$operation $path";
-    }
-}
-
-is "@missing", '', 'every answer in it was given';
+is join(' ', $described->missing), '', 'every answer in it was given';
 
 # Locations of the API that it does not know of.
 my @locations = $server =~ /location = (\S+)/g;
 
 is_deeply [ sort grep { !$api->{paths}{$_} && !m{^/docs} } @locations ], [],
     'every location of the example is in it';
-is join(', ', @operations),
+is join(', ', $described->operations),
     'get /health, get /random, post /random, get /ready',
     'and these are all operations';
 

@@ -72,6 +72,8 @@ my %type = (
     '/docs/uPlot.LICENSE'                => 'text/plain',
     '/docs/swagger-ui-bundle.js.LICENSE.txt' => 'text/plain',
     '/openapi.json'                      => 'application/json',
+    '/docs/lookup'                       => 'text/html',
+    '/openapi-lookup.json'               => 'application/json',
 );
 
 my %header = (
@@ -129,13 +131,16 @@ my $json = JSON::PP->new->canonical->utf8;
 
 $reply = $nginx->get('/openapi.json');
 is $json->decode($reply->{content})->{openapi}, '3.1.0', '/openapi.json';
+is join(' ', keys %{
+    $json->decode($nginx->get('/openapi-lookup.json')->{content})->{paths}
+}), '/lookup', '/openapi-lookup.json';
 
 # So that it need not wait for the first one.
 $nginx->get('/random');
 
 # The browser
 
-my $browser = UniqueRandom::Browser->new(size => '1200,1380');
+my $browser = UniqueRandom::Browser->new(size => '1200,1600');
 
 $browser->open("$here/docs/start.html");
 is $browser->run('return getComputedStyle(document.body).maxWidth'), '544px',
@@ -228,6 +233,19 @@ for my $path (sort keys %{ $api->{paths} }) {
         $browser->click("$block .opblock-summary-control");
     }
 }
+
+# Look-ups, by the link to them.
+is $browser->run(<<'EOT'), "$here/docs/lookup", 'the page tells of look-ups';
+return document.querySelector('.info .description a[href$="lookup"]').href;
+EOT
+
+$browser->open("$here/docs/lookup");
+
+like $browser->text('.info .title'), qr/^Look-ups of unique random numbers\b/,
+    '... which have a page';
+like $browser->text('#operations-lookup-lookUp .opblock-summary-path'),
+    qr{lookup}, '... with the operation';
+fits('it');
 
 # A breach of the policy would be in the console, too.
 is_deeply [ $browser->console ], [], 'nothing in the console';

@@ -115,7 +115,8 @@ formats_parse(const format_t *format, const char *text, int lenient,
         *number = n;
 
     } else {
-        assert_true(rc == FORMAT_MALFORMED || rc == FORMAT_CHECK);
+        assert_true(rc == FORMAT_MALFORMED || rc == FORMAT_CHECK
+                    || rc == FORMAT_LARGE);
         assert_true(n == 0xdeadbeefcafef00d);
     }
 

@@ -68,7 +68,11 @@ static const struct {
     { "text/html ; q=0.5 , TEXT/PLAIN ; Q=0.6", TEXT },
     { "text/html;q=0", JSON },
     { "text/html;q=1.000, application/json;q=0.999", HTML },
+    { "text/html;q=0.5009, application/json;q=0.5001", JSON },
     { "text/html;p=\",text/plain\";q=0.5", HTML },
+    { "text/plain;p=\"\\\",text/html,\"", TEXT },
+    { "text/plain;q=0.5;p=\"\\\\\",text/html", HTML },
+    { "text/plain;p=\"\\", TEXT },
     { "text/plain; version=\"0.0.4\"", JSON },
 
     /* nothing that is had */
@@ -81,6 +85,9 @@ static const struct {
     { "text/html;q=2, text/plain;q=-1", JSON },
     { "text/html;q=", JSON },
     { "text/html;q=0.x", JSON },
+    { "text/html;q=0.123x", JSON },
+    { "text/html;q=05", JSON },
+    { "text/html;q=1x", JSON },
     { "*", JSON },
     { "text/html\"", JSON }
 };

@@ -204,7 +204,47 @@ test_overflow(void **state)
         formats_check_print(&format, number, texts[i].most);
 
         assert_int_equal(formats_parse(&format, texts[i].more, 0, &number),
-                         FORMAT_MALFORMED);
+                         FORMAT_LARGE);
+    }
+}
+
+
+/* a number that there cannot be has no check, but all else counts */
+
+static void
+test_overflow_form(void **state)
+{
+    size_t    i;
+    format_t  format;
+    uint64_t  number;
+
+    static const formats_words_t  words = {
+        "decimal", "luhn", 20, "N-", 10, 0, 9
+    };
+
+    static const struct {
+        const char  *text;
+        int          rc;
+    } texts[] = {
+        { "N-1844674407-3709551615-0", FORMAT_CHECK },
+        { "N-1844674407-3709551616-0", FORMAT_LARGE },
+        { "N-1844674407-3709551616-9", FORMAT_LARGE },
+        { "N-9999999999-9999999999-0", FORMAT_LARGE },
+        { "N-9999999999-9999999999-x", FORMAT_MALFORMED },
+        { "N-9999999999-999999999x-0", FORMAT_MALFORMED },
+        { "N-9999999999-9999999999", FORMAT_MALFORMED },
+        { "N-9999999999-9999999999-00", FORMAT_MALFORMED },
+        { "N-99999999999-999999999-0", FORMAT_MALFORMED },
+        { "n-9999999999-9999999999-0", FORMAT_MALFORMED }
+    };
+
+    (void) state;
+
+    format = formats_of(&words);
+
+    for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        assert_int_equal(formats_parse(&format, texts[i].text, 0, &number),
+                         texts[i].rc);
     }
 }
 
@@ -228,7 +268,12 @@ check_plain(const format_t *format)
 
     static const char *const  bad[] = {
         "", "00", "07", "-1", "+1", " 1", "1 ", "1a", "1-000",
-        "18446744073709551616", "99999999999999999999", "100000000000000000000"
+        "018446744073709551616", "99999999999999999999x"
+    };
+
+    static const char *const  large[] = {
+        "18446744073709551616", "99999999999999999999", "100000000000000000000",
+        "300000000000000000000000000000000000000000000000000000000000000000000"
     };
 
     for (i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
@@ -248,6 +293,13 @@ check_plain(const format_t *format)
                          FORMAT_MALFORMED);
         assert_int_equal(formats_parse(format, bad[i], 1, &number),
                          FORMAT_MALFORMED);
+    }
+
+    for (i = 0; i < sizeof(large) / sizeof(large[0]); i++) {
+        assert_int_equal(formats_parse(format, large[i], 0, &number),
+                         FORMAT_LARGE);
+        assert_int_equal(formats_parse(format, large[i], 1, &number),
+                         FORMAT_LARGE);
     }
 }
 
@@ -316,6 +368,7 @@ main(void)
         cmocka_unit_test(test_lengths),
         cmocka_unit_test(test_texts),
         cmocka_unit_test(test_overflow),
+        cmocka_unit_test(test_overflow_form),
         cmocka_unit_test(test_plain),
         cmocka_unit_test(test_string)
     };

@@ -31,27 +31,51 @@ static const formats_words_t  tag = {
     "hex", NULL, 0, "Tag:", 2, ':', 0xffffff
 };
 
+static const formats_words_t  ungrouped = {
+    "base32", "crockford", 8, NULL, 0, 0, 1000
+};
+
+
+/* what a text is read as */
+
+typedef struct {
+    const formats_words_t  *words;
+    const char             *text;
+    uint64_t                number;
+    int                     rc;
+} reading_t;
+
 
 static void
-test_lenient(void **state)
+check_lenient(const reading_t *texts, size_t n)
 {
     size_t    i;
     format_t  format;
     uint64_t  number;
 
-    static const struct {
-        const formats_words_t  *words;
-        const char             *text;
-        uint64_t                number;
-        int                     rc;
-    } texts[] = {
+    for (i = 0; i < n; i++) {
+        format = formats_of(texts[i].words);
+
+        assert_int_equal(formats_parse(&format, texts[i].text, 1, &number),
+                         texts[i].rc);
+
+        if (texts[i].rc == FORMAT_OK) {
+            assert_true(number == texts[i].number);
+        }
+    }
+}
+
+
+static void
+test_lenient(void **state)
+{
+    static const reading_t  texts[] = {
         { &invoice, "INV-0000.0572.4", 572, FORMAT_OK },
         { &invoice, "inv-000005724", 572, FORMAT_OK },
         { &invoice, "iNv-.0.00005..724..", 572, FORMAT_OK },
         { &invoice, "INV-0000.0572.3", 0, FORMAT_CHECK },
         { &invoice, "INV-00005724", 0, FORMAT_MALFORMED },
         { &invoice, "INV-0000005724", 0, FORMAT_MALFORMED },
-        { &invoice, "INV-0000-0572-4", 0, FORMAT_MALFORMED },
         { &invoice, "INV.0000.0572.4", 0, FORMAT_MALFORMED },
         { &invoice, "INV0000.0572.4", 0, FORMAT_MALFORMED },
         { &invoice, "JNV-0000.0572.4", 0, FORMAT_MALFORMED },
@@ -77,14 +101,74 @@ test_lenient(void **state)
 
     (void) state;
 
-    for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        format = formats_of(texts[i].words);
+    check_lenient(texts, sizeof(texts) / sizeof(texts[0]));
+}
 
-        assert_int_equal(formats_parse(&format, texts[i].text, 1, &number),
-                         texts[i].rc);
 
-        if (texts[i].rc == FORMAT_OK) {
-            assert_true(number == texts[i].number);
+/* any of them, wherever, but not in the prefix */
+
+static void
+test_lenient_separators(void **state)
+{
+    static const reading_t  texts[] = {
+        { &invoice, "INV-0000-0572-4", 572, FORMAT_OK },
+        { &invoice, "INV-- 0000_05:7/2-.4 ", 572, FORMAT_OK },
+        { &invoice, "INV-0000-0572-3", 0, FORMAT_CHECK },
+        { &invoice, "INV-0000-0572", 0, FORMAT_MALFORMED },
+        { &invoice, "INV-0000,0572,4", 0, FORMAT_MALFORMED },
+        { &invoice, "INV-0000\t0572\t4", 0, FORMAT_MALFORMED },
+        { &invoice, "I-NV-0000.0572.4", 0, FORMAT_MALFORMED },
+        { &invoice, "-INV-0000.0572.4", 0, FORMAT_MALFORMED },
+        { &tag, "tag:c0-ff-ee", 0xc0ffee, FORMAT_OK },
+        { &tag, "tag:c0 ff ee", 0xc0ffee, FORMAT_OK },
+        { &tag, "tag-c0:ff:ee", 0, FORMAT_MALFORMED },
+        { &ungrouped, "0000MK43Y", 674947, FORMAT_OK },
+        { &ungrouped, "0000-MK43Y", 674947, FORMAT_OK },
+        { &ungrouped, "oooo mk43-y", 674947, FORMAT_OK },
+        { &ungrouped, "0000-MK43-Z", 0, FORMAT_CHECK },
+        { &ungrouped, "0000-MK43", 0, FORMAT_MALFORMED }
+    };
+
+    (void) state;
+
+    check_lenient(texts, sizeof(texts) / sizeof(texts[0]));
+}
+
+
+/* what is skipped between symbols must be none itself, nor be taken for one */
+
+static void
+test_separators(void **state)
+{
+    size_t             i, k, n;
+    const char        *p;
+    const check_t     *check;
+    const alphabet_t  *alphabet;
+
+    static const char *const  names[] = {
+        "decimal", "hex", "base32", "base58", "base62"
+    };
+
+    static const char *const  checks[] = {
+        "luhn", "damm", "mod97", "crockford", "gf32"
+    };
+
+    (void) state;
+
+    for (p = "-._:/ "; *p; p++) {
+
+        for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+            alphabet = alphabet_find(names[i], strlen(names[i]));
+
+            assert_int_equal(alphabet_fold(alphabet, (unsigned char) *p), *p);
+            assert_int_equal(alphabet_value(alphabet, (unsigned char) *p), -1);
+        }
+
+        for (k = 0; k < sizeof(checks) / sizeof(checks[0]); k++) {
+            check = check_find(checks[k], strlen(checks[k]));
+            n = strlen(check->symbols);
+
+            assert_null(memchr(check->symbols, *p, n));
         }
     }
 }
@@ -162,7 +246,9 @@ test_strict(void **state)
         { &invoice, "INV-0000.0572", FORMAT_MALFORMED },
         { &coupon, "C/0000-i6j-d", FORMAT_MALFORMED },
         { &coupon, "C/0000-014-u", FORMAT_MALFORMED },
-        { &tag, "Tag:c0:FF:ee", FORMAT_MALFORMED }
+        { &tag, "Tag:c0:FF:ee", FORMAT_MALFORMED },
+        { &tag, "Tag:c0-ff-ee", FORMAT_MALFORMED },
+        { &ungrouped, "0000-MK43Y", FORMAT_MALFORMED }
     };
 
     (void) state;
@@ -186,6 +272,8 @@ main(void)
 {
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(test_lenient),
+        cmocka_unit_test(test_lenient_separators),
+        cmocka_unit_test(test_separators),
         cmocka_unit_test(test_strict)
     };
 

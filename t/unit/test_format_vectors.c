@@ -128,6 +128,9 @@ check_invalid(json_t *vector)
     if (strcmp(error, "check") == 0) {
         assert_int_equal(rc, FORMAT_CHECK);
 
+    } else if (strcmp(error, "large") == 0) {
+        assert_int_equal(rc, FORMAT_LARGE);
+
     } else {
         assert_string_equal(error, "malformed");
         assert_int_equal(rc, FORMAT_MALFORMED);
