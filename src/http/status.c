@@ -25,7 +25,7 @@
 static ngx_ur_view_format_e ngx_ur_status_format(ngx_http_request_t *r,
     ngx_ur_view_t *view);
 static void ngx_ur_status_html(ngx_ur_text_t *text, ngx_ur_overview_t *overview,
-    ngx_str_t *page);
+    ngx_ur_view_t *view);
 static ngx_int_t ngx_ur_status_send(ngx_http_request_t *r,
     ngx_ur_text_t *text, ngx_ur_view_format_e format);
 static void ngx_ur_status_type(ngx_http_request_t *r, ngx_str_t *type);
@@ -65,6 +65,14 @@ static ngx_str_t  ngx_ur_status_page = ngx_string(
     "<meta name=\"color-scheme\" content=\"light dark\">"
     "<title>unique_random</title></head><body>\n<h1>unique_random</h1>\n"
     NGX_UR_VIEW_MARKER "</body></html>\n");
+
+
+/* for the script of a page: nothing that runs */
+
+static ngx_str_t  ngx_ur_status_data = ngx_string(
+    "<script type=\"application/json\" id=\"snapshot\">");
+
+static ngx_str_t  ngx_ur_status_data_end = ngx_string("</script>\n");
 
 
 ngx_int_t
@@ -113,7 +121,7 @@ ngx_ur_status_handler(ngx_http_request_t *r)
         break;
 
     case NGX_UR_VIEW_HTML:
-        ngx_ur_status_html(&text, overview, &urlcf->view->page);
+        ngx_ur_status_html(&text, overview, urlcf->view);
         break;
 
     default:
@@ -154,14 +162,12 @@ ngx_ur_status_format(ngx_http_request_t *r, ngx_ur_view_t *view)
 
 static void
 ngx_ur_status_html(ngx_ur_text_t *text, ngx_ur_overview_t *overview,
-    ngx_str_t *page)
+    ngx_ur_view_t *view)
 {
     u_char     *marker, *end;
-    ngx_str_t   part;
+    ngx_str_t  *page, part;
 
-    if (page->len == 0) {
-        page = &ngx_ur_status_page;
-    }
+    page = view->page.len ? &view->page : &ngx_ur_status_page;
 
     end = page->data + page->len;
 
@@ -173,6 +179,12 @@ ngx_ur_status_html(ngx_ur_text_t *text, ngx_ur_overview_t *overview,
     ngx_ur_text_put(text, &part);
 
     ngx_ur_tables(text, overview);
+
+    if (view->page.len) {
+        ngx_ur_text_put(text, &ngx_ur_status_data);
+        ngx_ur_json(text, overview);
+        ngx_ur_text_put(text, &ngx_ur_status_data_end);
+    }
 
     part.data = marker + sizeof(NGX_UR_VIEW_MARKER) - 1;
     part.len = end - part.data;

@@ -147,7 +147,7 @@ write_file("$dir/one", 'before <!-- snapshot --> after');
 $nginx->configure(
     server => "location / { unique_random_status html page=$dir/one; }");
 $nginx->reload;
-like $nginx->get('/')->{content}, qr/^before <table.*table>\n after$/s,
+like $nginx->get('/')->{content}, qr{^before <table.*</table>\n<script .*</script>\n after$}s,
     'a page';
 unlink "$dir/one" or die;
 ok !eval { $nginx->reload; 1 }, '... that is gone is not reloaded';
