@@ -16,6 +16,7 @@
 #include "zone/memory.h"
 #include "zone/slot.h"
 #include "zone/snapshot.h"
+#include "zone/stock.h"
 #include "zone/workers.h"
 #include "zone/zone.h"
 
@@ -46,7 +47,6 @@ static ngx_uint_t ngx_ur_snapshot_lives(ngx_ur_snapshot_worker_t *w);
 static void ngx_ur_snapshot_places(ngx_ur_snapshot_t *s);
 static void ngx_ur_snapshot_range(ngx_ur_range_snapshot_t *r,
     ngx_array_t *workers);
-static uint64_t ngx_ur_snapshot_left(ngx_ur_range_t *range);
 static void ngx_ur_snapshot_counts(ngx_ur_range_snapshot_t *r,
     ngx_array_t *workers);
 static void ngx_ur_snapshot_shard(ngx_ur_shard_snapshot_t *d,
@@ -275,7 +275,7 @@ ngx_ur_snapshot_range(ngx_ur_range_snapshot_t *r, ngx_array_t *workers)
     r->size = ngx_ur_domain_size(range);
     r->known_size = ngx_ur_domain_is_ready(range) ? r->size : 0;
     r->reserved = ngx_min(memory->reserved, r->size);
-    r->remaining = ngx_ur_snapshot_left(range);
+    r->remaining = ngx_ur_stock_left(range);
     r->serial = memory->serial;
     r->epoch = memory->epoch;
     r->leased = leases_left(&slot->leases);
@@ -293,23 +293,6 @@ ngx_ur_snapshot_range(ngx_ur_range_snapshot_t *r, ngx_array_t *workers)
 
     r->returned = ngx_max(r->remaining, r->size - r->reserved)
                   - (r->size - r->reserved);
-}
-
-
-/* of a range that has not answered yet, as much as is not known to be gone */
-
-static uint64_t
-ngx_ur_snapshot_left(ngx_ur_range_t *range)
-{
-    uint64_t        size;
-    ngx_ur_slot_t  *slot;
-
-    slot = range->slot;
-    size = ngx_ur_domain_size(range);
-
-    return slot->told_at
-           ? ngx_min(slot->remaining, size)
-           : size - ngx_min(memory_now(&slot->memory)->reserved, size);
 }
 
 
@@ -386,7 +369,7 @@ ngx_ur_snapshot_shard(ngx_ur_shard_snapshot_t *d, ngx_array_t *workers)
 }
 
 
-/* what cannot be drawn for good is no stock */
+/* what cannot be drawn is no stock; what is leased of it may be */
 
 static void
 ngx_ur_snapshot_sum(ngx_ur_snapshot_t *s, ngx_ur_range_snapshot_t *r)
@@ -400,8 +383,12 @@ ngx_ur_snapshot_sum(ngx_ur_snapshot_t *s, ngx_ur_range_snapshot_t *r)
     }
 
     s->leased += r->leased;
+    s->issuable += r->leased + r->batched;
 
-    if (r->state == NGX_UR_RANGE_DRAINED) {
+    if (r->state == NGX_UR_RANGE_DRAINED
+        || r->state == NGX_UR_RANGE_MISSING
+        || r->state == NGX_UR_RANGE_MISMATCH)
+    {
         return;
     }
 
@@ -409,6 +396,10 @@ ngx_ur_snapshot_sum(ngx_ur_snapshot_t *s, ngx_ur_range_snapshot_t *r)
     s->reserved += r->reserved;
     s->returned += r->returned;
     s->remaining += r->remaining;
+
+    if (r->state != NGX_UR_RANGE_DEFERRED) {
+        s->issuable += r->remaining;
+    }
 }
 
 
@@ -418,8 +409,7 @@ ngx_ur_snapshot_state(ngx_ur_snapshot_t *s)
     ngx_uint_t      i;
     ngx_ur_state_e  state;
 
-    state = (s->remaining + s->leased + s->batched) ? NGX_UR_STATE_OK
-                                                    : NGX_UR_STATE_CRITICAL;
+    state = s->issuable ? NGX_UR_STATE_OK : NGX_UR_STATE_CRITICAL;
 
     for (i = 0; i < s->pool->ranges.nelts; i++) {
         state = ngx_max(state, ngx_ur_condition_by_range(s->ranges[i].state));
@@ -452,33 +442,6 @@ ngx_ur_snapshot_is_soon(ngx_ur_snapshot_t *s, history_window_e window)
     left = ngx_ur_snapshot_forecast(&s->used_up, s->remaining, window);
 
     return left >= 0 && left < NGX_UR_SNAPSHOT_SOON;
-}
-
-
-uint64_t
-ngx_ur_snapshot_remaining(ngx_ur_pool_t *pool)
-{
-    uint64_t          sum;
-    ngx_uint_t        i;
-    ngx_ur_range_t  **ranges;
-
-    sum = 0;
-    ranges = pool->ranges.elts;
-
-    for (i = 0; i < pool->ranges.nelts; i++) {
-
-        if (!ngx_ur_slot_issues(ranges[i])) {
-            continue;
-        }
-
-        sum += leases_left(&ranges[i]->slot->leases);
-
-        if (!ranges[i]->shard->drain) {
-            sum += ngx_ur_snapshot_left(ranges[i]);
-        }
-    }
-
-    return sum;
 }
 
 
