@@ -76,6 +76,11 @@ my $tables = $nginx->get('/status', headers => { Accept => 'text/html' });
 like $tables->{content}, qr{<table class="ranges">.*<td>1-1000000</td>}s,
     'without script there are tables';
 
+my ($policy) = $tables->{content}
+    =~ /<meta http-equiv="Content-Security-Policy" content="([^"]*)"/;
+is $tables->{headers}{'content-security-policy'},
+    "$policy; frame-ancestors 'none'", 'its policy is in a header, too';
+
 $browser->open($nginx->url('/status'));
 page_is('all is in order', title => qr/^In order/,
     ranges => qr/1-1000000.*1000001-2000000/);

@@ -143,12 +143,33 @@ for (
     like $out, qr/invalid page "[^"]*", \Q$error\E/, "page=$page";
 }
 
+for (
+    [ q{default-src 'none'; img-src data:},
+      q{default-src 'none'; img-src data:; frame-ancestors 'none'} ],
+    [ '',            q{frame-ancestors 'none'} ],
+    [ "a\nb: c",     q{frame-ancestors 'none'} ],
+    [ 'a &amp; b',   q{frame-ancestors 'none'} ],
+) {
+    my ($policy, $header) = @$_;
+
+    write_file("$dir/policy", '<META HTTP-EQUIV="content-security-policy"'
+        . qq{ content="$policy"><!-- snapshot -->});
+    $nginx->configure(
+        server => "location / { unique_random_status html page=$dir/policy; }");
+    $nginx->reload;
+
+    is $nginx->get('/')->{headers}{'content-security-policy'}, $header,
+        'the policy of a page, ' . ($policy =~ s/\n/\\n/r);
+}
+
 write_file("$dir/one", 'before <!-- snapshot --> after');
 $nginx->configure(
     server => "location / { unique_random_status html page=$dir/one; }");
 $nginx->reload;
 like $nginx->get('/')->{content}, qr{^before <table.*</table>\n<script .*</script>\n after$}s,
     'a page';
+is $nginx->get('/')->{headers}{'content-security-policy'},
+    q{frame-ancestors 'none'}, '... that has no policy';
 unlink "$dir/one" or die;
 ok !eval { $nginx->reload; 1 }, '... that is gone is not reloaded';
 like $nginx->get('/')->{content}, qr/^before /, '... but shown';

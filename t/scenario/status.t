@@ -183,8 +183,9 @@ like $text, qr/pool="odd \\"<&\\\\ name",shard="\\"<&"/,
 my $html = get('/status.html');
 like $html->{content}, qr{<td>odd &quot;&lt;&amp;\\ name</td>},
     'so they are in the page';
-is $html->{headers}{'content-security-policy'}, "frame-ancestors 'none'",
-    '... which nobody can frame';
+like $html->{headers}{'content-security-policy'},
+    qr/^default-src 'none'; .*; frame-ancestors 'none'$/,
+    '... which nobody can frame, and nothing be run in';
 
 # Each field, as the reference writes it; what is null may have more.
 sub paths {
