@@ -29,6 +29,10 @@
 #define NGX_UR_SNAPSHOT_EVER     1e15
 
 
+/* a prefetch would not bring its page */
+#define ngx_ur_snapshot_touch(p)  ((void) *(volatile u_char *) (p))
+
+
 /* an account of a worker, and who had it */
 
 typedef struct {
@@ -47,6 +51,7 @@ static ngx_uint_t ngx_ur_snapshot_lives(ngx_ur_snapshot_worker_t *w);
 static void ngx_ur_snapshot_places(ngx_ur_snapshot_t *s);
 static void ngx_ur_snapshot_range(ngx_ur_range_snapshot_t *r,
     ngx_array_t *workers);
+static void ngx_ur_snapshot_fetch(ngx_ur_range_t *range, ngx_array_t *workers);
 static void ngx_ur_snapshot_counts(ngx_ur_range_snapshot_t *r,
     ngx_array_t *workers);
 static void ngx_ur_snapshot_shard(ngx_ur_shard_snapshot_t *d,
@@ -266,6 +271,8 @@ ngx_ur_snapshot_range(ngx_ur_range_snapshot_t *r, ngx_array_t *workers)
     range = r->range;
     pool = range->shard->pool;
 
+    ngx_ur_snapshot_fetch(range, workers);
+
     ngx_ur_zone_lock(pool);
 
     slot = range->slot;
@@ -293,6 +300,39 @@ ngx_ur_snapshot_range(ngx_ur_range_snapshot_t *r, ngx_array_t *workers)
 
     r->returned = ngx_max(r->remaining, r->size - r->reserved)
                   - (r->size - r->reserved);
+}
+
+
+/*
+ * What is read under the mutex is fetched before, or others would wait for the
+ * lines that 32 workers have written to, and for pages that this one has not
+ * seen yet.
+ */
+
+static void
+ngx_ur_snapshot_fetch(ngx_ur_range_t *range, ngx_array_t *workers)
+{
+    u_char                    *p, *end;
+    ngx_uint_t                 i;
+    ngx_ur_count_t            *count;
+    ngx_ur_snapshot_worker_t  *w;
+
+    w = workers->elts;
+
+    for (i = 0; i < workers->nelts; i++) {
+        count = &w[i].account->counts[range->place];
+
+        ngx_ur_snapshot_touch(&count->asked);
+        ngx_ur_snapshot_touch(&count->excluded);
+    }
+
+    p = (u_char *) range->slot->account;
+    end = p + sizeof(ngx_ur_account_t);
+
+    while (p < end) {
+        ngx_ur_snapshot_touch(p);
+        p += NGX_CPU_CACHE_LINE;
+    }
 }
 
 
