@@ -65,6 +65,7 @@ for my $time ('at first', 'and again, with the data that were kept') {
 
     my $start = $http->get("http://127.0.0.1:$port/")->{content};
     like $start, qr{<title>Unique random numbers}, '... /';
+    like $start, qr{<a href="/status">.*?\bdashboard\b}s, '... a dashboard';
 
     for my $path ($start =~ /href="([^"]*)"/g) {
         is $http->get("http://127.0.0.1:$port$path")->{status}, 200,
