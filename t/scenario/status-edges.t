@@ -61,6 +61,7 @@ my $e = "\xc3\xa9";
 my @names = (
     "n" x 900, $e x 300, "n" . $e x 300,
     "not UTF-8: \xc3\xff \xed\xa0\x80 \xe9t\xe9 $e\xc3", "tab\tline\nend\r\x01",
+    "</script><!-- &lt;",
 );
 
 $nginx->configure(
@@ -170,6 +171,13 @@ like $nginx->get('/')->{content}, qr{^before <table.*</table>\n<script .*</scrip
     'a page';
 is $nginx->get('/')->{headers}{'content-security-policy'},
     q{frame-ancestors 'none'}, '... that has no policy';
+
+my ($data) = $nginx->get('/')->{content}
+    =~ m{<script type="application/json" id="snapshot">([^<]*)</script>};
+is_deeply [ map { $_->{name} } @{ decode_json($data)->{pools} } ],
+    [ map { $_->{name} } @{ $odd->{pools} } ],
+    '... with its data, whatever names there are';
+
 unlink "$dir/one" or die;
 ok !eval { $nginx->reload; 1 }, '... that is gone is not reloaded';
 like $nginx->get('/')->{content}, qr/^before /, '... but shown';
