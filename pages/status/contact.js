@@ -1,10 +1,15 @@
 // Asks for the state, again and again, and tells how old the last answer is.
+// The page came with one; where a location has nothing but this page, each of
+// them is in one.
 
 'use strict';
 
 const INTERVAL = 2000;
 const PATIENCE = 4000;
 const LOST = 6000;
+
+// No parser of HTML is asked: what makes elements of a text is forbidden here.
+const SNAPSHOT = /<script type="application\/json" id="snapshot">([^<]*)/;
 
 const contact = {
     at: performance.now(),
@@ -23,7 +28,7 @@ function isLost() {
 
 async function ask() {
     const answer = await fetch(location.pathname, {
-        headers: { Accept: 'application/json' },
+        headers: { Accept: 'application/json, text/html;q=0.5' },
         cache: 'no-store',
         signal: AbortSignal.timeout(PATIENCE),
     }).catch(() => {
@@ -34,9 +39,22 @@ async function ask() {
         throw new Error(`the server answers ${answer.status}`);
     }
 
-    const data = await answer.json().catch(() => {
-        throw new Error('the server sends no JSON here');
+    return answer.text().catch(() => {
+        throw new Error('the server does not answer');
     });
+}
+
+// JSON itself has no such element: a string in it has "\u003c".
+function read(text) {
+    try {
+        return JSON.parse(SNAPSHOT.exec(text)?.[1] ?? text);
+    } catch {
+        throw new Error('the server sends no JSON here');
+    }
+}
+
+function take(text, draw) {
+    const data = read(text);
 
     if (data.version !== 1) {
         throw new Error('the module has changed, reload this page');
@@ -46,17 +64,16 @@ async function ask() {
         throw new Error('the server sends the same again and again');
     }
 
-    return data;
+    draw(data);
+    Object.assign(contact, { at: performance.now(), data, trouble: '' });
 }
 
-async function poll(draw, showHead) {
+// The first text may be what the page came with.
+async function poll(draw, showHead, text) {
     const begun = performance.now();
 
     try {
-        const data = await ask();
-
-        draw(data);
-        Object.assign(contact, { at: performance.now(), data, trouble: '' });
+        take(text ?? await ask(), draw);
     } catch (error) {
         contact.trouble = error.message;
     }

@@ -89,4 +89,4 @@ document.addEventListener('visibilitychange', () => {
 });
 
 setInterval(showHead, 1000);
-poll(draw, showHead);
+poll(draw, showHead, element('snapshot')?.textContent);

@@ -5,7 +5,7 @@
 function filling(pool) {
     const { size, remaining, leased, batched } = pool;
     const held = leased + batched;
-    const used = size - remaining - held;
+    const used = Math.max(0, size - remaining - held);
 
     return h('div', { class: 'filling', 'data-key': 'filling' },
         bar(used, held, size),

@@ -48,7 +48,8 @@ function ofPool(pool, now) {
     const { zone, state_file: file } = pool;
     const left = forecast(pool.exhausted_in_seconds);
 
-    if (pool.remaining + pool.leased + pool.batched === 0) {
+    // What is missing, or drained, is in no size.
+    if (pool.size > 0 && pool.remaining + pool.leased + pool.batched === 0) {
         add('critical', `All numbers of ${pool.name} are used`,
             'add a range to the pool');
     } else if (left !== null && left < SOON) {

@@ -47,7 +47,9 @@ const RANGE_STATES = {
     deferred: ['warning', 'its database cannot grant safely for now',
         'nothing, it goes on by itself; or mend what the reason names'],
     missing: ['warning', 'it is not in its database, or must not be seen',
-        'run the SQL there, or mend the rights or the line of the shard'],
+        'if it is the right database, run the SQL there, after'
+        + ' sql/schema.sql where it has no schema; or mend the rights or the'
+        + ' line of the shard'],
     mismatch: ['warning', 'it is another one in its database',
         'configure it as it is there'],
     unknown: ['rest', 'its database was not asked yet', ''],

@@ -57,6 +57,7 @@ typedef struct {
     ngx_http_handler_pt   handler;
     ngx_ur_view_format_e  format;
     ngx_str_t             page;         /* with a marker; empty: none */
+    char                 *policy;       /* for what is sent with it */
 } ngx_ur_view_t;
 
 

@@ -21,6 +21,12 @@
 
 #define NGX_UR_VIEW_PAGE_MAX  (4 * 1024 * 1024)
 
+#define NGX_UR_VIEW_POLICY                                                    \
+    "<meta http-equiv=\"Content-Security-Policy\" content=\""
+
+/* a page cannot say this of itself */
+#define NGX_UR_VIEW_UNFRAMED  "frame-ancestors 'none'"
+
 
 static char *ngx_ur_view_parameter(ngx_conf_t *cf, ngx_ur_view_t *view,
     ngx_str_t *value);
@@ -28,6 +34,8 @@ static char *ngx_ur_view_page(ngx_conf_t *cf, ngx_ur_view_t *view,
     ngx_str_t *name, ngx_uint_t wanted);
 static char *ngx_ur_view_read(ngx_conf_t *cf, ngx_ur_view_t *view,
     ngx_file_t *file);
+static char *ngx_ur_view_policy(ngx_conf_t *cf, ngx_ur_view_t *view);
+static void ngx_ur_view_meta(ngx_str_t *page, ngx_str_t *policy);
 
 
 char *
@@ -215,5 +223,64 @@ ngx_ur_view_read(ngx_conf_t *cf, ngx_ur_view_t *view, ngx_file_t *file)
         return NGX_CONF_ERROR;
     }
 
+    return ngx_ur_view_policy(cf, view);
+}
+
+
+/* what a page says of itself counts from there on, and not for frames */
+
+static char *
+ngx_ur_view_policy(ngx_conf_t *cf, ngx_ur_view_t *view)
+{
+    u_char     *p;
+    ngx_str_t   policy;
+
+    ngx_ur_view_meta(&view->page, &policy);
+
+    if (policy.len == 0) {
+        view->policy = NGX_UR_VIEW_UNFRAMED;
+        return NGX_CONF_OK;
+    }
+
+    p = ngx_pnalloc(cf->pool, policy.len + sizeof("; " NGX_UR_VIEW_UNFRAMED));
+    if (p == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_sprintf(p, "%V; " NGX_UR_VIEW_UNFRAMED "%Z", &policy);
+
+    view->policy = (char *) p;
+
     return NGX_CONF_OK;
+}
+
+
+/* empty if there is none, or none that a header could have as it is written */
+
+static void
+ngx_ur_view_meta(ngx_str_t *page, ngx_str_t *policy)
+{
+    u_char  *p, *end;
+
+    ngx_str_null(policy);
+
+    end = page->data + page->len;
+
+    p = ngx_strlcasestrn(page->data, end, (u_char *) NGX_UR_VIEW_POLICY,
+                         sizeof(NGX_UR_VIEW_POLICY) - 2);
+    if (p == NULL) {
+        return;
+    }
+
+    p += sizeof(NGX_UR_VIEW_POLICY) - 1;
+
+    policy->data = p;
+
+    while (p < end && *p >= ' ' && *p <= '~' && *p != '&' && *p != '"') {
+        p++;
+    }
+
+    if (p < end && *p == '"') {
+        policy->len = p - policy->data;
+    }
 }

@@ -26,6 +26,17 @@ typedef struct {
 } accept_match_t;
 
 
+/* how close: the type by a wildcard or two, in another version, or as it is */
+
+enum {
+    ACCEPT_NONE = 0,
+    ACCEPT_ALL,
+    ACCEPT_TYPE,
+    ACCEPT_VERSION,
+    ACCEPT_EXACT
+};
+
+
 static void accept_range(accept_text_t range, const accept_media_t *media,
     accept_match_t *match);
 static int accept_precision(accept_text_t *range,
@@ -33,6 +44,7 @@ static int accept_precision(accept_text_t *range,
 static int accept_weight(accept_text_t value);
 static accept_text_t accept_part(accept_text_t *rest, char separator);
 static accept_text_t accept_trim(const char *start, const char *end);
+static accept_text_t accept_unquote(accept_text_t text);
 static int accept_is(accept_text_t text, const char *word);
 
 
@@ -40,7 +52,7 @@ size_t
 accept_choose(const char *field, size_t len, const accept_media_t *media,
     size_t n)
 {
-    int             best;
+    int             best, liking;
     size_t          i, chosen;
     accept_text_t   rest;
     accept_match_t  match;
@@ -50,7 +62,7 @@ accept_choose(const char *field, size_t len, const accept_media_t *media,
 
     for (i = 0; i < n; i++) {
         match.weight = 0;
-        match.precision = 0;
+        match.precision = ACCEPT_NONE;
 
         rest.start = field;
         rest.end = field + len;
@@ -59,8 +71,12 @@ accept_choose(const char *field, size_t len, const accept_media_t *media,
             accept_range(accept_part(&rest, ','), &media[i], &match);
         }
 
-        if (match.weight > best) {
-            best = match.weight;
+        /* what was asked for comes before another version, liked the same */
+
+        liking = 2 * match.weight - (match.precision == ACCEPT_VERSION);
+
+        if (liking > best) {
+            best = liking;
             chosen = i;
         }
     }
@@ -78,7 +94,7 @@ accept_range(accept_text_t range, const accept_media_t *media,
 
     precision = accept_precision(&range, media);
 
-    if (precision == 0) {
+    if (precision == ACCEPT_NONE) {
         return;
     }
 
@@ -93,10 +109,21 @@ accept_range(accept_text_t range, const accept_media_t *media,
 
         } else if (accept_is(name, "version")
                    && (media->version == NULL
-                       || !accept_is(parameter, media->version)))
+                       || !accept_is(accept_unquote(parameter),
+                                     media->version)))
         {
-            return;
+            if (media->version == NULL || precision < ACCEPT_VERSION) {
+                return;
+            }
+
+            precision = ACCEPT_VERSION;
         }
+    }
+
+    /* who wants no other version may want this one */
+
+    if (precision == ACCEPT_VERSION && weight == 0) {
+        return;
     }
 
     if (precision > match->precision
@@ -108,7 +135,7 @@ accept_range(accept_text_t range, const accept_media_t *media,
 }
 
 
-/* takes the type from the front: 0 if it is another one */
+/* takes the type from the front */
 
 static int
 accept_precision(accept_text_t *range, const accept_media_t *media)
@@ -119,14 +146,18 @@ accept_precision(accept_text_t *range, const accept_media_t *media)
     type = accept_part(&subtype, '/');
 
     if (accept_is(type, "*") && accept_is(subtype, "*")) {
-        return 1;
+        return ACCEPT_ALL;
     }
 
     if (!accept_is(type, media->type)) {
-        return 0;
+        return ACCEPT_NONE;
     }
 
-    return accept_is(subtype, "*") ? 2 : accept_is(subtype, media->subtype) * 3;
+    if (accept_is(subtype, "*")) {
+        return ACCEPT_TYPE;
+    }
+
+    return accept_is(subtype, media->subtype) ? ACCEPT_EXACT : ACCEPT_NONE;
 }
 
 
@@ -206,6 +237,19 @@ accept_trim(const char *start, const char *end)
 
     text.start = start;
     text.end = end;
+
+    return text;
+}
+
+
+static accept_text_t
+accept_unquote(accept_text_t text)
+{
+    if (text.end - text.start >= 2 && *text.start == '"' && text.end[-1] == '"')
+    {
+        text.start++;
+        text.end--;
+    }
 
     return text;
 }

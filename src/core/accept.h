@@ -20,8 +20,8 @@
 typedef struct {
     const char  *type;                  /* in lower case */
     const char  *subtype;
-    const char  *version;               /* a range that names another one is
-                                           not of this */
+    const char  *version;               /* who names another one gets this,
+                                           if he likes nothing else as much */
 } accept_media_t;
 
 

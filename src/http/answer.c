@@ -20,7 +20,7 @@
 #include "http/header.h"
 #include "pool.h"
 #include "zone/account.h"
-#include "zone/snapshot.h"
+#include "zone/stock.h"
 
 
 static ngx_int_t ngx_ur_answer_given(ngx_ur_ctx_t *ctx);
@@ -333,7 +333,7 @@ ngx_ur_answer_remaining(ngx_ur_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    ngx_sprintf(value, "%uL%Z", ngx_ur_snapshot_remaining(ctx->pool));
+    ngx_sprintf(value, "%uL%Z", ngx_ur_stock(ctx->pool));
 
     return ngx_ur_header_add(ctx->request, "X-Unique-Random-Remaining",
                              (char *) value);

@@ -25,12 +25,12 @@
 static ngx_ur_view_format_e ngx_ur_status_format(ngx_http_request_t *r,
     ngx_ur_view_t *view);
 static void ngx_ur_status_html(ngx_ur_text_t *text, ngx_ur_overview_t *overview,
-    ngx_str_t *page);
+    ngx_ur_view_t *view);
 static ngx_int_t ngx_ur_status_send(ngx_http_request_t *r,
-    ngx_ur_text_t *text, ngx_ur_view_format_e format);
+    ngx_ur_text_t *text, ngx_ur_view_t *view, ngx_ur_view_format_e format);
 static void ngx_ur_status_type(ngx_http_request_t *r, ngx_str_t *type);
 static ngx_int_t ngx_ur_status_headers(ngx_http_request_t *r,
-    ngx_ur_view_format_e format);
+    ngx_ur_view_t *view, ngx_ur_view_format_e format);
 
 
 /* in the order of ngx_ur_view_format_e */
@@ -65,6 +65,21 @@ static ngx_str_t  ngx_ur_status_page = ngx_string(
     "<meta name=\"color-scheme\" content=\"light dark\">"
     "<title>unique_random</title></head><body>\n<h1>unique_random</h1>\n"
     NGX_UR_VIEW_MARKER "</body></html>\n");
+
+
+/* there is nothing in it that could be run, or asked for */
+
+static char  ngx_ur_status_policy[] =
+    "default-src 'none'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'";
+
+
+/* for the script of a page: nothing that runs */
+
+static ngx_str_t  ngx_ur_status_data = ngx_string(
+    "<script type=\"application/json\" id=\"snapshot\">");
+
+static ngx_str_t  ngx_ur_status_data_end = ngx_string("</script>\n");
 
 
 ngx_int_t
@@ -113,14 +128,14 @@ ngx_ur_status_handler(ngx_http_request_t *r)
         break;
 
     case NGX_UR_VIEW_HTML:
-        ngx_ur_status_html(&text, overview, &urlcf->view->page);
+        ngx_ur_status_html(&text, overview, urlcf->view);
         break;
 
     default:
         ngx_ur_metrics(&text, overview, format == NGX_UR_VIEW_OPENMETRICS);
     }
 
-    return ngx_ur_status_send(r, &text, format);
+    return ngx_ur_status_send(r, &text, urlcf->view, format);
 }
 
 
@@ -154,14 +169,12 @@ ngx_ur_status_format(ngx_http_request_t *r, ngx_ur_view_t *view)
 
 static void
 ngx_ur_status_html(ngx_ur_text_t *text, ngx_ur_overview_t *overview,
-    ngx_str_t *page)
+    ngx_ur_view_t *view)
 {
     u_char     *marker, *end;
-    ngx_str_t   part;
+    ngx_str_t  *page, part;
 
-    if (page->len == 0) {
-        page = &ngx_ur_status_page;
-    }
+    page = view->page.len ? &view->page : &ngx_ur_status_page;
 
     end = page->data + page->len;
 
@@ -174,6 +187,12 @@ ngx_ur_status_html(ngx_ur_text_t *text, ngx_ur_overview_t *overview,
 
     ngx_ur_tables(text, overview);
 
+    if (view->page.len) {
+        ngx_ur_text_put(text, &ngx_ur_status_data);
+        ngx_ur_json(text, overview);
+        ngx_ur_text_put(text, &ngx_ur_status_data_end);
+    }
+
     part.data = marker + sizeof(NGX_UR_VIEW_MARKER) - 1;
     part.len = end - part.data;
 
@@ -183,11 +202,11 @@ ngx_ur_status_html(ngx_ur_text_t *text, ngx_ur_overview_t *overview,
 
 static ngx_int_t
 ngx_ur_status_send(ngx_http_request_t *r, ngx_ur_text_t *text,
-    ngx_ur_view_format_e format)
+    ngx_ur_view_t *view, ngx_ur_view_format_e format)
 {
     ngx_int_t  rc;
 
-    if (text->failed || ngx_ur_status_headers(r, format) != NGX_OK) {
+    if (text->failed || ngx_ur_status_headers(r, view, format) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -232,7 +251,8 @@ ngx_ur_status_type(ngx_http_request_t *r, ngx_str_t *type)
 
 
 static ngx_int_t
-ngx_ur_status_headers(ngx_http_request_t *r, ngx_ur_view_format_e format)
+ngx_ur_status_headers(ngx_http_request_t *r, ngx_ur_view_t *view,
+    ngx_ur_view_format_e format)
 {
     if (ngx_ur_header_add(r, "Cache-Control", "no-store") != NGX_OK
         || ngx_ur_header_add(r, "Vary", "Accept") != NGX_OK
@@ -241,8 +261,11 @@ ngx_ur_status_headers(ngx_http_request_t *r, ngx_ur_view_format_e format)
         return NGX_ERROR;
     }
 
-    return (format == NGX_UR_VIEW_HTML)
-           ? ngx_ur_header_add(r, "Content-Security-Policy",
-                               "frame-ancestors 'none'")
-           : NGX_OK;
+    if (format != NGX_UR_VIEW_HTML) {
+        return NGX_OK;
+    }
+
+    return ngx_ur_header_add(r, "Content-Security-Policy",
+                             view->page.len ? view->policy
+                                            : ngx_ur_status_policy);
 }

@@ -222,7 +222,10 @@ ngx_ur_text_char(u_char *p, ngx_ur_text_e how, u_char c)
     } else if (c == '\n') {
         return ngx_cpymem(p, "\\n", 2);
 
-    } else if (c < 0x20 && how == NGX_UR_TEXT_JSON) {
+    } else if (how == NGX_UR_TEXT_JSON && (c < 0x20 || c == '<')) {
+
+        /* what a page has inside of an element must not end that */
+
         return ngx_sprintf(p, "\\u%04xd", (int) c);
     }
 

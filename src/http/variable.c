@@ -19,7 +19,7 @@
 #include "http/kept.h"
 #include "http/variable.h"
 #include "pool.h"
-#include "zone/snapshot.h"
+#include "zone/stock.h"
 
 
 static ngx_ur_ctx_t *ngx_ur_variable_ctx(ngx_http_request_t *r);
@@ -79,7 +79,7 @@ ngx_ur_variable_remaining(ngx_http_request_t *r, ngx_http_variable_value_t *v,
         return NGX_ERROR;
     }
 
-    s.len = ngx_sprintf(s.data, "%uL", ngx_ur_snapshot_remaining(pool))
+    s.len = ngx_sprintf(s.data, "%uL", ngx_ur_stock(pool))
             - s.data;
 
     return ngx_ur_variable_set(v, &s);

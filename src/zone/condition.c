@@ -8,7 +8,6 @@
 #include <ngx_core.h>
 
 #include "core/lease.h"
-#include "core/memory.h"
 #include "core/reservation.h"
 #include "pool.h"
 #include "zone/account.h"
@@ -76,8 +75,9 @@ ngx_ur_condition_of_range(ngx_ur_range_t *range)
         return NGX_UR_RANGE_FAILING;
     }
 
-    return memory_now(&range->slot->memory)->epoch ? NGX_UR_RANGE_ACTIVE
-                                                   : NGX_UR_RANGE_UNKNOWN;
+    /* what is recalled of it says nothing of how it is now */
+
+    return range->slot->told_at ? NGX_UR_RANGE_ACTIVE : NGX_UR_RANGE_UNKNOWN;
 }
 
 

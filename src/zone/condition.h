@@ -19,7 +19,7 @@
 
 typedef enum {
     NGX_UR_RANGE_ACTIVE = 0,
-    NGX_UR_RANGE_UNKNOWN,               /* it has not been asked yet */
+    NGX_UR_RANGE_UNKNOWN,               /* it has not told in this zone */
     NGX_UR_RANGE_FAILING,               /* its shard is */
     NGX_UR_RANGE_DEFERRED,
     NGX_UR_RANGE_FENCED,

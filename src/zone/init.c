@@ -11,6 +11,7 @@
 #include <ngx_core.h>
 
 #include "core/lease.h"
+#include "core/reservation.h"
 #include "pool.h"
 #include "zone/account.h"
 #include "zone/health.h"
@@ -33,6 +34,8 @@ static ngx_int_t ngx_ur_init_zone(ngx_shm_zone_t *shm_zone, void *data);
 static ngx_int_t ngx_ur_init_create(ngx_ur_pool_t *pool, ngx_log_t *log);
 static ngx_int_t ngx_ur_init_layout(ngx_ur_pool_t *pool);
 static void ngx_ur_init_left_behind(ngx_ur_pool_t *pool, ngx_log_t *log);
+static void ngx_ur_init_fences(ngx_ur_pool_t *pool);
+static void ngx_ur_init_fence(ngx_ur_slot_t *slot, ngx_ur_slot_t *old);
 
 
 ngx_int_t
@@ -145,6 +148,7 @@ ngx_ur_init_zone(ngx_shm_zone_t *shm_zone, void *data)
     }
 
     zone->generation = ++zone->sh->generations;
+    ngx_ur_init_fences(pool);
 
     return ngx_test_config ? NGX_OK : ngx_ur_recall(pool, log);
 }
@@ -255,4 +259,67 @@ ngx_ur_init_left_behind(ngx_ur_pool_t *pool, ngx_log_t *log)
                   "the zone of unique_random_pool \"%V\" has another size: "
                   "%uL leased positions are left to the old workers",
                   &pool->name, left);
+}
+
+
+/*
+ * What is fenced in the zone that is running is so in another one, too, where
+ * it might not be asked for long.  The first look at the range lifts the fence,
+ * as it would there.
+ */
+
+static void
+ngx_ur_init_fences(ngx_ur_pool_t *pool)
+{
+    ngx_uint_t       i, j;
+    ngx_ur_pool_t   *old;
+    ngx_ur_slot_t   *slot, *fenced;
+    ngx_ur_shctx_t  *sh;
+
+    sh = pool->zone->sh;
+    old = ngx_ur_zone_running(pool);
+
+    if (old == NULL || old->zone->sh == sh) {
+        return;
+    }
+
+    for (i = 0; i < old->zone->sh->places; i++) {
+        fenced = &old->zone->sh->slots[i];
+
+        if (fenced->id == 0 || fenced->outcome != RESERVATION_FENCED) {
+            continue;
+        }
+
+        for (j = 0; j < sh->places; j++) {
+            slot = &sh->slots[j];
+
+            if (slot->id
+                && slot->first == fenced->first
+                && slot->last == fenced->last)
+            {
+                ngx_ur_init_fence(slot, fenced);
+            }
+        }
+    }
+}
+
+
+/* a worker may change the texts meanwhile, but none has an end beyond them */
+
+static void
+ngx_ur_init_fence(ngx_ur_slot_t *slot, ngx_ur_slot_t *old)
+{
+    ngx_ur_account_t  *to, *from;
+
+    to = slot->account;
+    from = old->account;
+
+    slot->outcome = RESERVATION_FENCED;
+    slot->detail = old->detail;
+
+    to->since = from->since;
+    to->stale = from->stale;
+
+    ngx_memcpy(to->reason, from->reason, NGX_UR_ACCOUNT_TEXT - 1);
+    ngx_memcpy(to->sql, from->sql, NGX_UR_ACCOUNT_TEXT - 1);
 }

@@ -16,6 +16,7 @@
 #include "zone/memory.h"
 #include "zone/slot.h"
 #include "zone/snapshot.h"
+#include "zone/stock.h"
 #include "zone/workers.h"
 #include "zone/zone.h"
 
@@ -26,6 +27,10 @@
 
 /* all that lasts longer lasts as long, and can be printed: in seconds */
 #define NGX_UR_SNAPSHOT_EVER     1e15
+
+
+/* a prefetch would not bring its page */
+#define ngx_ur_snapshot_touch(p)  ((void) *(volatile u_char *) (p))
 
 
 /* an account of a worker, and who had it */
@@ -46,7 +51,7 @@ static ngx_uint_t ngx_ur_snapshot_lives(ngx_ur_snapshot_worker_t *w);
 static void ngx_ur_snapshot_places(ngx_ur_snapshot_t *s);
 static void ngx_ur_snapshot_range(ngx_ur_range_snapshot_t *r,
     ngx_array_t *workers);
-static uint64_t ngx_ur_snapshot_left(ngx_ur_range_t *range);
+static void ngx_ur_snapshot_fetch(ngx_ur_range_t *range, ngx_array_t *workers);
 static void ngx_ur_snapshot_counts(ngx_ur_range_snapshot_t *r,
     ngx_array_t *workers);
 static void ngx_ur_snapshot_shard(ngx_ur_shard_snapshot_t *d,
@@ -266,6 +271,8 @@ ngx_ur_snapshot_range(ngx_ur_range_snapshot_t *r, ngx_array_t *workers)
     range = r->range;
     pool = range->shard->pool;
 
+    ngx_ur_snapshot_fetch(range, workers);
+
     ngx_ur_zone_lock(pool);
 
     slot = range->slot;
@@ -275,7 +282,7 @@ ngx_ur_snapshot_range(ngx_ur_range_snapshot_t *r, ngx_array_t *workers)
     r->size = ngx_ur_domain_size(range);
     r->known_size = ngx_ur_domain_is_ready(range) ? r->size : 0;
     r->reserved = ngx_min(memory->reserved, r->size);
-    r->remaining = ngx_ur_snapshot_left(range);
+    r->remaining = ngx_ur_stock_left(range);
     r->serial = memory->serial;
     r->epoch = memory->epoch;
     r->leased = leases_left(&slot->leases);
@@ -296,20 +303,36 @@ ngx_ur_snapshot_range(ngx_ur_range_snapshot_t *r, ngx_array_t *workers)
 }
 
 
-/* of a range that has not answered yet, as much as is not known to be gone */
+/*
+ * What is read under the mutex is fetched before, or others would wait for the
+ * lines that 32 workers have written to, and for pages that this one has not
+ * seen yet.
+ */
 
-static uint64_t
-ngx_ur_snapshot_left(ngx_ur_range_t *range)
+static void
+ngx_ur_snapshot_fetch(ngx_ur_range_t *range, ngx_array_t *workers)
 {
-    uint64_t        size;
-    ngx_ur_slot_t  *slot;
+    u_char                    *p, *end;
+    ngx_uint_t                 i;
+    ngx_ur_count_t            *count;
+    ngx_ur_snapshot_worker_t  *w;
 
-    slot = range->slot;
-    size = ngx_ur_domain_size(range);
+    w = workers->elts;
 
-    return slot->told_at
-           ? ngx_min(slot->remaining, size)
-           : size - ngx_min(memory_now(&slot->memory)->reserved, size);
+    for (i = 0; i < workers->nelts; i++) {
+        count = &w[i].account->counts[range->place];
+
+        ngx_ur_snapshot_touch(&count->asked);
+        ngx_ur_snapshot_touch(&count->excluded);
+    }
+
+    p = (u_char *) range->slot->account;
+    end = p + sizeof(ngx_ur_account_t);
+
+    while (p < end) {
+        ngx_ur_snapshot_touch(p);
+        p += NGX_CPU_CACHE_LINE;
+    }
 }
 
 
@@ -386,7 +409,7 @@ ngx_ur_snapshot_shard(ngx_ur_shard_snapshot_t *d, ngx_array_t *workers)
 }
 
 
-/* what cannot be drawn for good is no stock */
+/* what cannot be drawn is no stock; what is leased of it may be */
 
 static void
 ngx_ur_snapshot_sum(ngx_ur_snapshot_t *s, ngx_ur_range_snapshot_t *r)
@@ -400,8 +423,12 @@ ngx_ur_snapshot_sum(ngx_ur_snapshot_t *s, ngx_ur_range_snapshot_t *r)
     }
 
     s->leased += r->leased;
+    s->issuable += r->leased + r->batched;
 
-    if (r->state == NGX_UR_RANGE_DRAINED) {
+    if (r->state == NGX_UR_RANGE_DRAINED
+        || r->state == NGX_UR_RANGE_MISSING
+        || r->state == NGX_UR_RANGE_MISMATCH)
+    {
         return;
     }
 
@@ -409,6 +436,10 @@ ngx_ur_snapshot_sum(ngx_ur_snapshot_t *s, ngx_ur_range_snapshot_t *r)
     s->reserved += r->reserved;
     s->returned += r->returned;
     s->remaining += r->remaining;
+
+    if (r->state != NGX_UR_RANGE_DEFERRED) {
+        s->issuable += r->remaining;
+    }
 }
 
 
@@ -418,8 +449,7 @@ ngx_ur_snapshot_state(ngx_ur_snapshot_t *s)
     ngx_uint_t      i;
     ngx_ur_state_e  state;
 
-    state = (s->remaining + s->leased + s->batched) ? NGX_UR_STATE_OK
-                                                    : NGX_UR_STATE_CRITICAL;
+    state = s->issuable ? NGX_UR_STATE_OK : NGX_UR_STATE_CRITICAL;
 
     for (i = 0; i < s->pool->ranges.nelts; i++) {
         state = ngx_max(state, ngx_ur_condition_by_range(s->ranges[i].state));
@@ -452,33 +482,6 @@ ngx_ur_snapshot_is_soon(ngx_ur_snapshot_t *s, history_window_e window)
     left = ngx_ur_snapshot_forecast(&s->used_up, s->remaining, window);
 
     return left >= 0 && left < NGX_UR_SNAPSHOT_SOON;
-}
-
-
-uint64_t
-ngx_ur_snapshot_remaining(ngx_ur_pool_t *pool)
-{
-    uint64_t          sum;
-    ngx_uint_t        i;
-    ngx_ur_range_t  **ranges;
-
-    sum = 0;
-    ranges = pool->ranges.elts;
-
-    for (i = 0; i < pool->ranges.nelts; i++) {
-
-        if (!ngx_ur_slot_issues(ranges[i])) {
-            continue;
-        }
-
-        sum += leases_left(&ranges[i]->slot->leases);
-
-        if (!ranges[i]->shard->drain) {
-            sum += ngx_ur_snapshot_left(ranges[i]);
-        }
-    }
-
-    return sum;
 }
 
 

@@ -88,6 +88,8 @@ typedef struct {
     uint64_t                  issued;
     uint64_t                  excluded;
 
+    uint64_t                  issuable;     /* now, or after a reservation */
+
     ngx_ur_range_snapshot_t  *ranges;
     ngx_ur_shard_snapshot_t  *shards;
 } ngx_ur_snapshot_t;
@@ -96,9 +98,6 @@ typedef struct {
 /* in memory of "memory" */
 ngx_int_t ngx_ur_snapshot(ngx_ur_snapshot_t *snapshot, ngx_ur_pool_t *pool,
     ngx_pool_t *memory);
-
-/* how many numbers the pool has left, as far as is known; without a copy */
-uint64_t ngx_ur_snapshot_remaining(ngx_ur_pool_t *pool);
 
 /*
  * In how many seconds nothing remains, at the rate of that window; -1 if it is

@@ -34,7 +34,9 @@ my $nginx = UniqueRandom::Nginx->new(
         . " shard $shard_a name=a fail_timeout=2s;"
         . " shard $shard_b name=b fail_timeout=2s; }",
     server  => 'location /random { unique_random; }'
-        . " location /status { unique_random_status page=$pages/status.html; }",
+        . " location /status { unique_random_status page=$pages/status.html; }"
+        . " location /page { unique_random_status html"
+        . " page=$pages/status.html; }",
 );
 
 my $browser = UniqueRandom::Browser->new(size => '1280,1000');
@@ -74,6 +76,11 @@ my $tables = $nginx->get('/status', headers => { Accept => 'text/html' });
 like $tables->{content}, qr{<table class="ranges">.*<td>1-1000000</td>}s,
     'without script there are tables';
 
+my ($policy) = $tables->{content}
+    =~ /<meta http-equiv="Content-Security-Policy" content="([^"]*)"/;
+is $tables->{headers}{'content-security-policy'},
+    "$policy; frame-ancestors 'none'", 'its policy is in a header, too';
+
 $browser->open($nginx->url('/status'));
 page_is('all is in order', title => qr/^In order/,
     ranges => qr/1-1000000.*1000001-2000000/);
@@ -88,6 +95,14 @@ page_is('... and green again', title => qr/^In order/);
 $a->psql('numbers', 'UPDATE unique_random.ranges SET reserved = reserved - 1');
 page_is('a range is fenced: what to run is there', title => qr/^Critical/,
     sql => qr/^SELECT unique_random\.accept\('numbers', 1, at_least => \d+,/);
+
+$browser->open($nginx->url('/page'));
+page_is('a location that has the page alone', title => qr/^Critical/,
+    sql => qr/^SELECT unique_random\.accept\('numbers', 1, at_least => \d+,/);
+
+$b->stop;
+page_is('... hears that a shard is stopped',
+    attention => qr/Shard b of numbers is unavailable/);
 
 is_deeply [ $browser->console ], [], 'nothing is wrong with the page';
 

@@ -44,7 +44,8 @@ unlike $template, qr{<(?:link|script)\b[^>]*(?:src|href)="(?!data:)},
 
 sub source {
     my $nginx = UniqueRandom::Nginx->new(
-        http => 'map $http_accept $kind { default json; ~text/html html; }',
+        http => 'map $http_accept $kind { default json;'
+            . ' ~^application/json json; ~text/html html; }',
         server => <<"EOT");
 location = /status {
     root $dir;
@@ -55,6 +56,13 @@ location = /status {
     add_header Cache-Control no-store;
     add_header Vary Accept;
     add_header Content-Security-Policy "frame-ancestors 'none'";
+}
+location = /page {
+    root $dir;
+    try_files /status.html =404;
+    types { text/html html; }
+    ssi on;
+    add_header Cache-Control no-store;
 }
 EOT
 
@@ -333,6 +341,19 @@ page_is('it is back', %red, lost => qr/^$/, age => qr/old$/);
 unlink "$dir/status.json";
 page_is('another answer', title => qr/^Contact lost/,
     age => qr/the server answers 404$/);
+
+# A location that has nothing but the page
+
+$say->(status(pool(shards => [ shard('</script><!-- a') ])));
+$browser->open($nginx->url('/page'));
+page_is('a page alone', %green, age => qr/^\d+(?:\.\d)? s old$/);
+like $browser->text('.shards'), qr{</script><!-- a}, '... any name is in it';
+
+$say->($fenced);
+page_is('... hears of what is new', %red,
+    attention => qr/Range 500001-1000000 of numbers is fenced/);
+is_deeply [ grep { /violates/ } $browser->console ], [],
+    '... and is allowed to';
 
 $browser->close;
 done_testing;

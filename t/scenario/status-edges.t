@@ -61,6 +61,7 @@ my $e = "\xc3\xa9";
 my @names = (
     "n" x 900, $e x 300, "n" . $e x 300,
     "not UTF-8: \xc3\xff \xed\xa0\x80 \xe9t\xe9 $e\xc3", "tab\tline\nend\r\x01",
+    "</script><!-- &lt;",
 );
 
 $nginx->configure(
@@ -143,12 +144,40 @@ for (
     like $out, qr/invalid page "[^"]*", \Q$error\E/, "page=$page";
 }
 
+for (
+    [ q{default-src 'none'; img-src data:},
+      q{default-src 'none'; img-src data:; frame-ancestors 'none'} ],
+    [ '',            q{frame-ancestors 'none'} ],
+    [ "a\nb: c",     q{frame-ancestors 'none'} ],
+    [ 'a &amp; b',   q{frame-ancestors 'none'} ],
+) {
+    my ($policy, $header) = @$_;
+
+    write_file("$dir/policy", '<META HTTP-EQUIV="content-security-policy"'
+        . qq{ content="$policy"><!-- snapshot -->});
+    $nginx->configure(
+        server => "location / { unique_random_status html page=$dir/policy; }");
+    $nginx->reload;
+
+    is $nginx->get('/')->{headers}{'content-security-policy'}, $header,
+        'the policy of a page, ' . ($policy =~ s/\n/\\n/r);
+}
+
 write_file("$dir/one", 'before <!-- snapshot --> after');
 $nginx->configure(
     server => "location / { unique_random_status html page=$dir/one; }");
 $nginx->reload;
-like $nginx->get('/')->{content}, qr/^before <table.*table>\n after$/s,
+like $nginx->get('/')->{content}, qr{^before <table.*</table>\n<script .*</script>\n after$}s,
     'a page';
+is $nginx->get('/')->{headers}{'content-security-policy'},
+    q{frame-ancestors 'none'}, '... that has no policy';
+
+my ($data) = $nginx->get('/')->{content}
+    =~ m{<script type="application/json" id="snapshot">([^<]*)</script>};
+is_deeply [ map { $_->{name} } @{ decode_json($data)->{pools} } ],
+    [ map { $_->{name} } @{ $odd->{pools} } ],
+    '... with its data, whatever names there are';
+
 unlink "$dir/one" or die;
 ok !eval { $nginx->reload; 1 }, '... that is gone is not reloaded';
 like $nginx->get('/')->{content}, qr/^before /, '... but shown';

@@ -183,8 +183,40 @@ like $text, qr/pool="odd \\"<&\\\\ name",shard="\\"<&"/,
 my $html = get('/status.html');
 like $html->{content}, qr{<td>odd &quot;&lt;&amp;\\ name</td>},
     'so they are in the page';
-is $html->{headers}{'content-security-policy'}, "frame-ancestors 'none'",
-    '... which nobody can frame';
+like $html->{headers}{'content-security-policy'},
+    qr/^default-src 'none'; .*; frame-ancestors 'none'$/,
+    '... which nobody can frame, and nothing be run in';
+
+# Each table: of each row, what the columns have.
+my %tables;
+for ($html->{content} =~ m{<table (.*?)</table>}gs) {
+    my ($name) = /^class="(\w+)"/;
+    my @columns = m{<th scope="col">(.*?)</th>}g;
+
+    for (m{<tr class=.*?</tr>}gs) {
+        my @cells = m{<td>(.*?)</td>}gs;
+        is @cells, @columns, "a row of the table of $name has all columns";
+
+        my %row;
+        @row{@columns} = @cells;
+        push @{ $tables{$name} }, \%row;
+    }
+}
+
+my $time = qr/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC$/;
+
+like $tables{build}[0]{made}, $time, 'the tables say when they were made';
+is $tables{build}[0]{module}, $status->{build}{module}, '... and by what';
+is $tables{pools}[0]{'at most'}, $pool->{waiting}{limit}, '... how many may wait';
+is $tables{ranges}[0]{returned}, $pool->{ranges}[0]{returned},
+    '... of a range, what was given back';
+like $tables{ranges}[0]{burned}, qr/^\d+$/, '... what was burned';
+like $tables{ranges}[0]{since}, $time, '... since when it is as it is';
+like $tables{ranges}[0]{'last reservation'}, $time, '... its last reservation';
+is $tables{ranges}[1]{'last reservation'}, '', '... if there was one';
+like $tables{shards}[0]{'mean time'}, qr/^\d+\.\d ms$/, '... how fast a shard is';
+is $tables{shards}[0]{at}, '', '... when it failed, if it did';
+like $tables{shards}[1]{at}, $time, '... last';
 
 # Each field, as the reference writes it; what is null may have more.
 sub paths {

@@ -51,7 +51,22 @@ static const struct {
       "version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,"
       "*/*;q=0.2", OPEN },
     { "text/plain;version=0.0.4;q=1,*/*;q=0.1", TEXT },
-    { "application/openmetrics-text; version=0.0.1", JSON },
+
+    /* another version than there is */
+
+    { "application/openmetrics-text; version=0.0.1", OPEN },
+    { "application/openmetrics-text; version=0.0.1, */*;q=0.1", OPEN },
+    { "application/openmetrics-text; version=0.0.1, */*", JSON },
+    { "application/openmetrics-text; version=0.0.1, text/plain", TEXT },
+    { "application/openmetrics-text; version=0.0.1;q=0.5, text/plain;q=0.4",
+      OPEN },
+    { "application/openmetrics-text; version=2;q=0, application/*;q=0.5,"
+      "application/json;q=0", OPEN },
+    { "text/plain; version=1.0.0", TEXT },
+    { "text/plain; version=1.0.0, text/plain; version=0.0.4;q=0.1, text/html;"
+      "q=0.2", HTML },
+    { "text/plain; version=", TEXT },
+    { "application/json; version=2, text/html;q=0.1", HTML },
 
     /* what is closer counts, wherever it is */
 
@@ -73,7 +88,11 @@ static const struct {
     { "text/plain;p=\"\\\",text/html,\"", TEXT },
     { "text/plain;q=0.5;p=\"\\\\\",text/html", HTML },
     { "text/plain;p=\"\\", TEXT },
-    { "text/plain; version=\"0.0.4\"", JSON },
+    { "text/plain; version=\"0.0.4\", text/html", HTML },
+    { "text/html;q=0.9, text/plain; version=\"0.0.4\"", TEXT },
+    { "application/openmetrics-text; version=\"1.0.0\", */*;q=0.9", OPEN },
+    { "text/html;q=0.1, */*; version=2", HTML },
+    { "text/html, text/plain; version=\"", HTML },
 
     /* nothing that is had */
 

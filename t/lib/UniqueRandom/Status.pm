@@ -175,7 +175,9 @@ sub in_html {
         )], map { @{ $_->{ranges} } } @pools)
         . _table('Shards', [qw( name state reservations failures )],
             map { @{ $_->{shards} } } @pools)
-        . _table('Pools', [qw( name state size remaining issued )], @pools);
+        . _table('Pools', [qw( name state size remaining issued )], @pools)
+        . '<script type="application/json" id="snapshot">'
+        . in_json($status) =~ s/<(?!!--#)/\\u003c/gr . "</script>\n";
 }
 
 1;
