@@ -274,6 +274,19 @@ if ($ENV{UPDATE_SCREENSHOT}) {
 
 screen(1280, 1000, 'light');
 
+# Nothing but what is missing: in no sum of the pool, but for leases
+
+$say->(status(pool(state => 'critical', size => 0, reserved => 0,
+    remaining => 0, leased => 50, batched => 0,
+    ranges => [ range(1, state => 'missing', sql => 'SELECT 1;') ])));
+
+$page = page_is('the only range is missing', %red,
+    attention => qr/Pool numbers can issue nothing at present/);
+unlike $page->{attention}, qr/are used/, '... which is not to be used up';
+like $browser->text('.cause'), qr{run the SQL there, after sql/schema\.sql},
+    '... where there may be no schema either';
+like $browser->text('.key'), qr/used 0,/, '... nothing is used of it';
+
 # Many ranges
 
 my @many = map { range($_, $_ % 70 ? () : (state => 'missing')) } 1 .. 200;
