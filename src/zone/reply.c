@@ -29,6 +29,8 @@ static ngx_int_t ngx_ur_reply_take_in(ngx_ur_slot_t *slot, statement_ask_t *ask,
     reservation_t *reply);
 static void ngx_ur_reply_check_domain(ngx_ur_range_t *range,
     ngx_ur_slot_t *slot, reservation_t *reply);
+static ngx_uint_t ngx_ur_reply_void(ngx_ur_slot_t *slot,
+    statement_ask_t *ask, reservation_t *reply);
 static ngx_uint_t ngx_ur_reply_overtaken(ngx_ur_slot_t *slot,
     statement_ask_t *ask, reservation_t *reply);
 static ngx_uint_t ngx_ur_reply_late(ngx_ur_slot_t *slot,
@@ -122,18 +124,7 @@ ngx_ur_reply_take_in(ngx_ur_slot_t *slot, statement_ask_t *ask,
 
     slot->account->granted += reply->count;
 
-    if (ngx_ur_reply_overtaken(slot, ask, reply)) {
-        slot->account->burned[NGX_UR_BURNED_LIFE] += reply->count;
-        return NGX_DECLINED;
-    }
-
-    slot->answered_at = ngx_current_msec;
-
-    if (slot->outcome == RESERVATION_FENCED && ask->want) {
-
-        /* asked for before the fence: only a look can lift it */
-
-        slot->account->burned[NGX_UR_BURNED_FENCED] += reply->count;
+    if (ngx_ur_reply_void(slot, ask, reply)) {
         return NGX_DECLINED;
     }
 
@@ -199,6 +190,31 @@ ngx_ur_reply_check_domain(ngx_ur_range_t *range, ngx_ur_slot_t *slot,
     } else if (reply->outcome == RESERVATION_DOMAIN) {
         ngx_ur_domain_drop(range, NULL);
     }
+}
+
+
+/* whether it was asked for before what others have learned meanwhile */
+
+static ngx_uint_t
+ngx_ur_reply_void(ngx_ur_slot_t *slot, statement_ask_t *ask,
+    reservation_t *reply)
+{
+    if (ngx_ur_reply_overtaken(slot, ask, reply)) {
+        slot->account->burned[NGX_UR_BURNED_LIFE] += reply->count;
+        return 1;
+    }
+
+    slot->answered_at = ngx_current_msec;
+
+    if (slot->outcome == RESERVATION_FENCED && ask->want) {
+
+        /* before the fence: only a look can lift it */
+
+        slot->account->burned[NGX_UR_BURNED_FENCED] += reply->count;
+        return 1;
+    }
+
+    return 0;
 }
 
 
