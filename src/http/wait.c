@@ -22,7 +22,7 @@
 #include "postgres/reserve.h"
 #include "zone/account.h"
 #include "zone/choice.h"
-#include "zone/share.h"
+#include "zone/outlook.h"
 
 
 /* when to ask another range beside the one that does not answer */
@@ -318,7 +318,7 @@ ngx_ur_wait_outlook(ngx_ur_pool_t *pool, ngx_ur_ctx_t *first,
         return;
     }
 
-    ngx_ur_share_outlook(pool, ngx_ur_bulk_wanted(first->bulk),
-                         first->bulk->hold->left,
-                         ngx_ur_bulk_patience(first) != 0, outlook);
+    ngx_ur_outlook(pool, ngx_ur_bulk_wanted(first->bulk),
+                   first->bulk->hold->left, ngx_ur_bulk_patience(first) != 0,
+                   outlook);
 }

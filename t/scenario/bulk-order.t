@@ -1,5 +1,5 @@
-# In which order many numbers come: as if they had been drawn one by one, from the
-# first number of an answer to its last.
+# In which order many numbers come, as if they had been drawn one by one, from the
+# first number of an answer to its last; and which ranges few are from.
 
 use strict;
 use warnings;
@@ -98,6 +98,18 @@ sub order {
 
 for my $ranges (2, 4) {
     order("of$ranges", $_) for 20, 100, 256, 300, 1000;
+}
+
+# Where all have as much left, none has two of two; but any has one with any other.
+{
+    my %together;
+    $together{ join ' ', sort(ranges_of('of4', 2)) }++ for 1 .. BATCHES;
+
+    for my $pair ('0 1', '0 2', '0 3', '1 2', '1 3', '2 3') {
+        cmp_ok $together{$pair} // 0, '>', BATCHES / 30, "$pair come together";
+    }
+
+    is keys %together, 6, '... and nothing else does';
 }
 
 is $_->repeated, 0, 'none came twice' for values %bulk;
