@@ -22,7 +22,7 @@
 #include "postgres/reserve.h"
 #include "zone/account.h"
 #include "zone/choice.h"
-#include "zone/share.h"
+#include "zone/outlook.h"
 
 
 /* when to ask another range beside the one that does not answer */
@@ -86,6 +86,12 @@ ngx_ur_wait(ngx_ur_ctx_t *ctx)
     ngx_ur_pool_t  *pool;
 
     pool = ctx->pool;
+
+    if (ctx->bulk && ngx_ur_outlook_never(pool, ctx->bulk->count)) {
+        ctx->status = NGX_UR_EXHAUSTED;
+
+        return NGX_DECLINED;
+    }
 
     rc = ngx_ur_queue_enter(ctx);
 
@@ -318,7 +324,7 @@ ngx_ur_wait_outlook(ngx_ur_pool_t *pool, ngx_ur_ctx_t *first,
         return;
     }
 
-    ngx_ur_share_outlook(pool, ngx_ur_bulk_wanted(first->bulk),
-                         first->bulk->hold->left,
-                         ngx_ur_bulk_patience(first) != 0, outlook);
+    ngx_ur_outlook(pool, ngx_ur_bulk_wanted(first->bulk),
+                   first->bulk->hold->left, ngx_ur_bulk_patience(first) != 0,
+                   outlook);
 }

@@ -138,13 +138,16 @@ ngx_ur_issue(ngx_ur_hold_t *hold, uint64_t *numbers, ngx_uint_t n)
 }
 
 
-/* of each number, from which piece it is: as if they were drawn one by one */
+/*
+ * Of each number, from which piece it is: as if they were drawn one by one.  A
+ * position that has been picked already picks nothing.
+ */
 
 static void
 ngx_ur_issue_pick(ngx_ur_hold_t *hold, uint32_t *picks, ngx_uint_t n)
 {
-    uint64_t         random;
-    ngx_uint_t       i, k;
+    uint64_t         random, at;
+    ngx_uint_t       i, k, drawn;
     ngx_ur_piece_t  *pieces;
 
     pieces = hold->pieces.elts;
@@ -153,20 +156,21 @@ ngx_ur_issue_pick(ngx_ur_hold_t *hold, uint32_t *picks, ngx_uint_t n)
 
     random = 0;
 
-    for (i = 0; i < n; i++) {
+    for (i = 0, drawn = 0; i < n; drawn++) {
 
         /* half of the bits are plenty for some millions */
 
-        random = (i & 1) ? random >> 32 : ngx_ur_random();
+        random = (drawn & 1) ? random >> 32 : ngx_ur_random();
 
-        k = ngx_ur_issue_find(hold, (uint32_t) random * hold->left >> 32);
+        at = (uint32_t) random * hold->left >> 32;
+        k = ngx_ur_issue_find(hold, at);
 
-        while (pieces[k].picked == pieces[k].end - pieces[k].next) {
-            k = (k + 1) % hold->pieces.nelts;
+        if (at - pieces[k].before < pieces[k].picked) {
+            continue;
         }
 
         pieces[k].picked++;
-        picks[i] = k;
+        picks[i++] = k;
     }
 }
 

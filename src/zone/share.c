@@ -9,21 +9,15 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
-#include <ngx_event.h>
 
 #include "core/lease.h"
 #include "core/reservation.h"
-#include "event/timer.h"
 #include "pool.h"
 #include "zone/asks.h"
-#include "zone/batch.h"
-#include "zone/domain.h"
 #include "zone/need.h"
 #include "zone/random.h"
 #include "zone/share.h"
 #include "zone/slot.h"
-#include "zone/workers.h"
-#include "zone/zone.h"
 
 
 /* of the last grant, what is left to draws while there is more to be had */
@@ -35,26 +29,15 @@
 /* random numbers are below this, where they are to be divided by it */
 #define NGX_UR_SHARE_RANDOM  9007199254740992.0
 
-/* for how long it is believed that fewer are left, in milliseconds */
-#define NGX_UR_SHARE_FRESH   1000
 
-
+static void ngx_ur_share_shuffle(ngx_ur_pool_t *pool);
 static void ngx_ur_share_weigh(ngx_ur_pool_t *pool);
-static uint64_t ngx_ur_share_deficit(ngx_ur_range_t *range,
-    ngx_ur_portion_t *portion);
-static ngx_uint_t ngx_ur_share_is_full(ngx_ur_slot_t *slot);
-static uint64_t ngx_ur_share_here(ngx_ur_pool_t *pool);
-static ngx_uint_t ngx_ur_share_is_few(ngx_ur_pool_t *pool, uint64_t n);
-static void ngx_ur_share_ask(ngx_ur_pool_t *pool, ngx_ur_outlook_t *outlook);
-static uint64_t ngx_ur_share_want(ngx_ur_range_t *range,
-    ngx_ur_portion_t *portion, ngx_uint_t few);
-static void ngx_ur_share_rest(ngx_ur_pool_t *pool, uint64_t n,
-    ngx_uint_t patient, ngx_ur_outlook_t *outlook);
 
 
 ngx_int_t
 ngx_ur_share_create(ngx_conf_t *cf, ngx_ur_pool_t *pool)
 {
+    ngx_uint_t       i;
     ngx_ur_share_t  *share;
 
     share = ngx_pcalloc(cf->pool, sizeof(ngx_ur_share_t));
@@ -64,8 +47,14 @@ ngx_ur_share_create(ngx_conf_t *cf, ngx_ur_pool_t *pool)
 
     share->portions = ngx_pcalloc(cf->pool, pool->ranges.nelts
                                             * sizeof(ngx_ur_portion_t));
-    if (share->portions == NULL) {
+    share->order = ngx_palloc(cf->pool, pool->ranges.nelts
+                                        * sizeof(ngx_uint_t));
+    if (share->portions == NULL || share->order == NULL) {
         return NGX_ERROR;
+    }
+
+    for (i = 0; i < pool->ranges.nelts; i++) {
+        share->order[i] = i;
     }
 
     pool->share = share;
@@ -77,7 +66,8 @@ ngx_ur_share_create(ngx_conf_t *cf, ngx_ur_pool_t *pool)
 /*
  * All of them are laid in a row, as long as what each has left, and n marks on
  * it, at equal distances from a random beginning: so no range has more than one
- * more or less than it should, and few numbers are not from small ranges.
+ * more or less than it should, and few numbers are not from small ranges.  The
+ * row is shuffled, so that any ranges may come together.
  */
 
 void
@@ -92,6 +82,7 @@ ngx_ur_share(ngx_ur_pool_t *pool, uint64_t n)
     share = pool->share;
 
     ngx_ur_share_weigh(pool);
+    ngx_ur_share_shuffle(pool);
 
     n = ngx_min(n, share->left);
 
@@ -102,7 +93,7 @@ ngx_ur_share(ngx_ur_pool_t *pool, uint64_t n)
     given = 0;
 
     for (i = 0; i < pool->ranges.nelts; i++) {
-        portion = &share->portions[i];
+        portion = &share->portions[share->order[i]];
 
         row += portion->left;
         marks = (uint64_t) (density * (double) row + begin);
@@ -115,12 +106,29 @@ ngx_ur_share(ngx_ur_pool_t *pool, uint64_t n)
     /* what arithmetic has lost */
 
     for (i = 0; given < n; i++) {
-        portion = &share->portions[i];
+        portion = &share->portions[share->order[i]];
 
         marks = ngx_min(portion->left - portion->share, n - given);
 
         portion->share += marks;
         given += marks;
+    }
+}
+
+
+static void
+ngx_ur_share_shuffle(ngx_ur_pool_t *pool)
+{
+    ngx_uint_t  i, k, last, *order;
+
+    order = pool->share->order;
+
+    for (i = pool->ranges.nelts; i > 1; i--) {
+        k = ngx_ur_random_below(ngx_ur_random(), i);
+
+        last = order[i - 1];
+        order[i - 1] = order[k];
+        order[k] = last;
     }
 }
 
@@ -193,9 +201,7 @@ ngx_ur_share_awaits(ngx_ur_pool_t *pool)
 }
 
 
-/* what a range should be asked for, so that its leases are enough for all */
-
-static uint64_t
+uint64_t
 ngx_ur_share_deficit(ngx_ur_range_t *range, ngx_ur_portion_t *portion)
 {
     uint64_t        kept;
@@ -220,7 +226,7 @@ ngx_ur_share_deficit(ngx_ur_range_t *range, ngx_ur_portion_t *portion)
  * no place would be burned.
  */
 
-static ngx_uint_t
+ngx_uint_t
 ngx_ur_share_is_full(ngx_ur_slot_t *slot)
 {
     return leases_places(&slot->leases) <= NGX_UR_SHARE_PLACES;
@@ -249,244 +255,4 @@ ngx_ur_share_is_low(ngx_ur_pool_t *pool)
     }
 
     return low;
-}
-
-
-void
-ngx_ur_share_outlook(ngx_ur_pool_t *pool, uint64_t n, uint64_t held,
-    ngx_uint_t patient, ngx_ur_outlook_t *outlook)
-{
-    uint64_t    back;
-    ngx_msec_t  wait;
-
-    ngx_memzero(outlook, sizeof(ngx_ur_outlook_t));
-
-    outlook->cause.waiting = 1;
-    outlook->cause.shared = 1;
-
-    ngx_ur_zone_lock(pool);
-
-    ngx_ur_share(pool, n);
-
-    outlook->exhausted = ngx_ur_share_is_few(pool, n);
-
-    ngx_ur_share_ask(pool, outlook);
-
-    if (!outlook->ask && !outlook->exhausted && pool->nasked == 0) {
-
-        /* as for one number: to leave failed shards alone helps nobody */
-
-        wait = outlook->wait;
-
-        outlook->cause.hasty = 1;
-        ngx_ur_share_ask(pool, outlook);
-
-        outlook->wait = wait;
-    }
-
-    if (!outlook->exhausted) {
-        ngx_ur_share_rest(pool, n, patient, outlook);
-    }
-
-    outlook->asking = ngx_ur_workers_asking(pool);
-
-    /* what may be put back is no help if even with it there are too few */
-
-    back = ngx_ur_workers_held(pool, NGX_UR_BATCH) + ngx_ur_share_here(pool)
-           - held;
-
-    outlook->batched = back && pool->share->left + back >= n;
-
-    /* by another division, or without patience, what is leased is enough */
-
-    if (pool->share->leased >= n) {
-        outlook->batched = 1;
-    }
-
-    ngx_ur_zone_unlock(pool);
-}
-
-
-/* positions that this worker has in holds and batches */
-
-static uint64_t
-ngx_ur_share_here(ngx_ur_pool_t *pool)
-{
-    uint64_t          n;
-    ngx_uint_t        i;
-    ngx_ur_range_t  **ranges;
-
-    ranges = pool->ranges.elts;
-    n = pool->nheld;
-
-    for (i = 0; i < pool->ranges.nelts; i++) {
-        n += ngx_ur_batch_left(ranges[i]);
-    }
-
-    return n;
-}
-
-
-/*
- * Whether all ranges are known to have, together, less than n left: what is in
- * one that is fenced, drained or down, or whose domain is not there, may come
- * back.
- */
-
-static ngx_uint_t
-ngx_ur_share_is_few(ngx_ur_pool_t *pool, uint64_t n)
-{
-    ngx_uint_t        i;
-    ngx_ur_slot_t    *slot;
-    ngx_ur_range_t  **ranges;
-
-    ranges = pool->ranges.elts;
-
-    if (pool->share->left >= n) {
-        return 0;
-    }
-
-    for (i = 0; i < pool->ranges.nelts; i++) {
-        slot = ngx_ur_slot(ranges[i]);
-
-        if (slot == NULL
-            || !slot->has_key
-            || !ngx_ur_domain_is_ready(ranges[i]))
-        {
-            return 0;
-        }
-
-        if (ngx_ur_slot_used_up(ranges[i])) {
-            continue;
-        }
-
-        if (slot->outcome != RESERVATION_GRANTED
-            || ranges[i]->shard->drain
-            || ranges[i]->shard->down)
-        {
-            return 0;
-        }
-    }
-
-    return 1;
-}
-
-
-static void
-ngx_ur_share_ask(ngx_ur_pool_t *pool, ngx_ur_outlook_t *outlook)
-{
-    ngx_msec_t          due;
-    ngx_uint_t          i;
-    ngx_ur_need_e       need;
-    ngx_ur_range_t    **ranges;
-    ngx_ur_portion_t   *portion;
-
-    ranges = pool->ranges.elts;
-
-    outlook->wait = NGX_TIMER_INFINITE;
-
-    for (i = 0; i < pool->ranges.nelts; i++) {
-        portion = &pool->share->portions[i];
-
-        need = ngx_ur_need(ranges[i], &outlook->cause, &due);
-
-        if (need == NGX_UR_NEED_NONE) {
-            continue;
-        }
-
-        if (due) {
-            outlook->wait = ngx_min(outlook->wait, due);
-            continue;
-        }
-
-        if (need == NGX_UR_NEED_LOOK) {
-            outlook->ask = 1;
-            continue;
-        }
-
-        if (ngx_ur_share_is_full(ranges[i]->slot)) {
-            continue;
-        }
-
-        portion->can = 1;
-
-        ranges[i]->ask->wanted = ngx_ur_share_want(ranges[i], portion,
-                                                   outlook->exhausted);
-
-        if (ranges[i]->ask->wanted) {
-            outlook->ask = 1;
-        }
-    }
-}
-
-
-/* one that has not answered is asked for one, so that it is known */
-
-static uint64_t
-ngx_ur_share_want(ngx_ur_range_t *range, ngx_ur_portion_t *portion,
-    ngx_uint_t few)
-{
-    ngx_ur_slot_t  *slot;
-
-    slot = range->slot;
-
-    if (!slot->has_key) {
-        return 1;
-    }
-
-    if (few) {
-        return ngx_ur_timer_past(slot->answered_at + NGX_UR_SHARE_FRESH);
-    }
-
-    return ngx_ur_share_deficit(range, portion);
-}
-
-
-/* what others cannot bring is asked of those that can be asked now */
-
-static void
-ngx_ur_share_rest(ngx_ur_pool_t *pool, uint64_t n, ngx_uint_t patient,
-    ngx_ur_outlook_t *outlook)
-{
-    uint64_t            have, room, more;
-    ngx_uint_t          i;
-    ngx_ur_ask_t       *ask;
-    ngx_ur_range_t    **ranges;
-    ngx_ur_portion_t   *portion;
-
-    ranges = pool->ranges.elts;
-
-    have = pool->share->leased;
-    room = 0;
-
-    for (i = 0; i < pool->ranges.nelts; i++) {
-        ask = ranges[i]->ask;
-        portion = &pool->share->portions[i];
-
-        if (portion->can) {
-            have += ask->wanted;
-            room += portion->left - portion->leased;
-
-        } else if (ask->asked && patient) {
-            have += ngx_max(ask->wanted, ask->params.want);
-        }
-    }
-
-    if (have >= n || room == 0) {
-        return;
-    }
-
-    for (i = 0; i < pool->ranges.nelts; i++) {
-        portion = &pool->share->portions[i];
-
-        if (!portion->can) {
-            continue;
-        }
-
-        more = (double) (n - have) / (double) room
-               * (double) (portion->left - portion->leased);
-
-        ranges[i]->ask->wanted += more + 1;
-        outlook->ask = 1;
-    }
 }

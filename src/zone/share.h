@@ -15,7 +15,6 @@
 #include <ngx_core.h>
 
 #include "pool.h"
-#include "zone/choice.h"
 
 
 /* of a range, in positions */
@@ -32,6 +31,7 @@ struct ngx_ur_share_s {
     uint64_t             left;          /* sums */
     uint64_t             leased;
     ngx_ur_portion_t    *portions;      /* in the order of the ranges */
+    ngx_uint_t          *order;         /* of portions in a division */
 };
 
 
@@ -52,14 +52,12 @@ ngx_uint_t ngx_ur_share_awaits(ngx_ur_pool_t *pool);
 /* whether some leases are low, which "wanted" of an ask says then */
 ngx_uint_t ngx_ur_share_is_low(ngx_ur_pool_t *pool);
 
+/* what a range should be asked for, so that its leases are enough for all */
+uint64_t ngx_ur_share_deficit(ngx_ur_range_t *range,
+    ngx_ur_portion_t *portion);
 
-/*
- * For a request that waits for n numbers, which are not leased, and holds some
- * already; with patience, what is asked for is expected to come.  "exhausted"
- * is that fewer are left.
- */
-void ngx_ur_share_outlook(ngx_ur_pool_t *pool, uint64_t n, uint64_t held,
-    ngx_uint_t patient, ngx_ur_outlook_t *outlook);
+/* whether it has no place for more of them */
+ngx_uint_t ngx_ur_share_is_full(ngx_ur_slot_t *slot);
 
 
 #endif /* _NGX_UR_SHARE_H_INCLUDED_ */
