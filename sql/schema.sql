@@ -379,7 +379,7 @@ COMMENT ON COLUMN unique_random.ranges.pruned IS
 COMMENT ON COLUMN unique_random.ranges.synchronous IS
     'whether the commit of the last grant, or of add() or accept() since, waited for a standby, as far as the settings say';
 COMMENT ON COLUMN unique_random.ranges.began_at IS
-    'how many positions were claimed before this life, or NULL: an earlier schema has begun it';
+    'how many positions were claimed before this life, if a failover has begun it';
 COMMENT ON COLUMN unique_random.ranges.size IS
     'how many of the numbers a range has that was adopted; NULL: all';
 COMMENT ON COLUMN unique_random.ranges.domain IS
@@ -982,11 +982,13 @@ BEGIN
         verdict := detail;
     END IF;
 
-    -- what is forgotten is made up for, if it is no more than is skipped
+    -- what is forgotten is made up for, if it is no more than is skipped, and
+    -- was not granted before
 
     IF detail IS NULL
        AND (skip IS NULL OR r.reserved + skip < seen_reserved
-            OR r.timeline < seen_timeline)
+            OR r.timeline < seen_timeline
+            OR (r.epoch > seen_epoch AND r.began_at < seen_reserved))
     THEN
         detail := unique_random.says(
             unique_random.forgotten(r, holder, holder_serial, seen_epoch,
@@ -1406,7 +1408,7 @@ BEGIN
                             extract(epoch FROM clock_timestamp())::bigint),
            incarnation = gen_random_uuid(),
            began = how,
-           began_at = target,
+           began_at = CASE WHEN how IS NOT NULL THEN target END,
            fenced = NULL,
            system_identifier = f.system_identifier,
            timeline = f.timeline,
@@ -2351,7 +2353,7 @@ BEGIN
     -- epoch puts this life after that one.
 
     INSERT INTO unique_random.ranges
-           (pool, first, last, key, reserved, began_at, epoch, failover,
+           (pool, first, last, key, reserved, epoch, failover,
             advance, system_identifier, timeline, database, relation,
             synchronous, writer, role, size, domain)
     VALUES (of_pool, of_first, of_last,
@@ -2360,7 +2362,7 @@ BEGIN
                                                   gen_random_uuid(),
                                                   gen_random_uuid()),
                                            '-', ''), 'hex'))),
-            reserved, reserved,
+            reserved,
             greatest(CASE WHEN old_key IS NULL THEN 1
                           ELSE extract(epoch FROM clock_timestamp())::bigint
                      END, after + 1),

@@ -140,7 +140,9 @@ ngx_ur_hold_cut_shares(ngx_ur_hold_t *hold, uint64_t n)
             n -= part;
         }
 
-        ngx_ur_share(pool, n);
+        if (n) {
+            ngx_ur_share(pool, n);
+        }
     }
 
     return NGX_OK;

@@ -243,7 +243,8 @@ ngx_ur_reply_late(ngx_ur_slot_t *slot, reservation_t *reply)
 
     now = memory_now(&slot->memory);
 
-    return ngx_ur_slot_in_order(reply->outcome)
+    return slot->told_at
+           && ngx_ur_slot_in_order(reply->outcome)
            && reply->memory.epoch == now->epoch
            && reply->memory.serial < now->serial;
 }

@@ -151,9 +151,9 @@
 
 #define suspicion(s, z)                                                       \
     (db[s].row.fenced || another_timeline(s) || another_writer(s)             \
+     || began_too_early(db[s].row)                                            \
      || (!made_up(s)                                                          \
          && (fewer_reserved(db[s].row)                                        \
-             || began_too_early(db[s].row)                                    \
              || (db[s].row.epoch <= then.epoch                                \
                  && (gone_back(db[s].row, db[s].timeline)                     \
                      || grant_forgotten(db[s].row, z))))))
