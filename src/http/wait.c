@@ -87,12 +87,6 @@ ngx_ur_wait(ngx_ur_ctx_t *ctx)
 
     pool = ctx->pool;
 
-    if (ctx->bulk && ngx_ur_outlook_never(pool, ctx->bulk->count)) {
-        ctx->status = NGX_UR_EXHAUSTED;
-
-        return NGX_DECLINED;
-    }
-
     rc = ngx_ur_queue_enter(ctx);
 
     if (rc != NGX_DECLINED) {

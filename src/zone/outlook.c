@@ -38,24 +38,6 @@ static void ngx_ur_outlook_rest(ngx_ur_pool_t *pool, uint64_t n,
     ngx_uint_t patient, ngx_ur_outlook_t *outlook);
 
 
-ngx_uint_t
-ngx_ur_outlook_never(ngx_ur_pool_t *pool, uint64_t n)
-{
-    uint64_t          size;
-    ngx_uint_t        i;
-    ngx_ur_range_t  **ranges;
-
-    ranges = pool->ranges.elts;
-    size = 0;
-
-    for (i = 0; i < pool->ranges.nelts; i++) {
-        size += ngx_ur_domain_size(ranges[i]);
-    }
-
-    return n > size;
-}
-
-
 void
 ngx_ur_outlook(ngx_ur_pool_t *pool, uint64_t n, uint64_t held,
     ngx_uint_t patient, ngx_ur_outlook_t *outlook)

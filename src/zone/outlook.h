@@ -19,12 +19,6 @@
 
 
 /*
- * Whether all ranges together, those of shards that are down or out of reach
- * included, never had n numbers; needs no mutex.
- */
-ngx_uint_t ngx_ur_outlook_never(ngx_ur_pool_t *pool, uint64_t n);
-
-/*
  * For a request that waits for n numbers, which are not leased, and holds some
  * already; with patience, what is asked for is expected to come.  "exhausted"
  * is that fewer are left.

@@ -10,7 +10,7 @@ use Test::More;
 use UniqueRandom::Bulk     ();
 use UniqueRandom::Nginx    ();
 use UniqueRandom::Postgres ();
-use UniqueRandom::Util     qw( free_port wait_until );
+use UniqueRandom::Util     qw( wait_until );
 
 use constant {
     RANGES => 500,
@@ -36,9 +36,6 @@ my $drained = 'shard ' . $pg->url(db => 'numbers', port => $pg->port)
     . ' name=a ' . add('drained', 1, 1000);
 my $kept = "shard $url name=b " . add('drained', 1001, 2000);
 
-my $apart = "shard $url " . add('apart', 1, 10) . '; shard '
-    . $pg->url(db => 'numbers', port => free_port()) . ' range=11-20;';
-
 $pg->psql('numbers', "SELECT unique_random.add('many', i * @{[ OF ]} + 1,"
         . " (i + 1) * @{[ OF ]}) FROM generate_series(0, @{[ RANGES - 1 ]}) i");
 
@@ -60,12 +57,11 @@ my $http = "unique_random_pool uneven { $patient wait_timeout 25s;"
     . " shard $url $many; }"
     . "unique_random_pool spread { $patient wait_timeout 25s; lease max=100;"
     . " shard $url $spread; }"
-    . "unique_random_pool apart { $patient wait_timeout 8s; $apart }"
     . "unique_random_pool drained { $patient wait_timeout 8s;";
 
 my $server = 'unique_random_max_count 1000000;'
     . (join '', map {"location /$_ { unique_random $_; }"}
-        qw( uneven many spread apart drained full ))
+        qw( uneven many spread drained full ))
     . 'location /slowly { unique_random full; limit_rate 1k; }'
     . 'location /status { unique_random_status json; }';
 
@@ -153,17 +149,6 @@ sub in_vain { return $_[0] =~ s/wait_timeout \K8s/1s/gr }
     $other->stop;
 }
 
-# What nobody knows of a shard that was never reached may be there; but no more
-# than it is configured with.
-{
-    is $nginx->get('/apart?count=21')->{status}, 409,
-        'more than there ever were, with one out of reach';
-    is @{ $bulk->take('/apart', 10) // [] }, 10, '... the others serve';
-    is $nginx->get('/apart?count=21')->{status}, 409, '... still more';
-    is $nginx->get('/apart?count=10')->{status}, 503,
-        '... but those may be there';
-}
-
 # What a drained shard has left is not used up.
 {
     is @{ $bulk->take('/drained', 100) // [] }, 100, 'two shards';
@@ -175,8 +160,6 @@ sub in_vain { return $_[0] =~ s/wait_timeout \K8s/1s/gr }
 
     is $nginx->get('/drained?count=1900')->{status}, 503,
         'one is drained: what it has left is no reason for 409';
-    is $nginx->get('/drained?count=2001')->{status}, 409,
-        '... but there never were more than that';
 
     $nginx->configure(http => $drain);
     $nginx->reload;
@@ -207,8 +190,7 @@ sub in_vain { return $_[0] =~ s/wait_timeout \K8s/1s/gr }
     $nginx->reload;
 
     is $nginx->get("/full$_")->{status}, 503, "... then it is no 409: /full$_"
-        for '', '?count=2', '?count=40000';
-    is $nginx->get('/full?count=40001')->{status}, 409, '... unless for more';
+        for '', '?count=2';
 
     $nginx->configure(http => "$others $whole; }");
     $nginx->reload;
