@@ -43,7 +43,7 @@ sub pages {
     mkdir $dir;
     chmod 0755, tmp_dir(), $dir;
     write_file("$dir/$_", read_file("pages/$_"))
-        for qw( start.html start.css index.html );
+        for qw( start.html start.css start.svg index.html );
 
     $conf =~ s{alias  \S+/pages/;}{alias  $dir/;} or die "no alias\n";
     return write_file("$dir.conf", $conf);

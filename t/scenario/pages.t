@@ -59,6 +59,7 @@ my $here = $listen ? 'http://127.0.0.1:8000' : $nginx->url;
 my %type = (
     '/docs/start.html'                   => 'text/html',
     '/docs/start.css'                    => 'text/css',
+    '/docs/start.svg'                    => 'image/svg+xml',
     '/docs'                              => 'text/html',
     '/docs/'                             => 'text/html',
     '/docs/page.js'                      => 'text/javascript',
