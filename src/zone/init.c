@@ -271,7 +271,7 @@ ngx_ur_init_left_behind(ngx_ur_pool_t *pool, ngx_log_t *log)
 static void
 ngx_ur_init_fences(ngx_ur_pool_t *pool)
 {
-    ngx_uint_t       i, j;
+    ngx_uint_t       i;
     ngx_ur_pool_t   *old;
     ngx_ur_slot_t   *slot, *fenced;
     ngx_ur_shctx_t  *sh;
@@ -290,15 +290,10 @@ ngx_ur_init_fences(ngx_ur_pool_t *pool)
             continue;
         }
 
-        for (j = 0; j < sh->places; j++) {
-            slot = &sh->slots[j];
+        slot = ngx_ur_slot_find(sh, fenced->first, fenced->last);
 
-            if (slot->id
-                && slot->first == fenced->first
-                && slot->last == fenced->last)
-            {
-                ngx_ur_init_fence(slot, fenced);
-            }
+        if (slot) {
+            ngx_ur_init_fence(slot, fenced);
         }
     }
 }

@@ -224,19 +224,15 @@ ngx_ur_places_remembered(ngx_ur_plan_t *plan)
 static ngx_ur_slot_t *
 ngx_ur_places_find(ngx_ur_plan_t *plan, uint64_t first, uint64_t last)
 {
-    ngx_uint_t      i;
     ngx_ur_slot_t  *slot;
 
-    for (i = 0; i < plan->sh->places; i++) {
-        slot = &plan->sh->slots[i];
+    slot = ngx_ur_slot_find(plan->sh, first, last);
 
-        if (slot->id && slot->first == first && slot->last == last) {
-            plan->slots[i] = 1;
-            return slot;
-        }
+    if (slot) {
+        plan->slots[slot - plan->sh->slots] = 1;
     }
 
-    return NULL;
+    return slot;
 }
 
 

@@ -33,6 +33,24 @@ ngx_ur_slot(ngx_ur_range_t *range)
 }
 
 
+ngx_ur_slot_t *
+ngx_ur_slot_find(ngx_ur_shctx_t *sh, uint64_t first, uint64_t last)
+{
+    ngx_uint_t      i;
+    ngx_ur_slot_t  *slot;
+
+    for (i = 0; i < sh->places; i++) {
+        slot = &sh->slots[i];
+
+        if (slot->id && slot->first == first && slot->last == last) {
+            return slot;
+        }
+    }
+
+    return NULL;
+}
+
+
 /*
  * Without the mutex, things are read in the order in which they would have to
  * change together: a fence is lifted after a new life has begun, and a slot

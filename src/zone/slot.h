@@ -88,6 +88,10 @@ struct ngx_ur_slot_s {
  */
 ngx_ur_slot_t *ngx_ur_slot(ngx_ur_range_t *range);
 
+/* the slot of the range with these bounds, or NULL; the master's */
+ngx_ur_slot_t *ngx_ur_slot_find(ngx_ur_shctx_t *sh, uint64_t first,
+    uint64_t last);
+
 /* whether what is leased of the range may be issued; needs no mutex */
 ngx_uint_t ngx_ur_slot_issues(ngx_ur_range_t *range);
 
