@@ -10,7 +10,6 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
-#include "core/histogram.h"
 #include "core/history.h"
 #include "core/version.h"
 #include "http/loads.h"
@@ -34,7 +33,7 @@ static void ngx_ur_tables_drawn(ngx_ur_text_t *text,
 static void ngx_ur_tables_shard(ngx_ur_text_t *text,
     ngx_ur_shard_snapshot_t *d);
 static void ngx_ur_tables_latency(ngx_ur_text_t *text,
-    const histogram_t *took);
+    ngx_ur_shard_account_t *a);
 static void ngx_ur_tables_head(ngx_ur_text_t *text, const char *name,
     const char *caption, const char **columns);
 static void ngx_ur_tables_name(ngx_ur_text_t *text, ngx_str_t *name);
@@ -181,19 +180,13 @@ static void
 ngx_ur_tables_drawn(ngx_ur_text_t *text, ngx_ur_range_snapshot_t *r)
 {
     double             rate;
-    uint64_t           burned;
-    ngx_uint_t         i;
     ngx_ur_account_t  *a;
 
     a = &r->account;
-    burned = 0;
-
-    for (i = 0; i < NGX_UR_BURNED; i++) {
-        burned += a->burned[i];
-    }
 
     ngx_ur_text_add(text, "<td>%uL</td><td>%uL</td><td>%uL</td><td>%uL</td>",
-                    r->leased, a->issued, a->excluded, burned);
+                    r->leased, a->issued, a->excluded,
+                    ngx_ur_account_burned_all(a));
 
     rate = history_rate(&a->drawn, HISTORY_MINUTE, ngx_current_msec);
 
@@ -218,7 +211,7 @@ ngx_ur_tables_shard(ngx_ur_text_t *text, ngx_ur_shard_snapshot_t *d)
     ngx_ur_text_add(text, "<td>%V</td><td>%uL</td>",
                     &ngx_ur_condition_shards[d->state],
                     d->account.reservations);
-    ngx_ur_tables_latency(text, &d->account.took);
+    ngx_ur_tables_latency(text, &d->account);
     ngx_ur_text_add(text, "<td>%uL</td><td>%uL</td><td>%uL</td><td>%uL</td>",
                     d->account.failures,
                     d->connections[NGX_UR_CONNECTION_IDLE],
@@ -231,19 +224,15 @@ ngx_ur_tables_shard(ngx_ur_text_t *text, ngx_ur_shard_snapshot_t *d)
 
 
 static void
-ngx_ur_tables_latency(ngx_ur_text_t *text, const histogram_t *took)
+ngx_ur_tables_latency(ngx_ur_text_t *text, ngx_ur_shard_account_t *a)
 {
-    uint64_t    count;
-    ngx_uint_t  i;
+    uint64_t  answered;
 
-    count = 0;
+    answered = a->reservations - a->failures;
 
-    for (i = 0; i < HISTOGRAM_BUCKETS; i++) {
-        count += took->counts[i];
-    }
-
-    if (count) {
-        ngx_ur_text_add(text, "<td>%.1f ms</td>", (double) took->sum / count);
+    if (answered) {
+        ngx_ur_text_add(text, "<td>%.1f ms</td>",
+                        (double) a->took.sum / answered);
 
     } else {
         ngx_ur_text_add(text, "<td></td>");
@@ -295,18 +284,15 @@ ngx_ur_tables_time(ngx_ur_text_t *text, uint64_t time)
 }
 
 
-/* at the rate of the last hour or day, by which it is sooner; empty: unknown */
+/* empty: it is not known */
 
 static void
 ngx_ur_tables_lasts(ngx_ur_text_t *text, const history_t *used,
     uint64_t remaining)
 {
-    double  hour, day, left;
+    double  left;
 
-    hour = ngx_ur_snapshot_forecast(used, remaining, HISTORY_HOUR);
-    day = ngx_ur_snapshot_forecast(used, remaining, HISTORY_DAY);
-
-    left = (hour < 0 || (day >= 0 && day < hour)) ? day : hour;
+    left = ngx_ur_snapshot_soonest(used, remaining);
 
     if (left < 0) {
         ngx_ur_text_add(text, "<td></td>");

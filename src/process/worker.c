@@ -190,7 +190,7 @@ static void
 ngx_ur_worker_account(ngx_ur_pool_t *pool, ngx_cycle_t *cycle)
 {
     uint64_t                  granted, given_back, burned;
-    ngx_uint_t                i, j;
+    ngx_uint_t                i;
     ngx_ur_snapshot_t         s;
     ngx_ur_range_snapshot_t  *r;
 
@@ -210,9 +210,7 @@ ngx_ur_worker_account(ngx_ur_pool_t *pool, ngx_cycle_t *cycle)
         granted += r->account.granted;
         given_back += r->account.given_back;
 
-        for (j = 0; j < NGX_UR_BURNED; j++) {
-            burned += r->account.burned[j];
-        }
+        burned += ngx_ur_account_burned_all(&r->account);
     }
 
     ngx_log_error(NGX_LOG_NOTICE, cycle->log, 0,

@@ -351,6 +351,22 @@ ngx_ur_account_burned(ngx_ur_range_t *range, ngx_ur_burned_e cause, uint64_t n)
 }
 
 
+uint64_t
+ngx_ur_account_burned_all(const ngx_ur_account_t *account)
+{
+    uint64_t    sum;
+    ngx_uint_t  i;
+
+    sum = 0;
+
+    for (i = 0; i < NGX_UR_BURNED; i++) {
+        sum += account->burned[i];
+    }
+
+    return sum;
+}
+
+
 void
 ngx_ur_account_cure(ngx_ur_range_t *range, ngx_str_t *sql)
 {

@@ -229,6 +229,9 @@ void ngx_ur_account_given_back(ngx_ur_range_t *range, uint64_t n);
 void ngx_ur_account_burned(ngx_ur_range_t *range, ngx_ur_burned_e cause,
     uint64_t n);
 
+/* of one that was copied: the sum, whatever the cause */
+uint64_t ngx_ur_account_burned_all(const ngx_ur_account_t *account);
+
 /* what an operator can run where the range is not in order */
 void ngx_ur_account_cure(ngx_ur_range_t *range, ngx_str_t *sql);
 

@@ -59,8 +59,6 @@ static void ngx_ur_snapshot_shard(ngx_ur_shard_snapshot_t *d,
 static void ngx_ur_snapshot_sum(ngx_ur_snapshot_t *s,
     ngx_ur_range_snapshot_t *r);
 static ngx_ur_state_e ngx_ur_snapshot_state(ngx_ur_snapshot_t *s);
-static ngx_uint_t ngx_ur_snapshot_is_soon(ngx_ur_snapshot_t *s,
-    history_window_e window);
 
 
 ngx_str_t  ngx_ur_snapshot_burned[] = {
@@ -446,6 +444,7 @@ ngx_ur_snapshot_sum(ngx_ur_snapshot_t *s, ngx_ur_range_snapshot_t *r)
 static ngx_ur_state_e
 ngx_ur_snapshot_state(ngx_ur_snapshot_t *s)
 {
+    double          left;
     ngx_uint_t      i;
     ngx_ur_state_e  state;
 
@@ -459,8 +458,9 @@ ngx_ur_snapshot_state(ngx_ur_snapshot_t *s)
         state = ngx_max(state, ngx_ur_condition_by_shard(s->shards[i].state));
     }
 
-    if (ngx_ur_snapshot_is_soon(s, HISTORY_HOUR)
-        || ngx_ur_snapshot_is_soon(s, HISTORY_DAY)
+    left = ngx_ur_snapshot_soonest(&s->used_up, s->remaining);
+
+    if ((left >= 0 && left < NGX_UR_SNAPSHOT_SOON)
         || s->free_places < s->used_places / 9
         || (s->pool->state.len
             && s->unsaved
@@ -474,14 +474,15 @@ ngx_ur_snapshot_state(ngx_ur_snapshot_t *s)
 }
 
 
-static ngx_uint_t
-ngx_ur_snapshot_is_soon(ngx_ur_snapshot_t *s, history_window_e window)
+double
+ngx_ur_snapshot_soonest(const history_t *used, uint64_t remaining)
 {
-    double  left;
+    double  hour, day;
 
-    left = ngx_ur_snapshot_forecast(&s->used_up, s->remaining, window);
+    hour = ngx_ur_snapshot_forecast(used, remaining, HISTORY_HOUR);
+    day = ngx_ur_snapshot_forecast(used, remaining, HISTORY_DAY);
 
-    return left >= 0 && left < NGX_UR_SNAPSHOT_SOON;
+    return (hour < 0 || (day >= 0 && day < hour)) ? day : hour;
 }
 
 

@@ -106,5 +106,8 @@ ngx_int_t ngx_ur_snapshot(ngx_ur_snapshot_t *snapshot, ngx_ur_pool_t *pool,
 double ngx_ur_snapshot_forecast(const history_t *used, uint64_t remaining,
     history_window_e window);
 
+/* the same, at the rate of the last hour or day, by which it is sooner */
+double ngx_ur_snapshot_soonest(const history_t *used, uint64_t remaining);
+
 
 #endif /* _NGX_UR_SNAPSHOT_H_INCLUDED_ */
