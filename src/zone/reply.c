@@ -150,9 +150,11 @@ ngx_ur_reply_take_in(ngx_ur_slot_t *slot, statement_ask_t *ask,
         return NGX_DECLINED;
     }
 
-    late = ngx_ur_reply_late(slot, reply);
+    late = 0;
 
     if (ngx_ur_slot_in_order(reply->outcome)) {
+        late = ngx_ur_reply_late(slot, reply);
+
         ngx_ur_reply_remember(slot, ask, reply, late);
     }
 
@@ -244,7 +246,6 @@ ngx_ur_reply_late(ngx_ur_slot_t *slot, reservation_t *reply)
     now = memory_now(&slot->memory);
 
     return slot->told_at
-           && ngx_ur_slot_in_order(reply->outcome)
            && reply->memory.epoch == now->epoch
            && reply->memory.serial < now->serial;
 }
