@@ -858,14 +858,15 @@ BEGIN
                       r.reserved, seen_reserved);
     END IF;
 
-    -- others may have been granted since what was not skipped
-
-    IF r.epoch > seen_epoch AND r.began_at < seen_reserved THEN
-        RETURN format('this life began at position %s, but %s were seen to be'
-                      ' reserved before', r.began_at, seen_reserved);
-    END IF;
-
     IF r.epoch > seen_epoch THEN
+
+        -- others may have been granted since what was not skipped
+
+        IF r.began_at < seen_reserved THEN
+            RETURN format('this life began at position %s, but %s were seen to'
+                          ' be reserved before', r.began_at, seen_reserved);
+        END IF;
+
         RETURN NULL;
     END IF;
 
