@@ -6,23 +6,20 @@ use warnings;
 
 use lib 't/lib';
 
-use Cwd qw( abs_path );
 use Test::More;
 use Time::HiRes qw( time );
 
 use UniqueRandom::Browser;
 use UniqueRandom::Load ();
 use UniqueRandom::Nginx;
+use UniqueRandom::Pages qw( make_pages );
 use UniqueRandom::Postgres ();
-use UniqueRandom::Util qw( run tmp_dir wait_until );
+use UniqueRandom::Util qw( wait_until );
 
 plan skip_all => 'the pages are not the module'
     if ($ENV{TEST_NGINX_LOAD_MODULES} // '') =~ m{/build/(?:asan|memcheck)/};
 
-my $pages = tmp_dir() . '/status';
-my ($code, $out) = run(
-    command => [ abs_path('tools/pages'), $pages ], merge => 1);
-is $code, 0, 'the page is built' or die $out;
+my $pages = make_pages();
 
 my ($a, $shard_a) = UniqueRandom::Postgres->new_shard(0, 1_000_000);
 my ($b, $shard_b) = UniqueRandom::Postgres->new_shard(1, 1_000_000);

@@ -6,24 +6,18 @@ use warnings;
 
 use lib 't/lib';
 
-use Cwd qw( abs_path );
 use Test::More;
 
 use UniqueRandom::Nginx;
 use UniqueRandom::OpenAPI;
+use UniqueRandom::Pages qw( make_pages );
 use UniqueRandom::Postgres;
-use UniqueRandom::Util qw( free_port read_file run tmp_dir wait_until );
+use UniqueRandom::Util qw( free_port read_file wait_until );
 
 plan skip_all => 'the answers are tested elsewhere with the sanitizers'
     if ($ENV{TEST_NGINX_LOAD_MODULES} // '') =~ m{/build/(?:asan|memcheck)/};
 
-my $pages = tmp_dir() . '/pages';
-
-my ($code, $out) = run(
-    command => [ abs_path('tools/pages'), $pages ],
-    merge   => 1,
-);
-is $code, 0, 'tools/pages' or die $out;
+my $pages = make_pages();
 
 my $described = UniqueRandom::OpenAPI->new("$pages/openapi-lookup.json");
 

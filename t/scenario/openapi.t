@@ -14,14 +14,14 @@ use Test::More;
 use UniqueRandom::Load;
 use UniqueRandom::Nginx;
 use UniqueRandom::OpenAPI;
+use UniqueRandom::Pages qw( make_pages );
 use UniqueRandom::Postgres;
-use UniqueRandom::Util qw( free_port read_file run tmp_dir wait_until );
+use UniqueRandom::Util qw( free_port read_file run wait_until );
 
 plan skip_all => 'the answers are tested elsewhere with the sanitizers'
     if ($ENV{TEST_NGINX_LOAD_MODULES} // '') =~ m{/build/(?:asan|memcheck)/};
 
-my $json  = JSON::PP->new->canonical->allow_nonref->utf8;
-my $pages = tmp_dir() . '/pages';
+my $json = JSON::PP->new->canonical->allow_nonref->utf8;
 
 my ($code, $out) = run(
     command => [ abs_path('tools/pages'), '--lint' ],
@@ -29,12 +29,7 @@ my ($code, $out) = run(
 );
 is $code, 0, 'the linter has nothing to say' or diag $out;
 
-($code, $out) = run(
-    command => [ abs_path('tools/pages'), $pages ],
-    merge   => 1,
-);
-is $code, 0, 'tools/pages' or die $out;
-
+my $pages     = make_pages();
 my $described = UniqueRandom::OpenAPI->new("$pages/openapi.json");
 my $api       = $described->api;
 

@@ -8,25 +8,19 @@ use warnings;
 
 use lib 't/lib';
 
-use Cwd qw( abs_path );
 use JSON::PP ();
 use Test::More;
 
 use UniqueRandom::Browser;
 use UniqueRandom::Nginx;
+use UniqueRandom::Pages qw( make_pages );
 use UniqueRandom::Postgres;
-use UniqueRandom::Util qw( read_file run tmp_dir write_file );
+use UniqueRandom::Util qw( read_file tmp_dir write_file );
 
 plan skip_all => 'the pages are not the module'
     if ($ENV{TEST_NGINX_LOAD_MODULES} // '') =~ m{/build/(?:asan|memcheck)/};
 
-my $pages = tmp_dir() . '/pages';
-
-my ($code, $out) = run(
-    command => [ abs_path('tools/pages'), $pages ],
-    merge   => 1,
-);
-is $code, 0, 'tools/pages' or die $out;
+my $pages = make_pages();
 
 # The one line that is to be adapted.
 my $conf = read_file('pages/docs.conf');
